@@ -1,0 +1,15 @@
+//! The vocabulary of mail: addresses, envelopes, header fields, messages.
+//!
+//! Everything here keeps the bytes it was given and prints them back unchanged. It knows nothing
+//! of policy, configuration, protocols or I/O.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+pub mod address;
+pub mod envelope;
+pub mod header;
+pub mod message;
+
+pub use address::{Address, AddressError, RawPath};
+pub use envelope::{Envelope, Notify, Orcpt, Recipient};
+pub use header::{BodyError, Field, FieldBody, Header, OwnField, OwnName};
+pub use message::Message;

@@ -1,0 +1,21 @@
+//! What we decide, as pure functions: time, keys and random numbers are arguments.
+//!
+//! * [`rules`]: the configuration as decisions need it: which address belongs to which system.
+//! * [`divert`]: pass 1, the envelope on its way in: which recipients become a handoff.
+//! * [`forward`]: pass 2, the handoff: goes on to the recruiting system, or back.
+//! * [`token`], [`seal`]: how we recognise our own handoffs, bounce addresses and copies.
+//! * [`report`]: what a delivery report says about a copy.
+//! * [`budget`]: the breaker of loops in which every round is a new message.
+//!
+//! Must not know I/O, clock, async or logging.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+pub mod budget;
+pub mod divert;
+pub mod facts;
+pub mod forward;
+pub mod keys;
+pub mod report;
+pub mod rules;
+pub mod seal;
+pub mod token;

@@ -1,0 +1,415 @@
+//! The configuration as decisions need it: systems, recruiting addresses, and who is who.
+//!
+//! Must not know how a configuration is written down.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::mail::address::{Address, is_domain, split_extension};
+
+/// A recruiting system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct System {
+    /// Its name in the configuration; a word of letters, digits, `-` and `_`.
+    pub id: String,
+    /// What kind of system it is.
+    pub profile: String,
+    /// Where it takes mail.
+    pub inbound: Address,
+    /// Where Postfix shall send its mail instead of the MX of `inbound` (a transport's next hop).
+    pub next_hop: Option<String>,
+}
+
+/// What applies to one recruiting address, or to all that match a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressRule {
+    /// The address or pattern as configured.
+    pub pattern: Pattern,
+    /// The system's place in [`Rules::systems`].
+    pub system: usize,
+    /// Whether the recruiting address keeps its own copy.
+    pub local_copy: bool,
+    /// Who gets the mail if it can neither go on nor stay. Always there where `local_copy` is not.
+    pub fallback: Option<Address>,
+    /// Who hears when the address stops being verified.
+    pub owner: Option<Address>,
+}
+
+/// Which addresses a rule is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pattern {
+    /// One address (`jobs@acme.example`), with its extensions unless those have rules of their own.
+    Exact(Address),
+    /// A local-part with a `*` in it (`jobs-*@acme.example`); the star stands for anything.
+    Wildcard {
+        /// What comes before the star.
+        prefix: String,
+        /// What comes between the star and the `@`.
+        suffix: String,
+        /// The domain.
+        domain: String,
+    },
+    /// Every address of a domain: `@karriere.acme.example` or `*@karriere.acme.example`.
+    Domain(String),
+    /// Every address of every domain below one: `*@*.acme.example`.
+    Subdomains(String),
+}
+
+impl Pattern {
+    /// Reads an address or pattern. The error is a sentence for the admin.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let Some((local, domain)) = text.rsplit_once('@') else {
+            return Err("an address has the form local-part@domain".into());
+        };
+        if !domain.contains('*') && !local.contains('*') && !local.is_empty() {
+            return Address::parse(text)
+                .map(Self::Exact)
+                .map_err(|e| e.to_string());
+        }
+        let (domain, below) = match domain.strip_prefix("*.") {
+            Some(rest) => (rest, true),
+            None => (domain, false),
+        };
+        if !is_domain(domain) {
+            return Err("the part after the @ is not a domain".into());
+        }
+        let domain = domain.to_lowercase();
+        match (local, below) {
+            ("" | "*", true) => Ok(Self::Subdomains(domain)),
+            ("" | "*", false) => Ok(Self::Domain(domain)),
+            (_, true) => {
+                Err("a pattern has one star: in the local-part or before the domain".into())
+            }
+            (local, false) => {
+                let (prefix, suffix) = local.split_once('*').unwrap_or((local, ""));
+                if suffix.contains('*') {
+                    return Err("a pattern has one star in its local-part".into());
+                }
+                // The star must not hide characters that no address may have.
+                Address::parse(&format!("{prefix}x{suffix}@{domain}"))
+                    .map_err(|e| e.to_string())?;
+                Ok(Self::Wildcard {
+                    prefix: prefix.to_lowercase(),
+                    suffix: suffix.to_lowercase(),
+                    domain,
+                })
+            }
+        }
+    }
+
+    /// The domain the pattern is about.
+    pub fn domain(&self) -> &str {
+        match self {
+            Self::Exact(address) => address.domain(),
+            Self::Wildcard { domain, .. } | Self::Domain(domain) | Self::Subdomains(domain) => {
+                domain
+            }
+        }
+    }
+
+    /// How two patterns are compared for being the same.
+    pub fn key(&self) -> String {
+        self.to_string().to_lowercase()
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(address) => address.fmt(f),
+            Self::Wildcard {
+                prefix,
+                suffix,
+                domain,
+            } => write!(f, "{prefix}*{suffix}@{domain}"),
+            Self::Domain(domain) => write!(f, "*@{domain}"),
+            Self::Subdomains(domain) => write!(f, "*@*.{domain}"),
+        }
+    }
+}
+
+/// A network in CIDR notation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. Host bits must be zero.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (address, prefix) = text
+            .split_once('/')
+            .map_or((text, None), |(a, p)| (a, Some(p)));
+        let address: IpAddr = address
+            .parse()
+            .map_err(|_| "not an IP address".to_owned())?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            None => width,
+            Some(p) => p
+                .parse()
+                .ok()
+                .filter(|p| *p <= width)
+                .ok_or("the prefix length is out of range")?,
+        };
+        let network = Self { address, prefix };
+        let host_bits = bits(address) & !network.mask();
+        if host_bits != 0 {
+            return Err("host bits are set; write the network's first address".into());
+        }
+        Ok(network)
+    }
+
+    /// Whether an address is in the network. An IPv4 address mapped into IPv6 counts as IPv4.
+    pub fn contains(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        client.is_ipv4() == self.address.is_ipv4()
+            && bits(client) & self.mask() == bits(self.address)
+    }
+
+    fn mask(&self) -> u128 {
+        let width = if self.address.is_ipv4() { 32 } else { 128 };
+        let ones = if self.prefix == 0 {
+            0
+        } else {
+            u128::MAX << (width - u32::from(self.prefix))
+        };
+        if width == 32 {
+            ones & u128::from(u32::MAX)
+        } else {
+            ones
+        }
+    }
+}
+
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(a) => u128::from(u32::from(a)),
+        IpAddr::V6(a) => u128::from(a),
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// All that decisions depend on.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// The recruiting systems, in the order of the configuration.
+    pub systems: Vec<System>,
+    /// The recruiting addresses and patterns, in the order of the configuration.
+    pub addresses: Vec<AddressRule>,
+    /// The domain of handoff addresses; routed to the second smtpd.
+    pub handoff_domain: String,
+    /// The domain of addresses given back to local delivery; routed to the third smtpd.
+    pub return_domain: String,
+    /// Where reports on our copies go: local-part and domain, without a token.
+    pub bounce: Option<Address>,
+    /// Postfix's `recipient_delimiter`.
+    pub delimiters: String,
+    /// Domains whose members are colleagues.
+    pub internal_domains: Vec<String>,
+    /// Client networks that are inside.
+    pub internal_networks: Vec<Network>,
+    /// Whose Authentication-Results are believed.
+    pub authserv_id: Option<String>,
+    /// How many mails an hour from a system's own inbound address are forwarded, per recruiting
+    /// address.
+    pub loop_budget: u32,
+    exact: HashMap<String, usize>,
+    domains: HashMap<String, usize>,
+    wildcards: HashMap<String, Vec<usize>>,
+    subdomains: BTreeMap<String, usize>,
+}
+
+impl Rules {
+    /// Builds the look-up tables. Call after `addresses` was filled or changed.
+    #[must_use]
+    pub fn indexed(mut self) -> Self {
+        self.exact.clear();
+        self.domains.clear();
+        self.wildcards.clear();
+        self.subdomains.clear();
+        for (i, rule) in self.addresses.iter().enumerate() {
+            match &rule.pattern {
+                Pattern::Exact(a) => _ = self.exact.insert(a.key(), i),
+                Pattern::Domain(d) => _ = self.domains.insert(d.clone(), i),
+                Pattern::Wildcard { domain, .. } => {
+                    self.wildcards.entry(domain.clone()).or_default().push(i)
+                }
+                Pattern::Subdomains(d) => _ = self.subdomains.insert(d.clone(), i),
+            }
+        }
+        let length = |i: &usize| match &self.addresses[*i].pattern {
+            Pattern::Wildcard { prefix, suffix, .. } => prefix.len() + suffix.len(),
+            _ => 0,
+        };
+        for list in self.wildcards.values_mut() {
+            list.sort_by_key(|i| std::cmp::Reverse(length(i)));
+        }
+        self
+    }
+
+    /// Whether there is nothing to do at all.
+    pub fn is_idle(&self) -> bool {
+        self.addresses.is_empty()
+    }
+
+    /// The rule for an address as the MTA resolved it, if it is a recruiting address.
+    ///
+    /// The more exact match wins: the address with its extension, the address without it, a
+    /// wildcard (the one with more letters first), the whole domain, domains below one.
+    pub fn lookup(&self, resolved: &str) -> Option<(usize, &AddressRule)> {
+        let key = resolved.to_lowercase();
+        let key = key.strip_suffix('.').unwrap_or(&key);
+        let (local, domain) = key.rsplit_once('@')?;
+        if local.is_empty() {
+            return None;
+        }
+        let base = split_extension(local, &self.delimiters).map(|(base, _)| base);
+        let exact = || {
+            let bare = || self.exact.get(&format!("{}@{domain}", base?));
+            self.exact.get(key).or_else(bare)
+        };
+        let wildcard = || {
+            self.wildcards
+                .get(domain)?
+                .iter()
+                .find(|i| match &self.addresses[**i].pattern {
+                    Pattern::Wildcard { prefix, suffix, .. } => {
+                        [Some(local), base].into_iter().flatten().any(|l| {
+                            l.len() >= prefix.len() + suffix.len()
+                                && l.starts_with(prefix)
+                                && l.ends_with(suffix)
+                        })
+                    }
+                    _ => false,
+                })
+        };
+        let parents = || {
+            domain
+                .match_indices('.')
+                .find_map(|(at, _)| self.subdomains.get(&domain[at + 1..]))
+        };
+        let found = exact()
+            .or_else(wildcard)
+            .or_else(|| self.domains.get(domain))
+            .or_else(parents)?;
+        Some((*found, &self.addresses[*found]))
+    }
+
+    /// The system of a rule.
+    pub fn system(&self, rule: &AddressRule) -> &System {
+        &self.systems[rule.system]
+    }
+
+    /// Whether a client is inside the company.
+    pub fn is_internal_client(&self, client: IpAddr) -> bool {
+        self.internal_networks.iter().any(|n| n.contains(client))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(patterns: &[&str]) -> Rules {
+        let rule = |p: &&str| AddressRule {
+            pattern: Pattern::parse(p).unwrap(),
+            system: 0,
+            local_copy: true,
+            fallback: None,
+            owner: None,
+        };
+        Rules {
+            addresses: patterns.iter().map(rule).collect(),
+            delimiters: "+".into(),
+            ..Rules::default()
+        }
+        .indexed()
+    }
+
+    #[test]
+    fn the_more_exact_match_wins() {
+        let r = rules(&[
+            "*@*.acme.example",
+            "@karriere.acme.example",
+            "jobs-*@acme.example",
+            "jobs-b*@acme.example",
+            "jobs@acme.example",
+            "jobs+berlin@acme.example",
+            "*@*.karriere.acme.example",
+        ]);
+        let found = |a: &str| r.lookup(a).map(|(_, rule)| rule.pattern.to_string());
+        for (address, pattern) in [
+            ("jobs@acme.example", Some("jobs@acme.example")),
+            ("JOBS@Acme.Example", Some("jobs@acme.example")),
+            ("jobs@acme.example.", Some("jobs@acme.example")),
+            ("jobs+x@acme.example", Some("jobs@acme.example")),
+            ("jobs+berlin@acme.example", Some("jobs+berlin@acme.example")),
+            ("Jobs+Berlin@acme.example", Some("jobs+berlin@acme.example")),
+            ("jobs-hamburg@acme.example", Some("jobs-*@acme.example")),
+            ("jobs-bonn+x@acme.example", Some("jobs-b*@acme.example")),
+            (
+                "anyone@karriere.acme.example",
+                Some("*@karriere.acme.example"),
+            ),
+            ("anyone@x.acme.example", Some("*@*.acme.example")),
+            (
+                "anyone@x.karriere.acme.example",
+                Some("*@*.karriere.acme.example"),
+            ),
+            ("bob@acme.example", None),
+            ("jobs@acme.example.evil.example", None),
+            ("jobs@notacme.example", None),
+            ("xjobs@acme.example", None),
+            ("@acme.example", None),
+            ("@karriere.acme.example", None),
+            ("jobs", None),
+            ("", None),
+            ("jоbs@acme.example", None), // a Cyrillic o
+            ("jobs%acme.example@evil.example", None),
+        ] {
+            assert_eq!(found(address).as_deref(), pattern, "{address}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_mean_nothing_are_refused() {
+        for bad in [
+            "jobs",
+            "",
+            "*",
+            "@",
+            "*@",
+            "a*b*c@x.example",
+            "jobs-*@*.x.example",
+            "a b*@x.example",
+            "@*",
+        ] {
+            assert!(Pattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn networks_contain_their_addresses() {
+        let n = |t: &str| Network::parse(t).unwrap();
+        let ip = |t: &str| t.parse::<IpAddr>().unwrap();
+        assert!(n("10.0.0.0/8").contains(ip("10.255.1.2")));
+        assert!(!n("10.0.0.0/8").contains(ip("11.0.0.1")));
+        assert!(n("0.0.0.0/0").contains(ip("203.0.113.7")));
+        assert!(n("10.0.0.0/8").contains(ip("::ffff:10.1.1.1")));
+        assert!(!n("::/0").contains(ip("10.1.1.1")));
+        assert!(n("2001:db8::/32").contains(ip("2001:db8:1::1")));
+        assert!(n("192.0.2.1").contains(ip("192.0.2.1")));
+        for bad in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0/8", "x", "::1/129"] {
+            assert!(Network::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
