@@ -79,15 +79,9 @@ impl fmt::Display for Ret {
 impl fmt::Display for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AddRcpt {
-                address,
-                notify,
-                orcpt,
-            } => {
+            Self::AddRcpt { address, notify, orcpt } => {
                 write!(f, "add_rcpt <{address}> NOTIFY={notify}")?;
-                orcpt
-                    .iter()
-                    .try_for_each(|orcpt| write!(f, " ORCPT={orcpt}"))
+                orcpt.iter().try_for_each(|orcpt| write!(f, " ORCPT={orcpt}"))
             }
             Self::AddRcptPlain { address } => write!(f, "add_rcpt <{address}>"),
             Self::DelHeader { name, index } => write!(f, "del_header {index} {name}"),
@@ -164,10 +158,7 @@ pub struct Plan {
 impl Plan {
     /// A plan that changes nothing.
     pub fn only(reply: Reply) -> Self {
-        Self {
-            edits: Vec::new(),
-            reply,
-        }
+        Self { edits: Vec::new(), reply }
     }
 
     /// The edits, in the order in which they are to be made.
@@ -184,9 +175,7 @@ impl Plan {
 impl fmt::Display for Plan {
     /// One edit a line, then the reply.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.edits
-            .iter()
-            .try_for_each(|edit| writeln!(f, "{edit}"))?;
+        self.edits.iter().try_for_each(|edit| writeln!(f, "{edit}"))?;
         write!(f, "{}", self.reply)
     }
 }
@@ -211,11 +200,7 @@ impl PlanBuilder {
         notify: Notify,
         orcpt: Option<Orcpt>,
     ) -> &mut Self {
-        self.added.push(Edit::AddRcpt {
-            address,
-            notify,
-            orcpt,
-        });
+        self.added.push(Edit::AddRcpt { address, notify, orcpt });
         self
     }
 
@@ -260,24 +245,14 @@ impl PlanBuilder {
     pub fn build(mut self) -> Plan {
         let mut edits = self.added;
         // Postfix: deleting a field renumbers those below it, so the highest goes first.
-        self.deleted_fields.sort_by(|a, b| b.1.cmp(&a.1));
+        self.deleted_fields.sort_by_key(|(_, index)| std::cmp::Reverse(*index));
         edits.extend(
-            self.deleted_fields
-                .into_iter()
-                .map(|(name, index)| Edit::DelHeader { name, index }),
+            self.deleted_fields.into_iter().map(|(name, index)| Edit::DelHeader { name, index }),
         );
-        edits.extend(
-            self.fields
-                .into_iter()
-                .rev()
-                .map(|field| Edit::InsHeader { field }),
-        );
+        edits.extend(self.fields.into_iter().rev().map(|field| Edit::InsHeader { field }));
         edits.extend(self.sender);
         edits.extend(self.removed.into_iter().map(|path| Edit::DelRcpt { path }));
-        Plan {
-            edits,
-            reply: Reply::Continue,
-        }
+        Plan { edits, reply: Reply::Continue }
     }
 }
 
@@ -288,22 +263,16 @@ impl PlanBuilder {
 pub fn apply(plan: &Plan, count: usize, envelope: &mut Envelope, header: &mut Header) {
     for edit in plan.edits.iter().take(count) {
         match edit {
-            Edit::AddRcpt {
-                address,
-                notify,
-                orcpt,
-            } => {
+            Edit::AddRcpt { address, notify, orcpt } => {
                 let mut recipient = Recipient::plain(address.as_str());
                 recipient.args.push(format!("NOTIFY={notify}").into_bytes());
-                recipient.args.extend(
-                    orcpt
-                        .iter()
-                        .map(|orcpt| format!("ORCPT={orcpt}").into_bytes()),
-                );
+                recipient
+                    .args
+                    .extend(orcpt.iter().map(|orcpt| format!("ORCPT={orcpt}").into_bytes()));
                 envelope.recipients.push(recipient);
             }
             Edit::AddRcptPlain { address } => {
-                envelope.recipients.push(Recipient::plain(address.as_str()))
+                envelope.recipients.push(Recipient::plain(address.as_str()));
             }
             Edit::DelHeader { name, index } => {
                 let nth = (*index as usize).checked_sub(1);
@@ -321,10 +290,8 @@ pub fn apply(plan: &Plan, count: usize, envelope: &mut Envelope, header: &mut He
             Edit::InsHeader { field } => header.fields.insert(0, field.to_field()),
             Edit::ChgFrom { sender, envid, ret } => {
                 envelope.sender = sender.into();
-                envelope.sender_args = vec![
-                    format!("ENVID={envid}").into_bytes(),
-                    format!("RET={ret}").into_bytes(),
-                ];
+                envelope.sender_args =
+                    vec![format!("ENVID={envid}").into_bytes(), format!("RET={ret}").into_bytes()];
             }
             Edit::DelRcpt { path } => envelope.recipients.retain(|r| r.path != *path),
         }
@@ -342,10 +309,7 @@ mod tests {
     }
 
     fn own(suffix: &'static str, body: &str) -> OwnField {
-        OwnField {
-            name: OwnName::ours(suffix),
-            body: FieldBody::new(body).unwrap(),
-        }
+        OwnField { name: OwnName::ours(suffix), body: FieldBody::new(body).unwrap() }
     }
 
     #[test]
@@ -358,12 +322,8 @@ mod tests {
             None,
         );
         b.chg_from(address("b+1@acme.example"), "1".into(), Ret::Hdrs);
-        b.fields(vec![
-            own("System", "p"),
-            own("Address", "jobs@acme.example"),
-        ]);
-        b.del_header(OwnName::ours("Seal"), 1)
-            .del_header(OwnName::ours("Seal"), 2);
+        b.fields(vec![own("System", "p"), own("Address", "jobs@acme.example")]);
+        b.del_header(OwnName::ours("Seal"), 1).del_header(OwnName::ours("Seal"), 2);
         assert_eq!(
             b.build().to_string(),
             "add_rcpt <in@ats.example> NOTIFY=SUCCESS,FAILURE,DELAY\n\
@@ -388,35 +348,18 @@ mod tests {
         );
         b.fields(vec![own("System", "p"), own("Address", "a")]);
         b.del_header(OwnName::received(b"x-recruiting-SYSTEM").unwrap(), 1);
-        let mut envelope = Envelope {
-            recipients: vec![Recipient::plain("T@h.example")],
-            ..Default::default()
-        };
-        let subject = Field {
-            name: b"Subject".to_vec(),
-            body: b" hi".to_vec(),
-        };
-        let forged = Field {
-            name: b"X-RECRUITING-system".to_vec(),
-            body: b" evil".to_vec(),
-        };
-        let mut header = Header {
-            fields: vec![forged, subject.clone()],
-        };
+        let mut envelope =
+            Envelope { recipients: vec![Recipient::plain("T@h.example")], ..Default::default() };
+        let subject = Field { name: b"Subject".to_vec(), body: b" hi".to_vec() };
+        let forged = Field { name: b"X-RECRUITING-system".to_vec(), body: b" evil".to_vec() };
+        let mut header = Header { fields: vec![forged, subject.clone()] };
         apply(&b.build(), usize::MAX, &mut envelope, &mut header);
         assert_eq!(
             header.fields,
-            [
-                own("System", "p").to_field(),
-                own("Address", "a").to_field(),
-                subject
-            ]
+            [own("System", "p").to_field(), own("Address", "a").to_field(), subject]
         );
         assert_eq!(envelope.recipients.len(), 1);
-        assert_eq!(
-            envelope.recipients[0].path,
-            RawPath::new("<in@ats.example>")
-        );
+        assert_eq!(envelope.recipients[0].path, RawPath::new("<in@ats.example>"));
     }
 
     proptest! {

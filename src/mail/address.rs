@@ -84,10 +84,7 @@ impl Address {
         if local.len() > MAX_LOCAL_PART || text.len() > MAX_ADDRESS {
             return Err(AddressError::TooLong);
         }
-        Ok(Self {
-            text: text.to_owned(),
-            at,
-        })
+        Ok(Self { text: text.to_owned(), at })
     }
 
     /// The whole address as it was written.
@@ -153,10 +150,7 @@ pub fn is_domain(domain: &str) -> bool {
 /// `delimiters` is Postfix's `recipient_delimiter`, a set of characters. As in Postfix the first
 /// delimiter counts, and one at the very start is part of the name.
 pub fn split_extension<'a>(local: &'a str, delimiters: &str) -> Option<(&'a str, &'a str)> {
-    let (at, found) = local
-        .char_indices()
-        .skip(1)
-        .find(|&(_, c)| delimiters.contains(c))?;
+    let (at, found) = local.char_indices().skip(1).find(|&(_, c)| delimiters.contains(c))?;
     Some((&local[..at], &local[at + found.len_utf8()..]))
 }
 
@@ -182,9 +176,7 @@ impl RawPath {
     /// The bytes between the brackets. (Mail from sendmail(1) comes without brackets.)
     pub fn inner(&self) -> &[u8] {
         let b = &self.0[..];
-        b.strip_prefix(b"<")
-            .and_then(|b| b.strip_suffix(b">"))
-            .unwrap_or(b)
+        b.strip_prefix(b"<").and_then(|b| b.strip_suffix(b">")).unwrap_or(b)
     }
 
     /// Whether this is the null sender, `<>` or, from sendmail(1), an empty text.
@@ -238,10 +230,7 @@ mod tests {
     #[test]
     fn an_address_is_taken_as_written() {
         let a = Address::parse("Jobs+Berlin@Acme.Example").unwrap();
-        assert_eq!(
-            (a.local_part(), a.domain()),
-            ("Jobs+Berlin", "Acme.Example")
-        );
+        assert_eq!((a.local_part(), a.domain()), ("Jobs+Berlin", "Acme.Example"));
         assert_eq!(a.key(), "jobs+berlin@acme.example");
         assert_eq!(a.to_string(), "Jobs+Berlin@Acme.Example");
     }
@@ -272,10 +261,7 @@ mod tests {
         for (text, why) in cases {
             assert_eq!(Address::parse(text), Err(why), "{text:?}");
         }
-        assert_eq!(
-            Address::parse(&format!("{}@x", "a".repeat(65))),
-            Err(E::TooLong)
-        );
+        assert_eq!(Address::parse(&format!("{}@x", "a".repeat(65))), Err(E::TooLong));
     }
 
     #[test]

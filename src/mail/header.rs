@@ -39,8 +39,7 @@ pub struct Header {
 
 /// Whether a field name is in our namespace, in whatever case it is written.
 pub fn is_own(name: &[u8]) -> bool {
-    name.get(..OWN_PREFIX.len())
-        .is_some_and(|p| p.eq_ignore_ascii_case(OWN_PREFIX.as_bytes()))
+    name.get(..OWN_PREFIX.len()).is_some_and(|p| p.eq_ignore_ascii_case(OWN_PREFIX.as_bytes()))
 }
 
 /// The name of a field in our namespace.
@@ -117,9 +116,8 @@ impl FieldBody {
     /// Checks a text.
     pub fn new(text: impl Into<String>) -> Result<Self, BodyError> {
         let text = text.into();
-        if let Some(c) = text
-            .chars()
-            .find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+        if let Some(c) =
+            text.chars().find(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
         {
             return Err(BodyError::Control(c));
         }
@@ -170,10 +168,7 @@ impl OwnField {
     /// The field as it stands in a header: name, body with a leading space, folded.
     pub fn to_field(&self) -> Field {
         let folded = self.body.folded(self.name.as_bytes().len());
-        Field {
-            name: self.name.as_bytes().to_vec(),
-            body: format!(" {folded}").into_bytes(),
-        }
+        Field { name: self.name.as_bytes().to_vec(), body: format!(" {folded}").into_bytes() }
     }
 }
 
@@ -187,9 +182,7 @@ impl fmt::Display for OwnField {
 /// end. This is the "relaxed" form of RFC 6376 3.4.2, which survives refolding on the way.
 pub fn relaxed(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len());
-    for word in body
-        .split(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
-        .filter(|w| !w.is_empty())
+    for word in body.split(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).filter(|w| !w.is_empty())
     {
         if !out.is_empty() {
             out.push(b' ');

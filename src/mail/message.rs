@@ -82,10 +82,7 @@ fn parse_field(line: &[u8]) -> Option<Field> {
     let colon = line.iter().position(|&b| b == b':')?;
     let name = line[..colon].trim_ascii_end();
     let named = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
-    named.then(|| Field {
-        name: name.to_vec(),
-        body: line[colon + 1..].to_vec(),
-    })
+    named.then(|| Field { name: name.to_vec(), body: line[colon + 1..].to_vec() })
 }
 
 fn to_lf(bytes: &[u8]) -> Vec<u8> {
@@ -105,12 +102,7 @@ mod tests {
     fn parts(text: &str) -> (Vec<(String, String)>, bool, String) {
         let m = Message::parse(text.as_bytes());
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-        let fields = m
-            .header
-            .fields
-            .iter()
-            .map(|f| (text(&f.name), text(&f.body)))
-            .collect();
+        let fields = m.header.fields.iter().map(|f| (text(&f.name), text(&f.body))).collect();
         (fields, m.blank_line, text(&m.body))
     }
 
@@ -122,11 +114,7 @@ mod tests {
     fn header_and_body_are_kept_as_they_are() {
         assert_eq!(
             parts("Subject:  a\r\n\tb\r\nX:\r\n\r\nbody\r\n"),
-            (
-                vec![field("Subject", "  a\n\tb"), field("X", "")],
-                true,
-                "body\n".to_owned()
-            )
+            (vec![field("Subject", "  a\n\tb"), field("X", "")], true, "body\n".to_owned())
         );
     }
 
@@ -136,22 +124,15 @@ mod tests {
             parts("A: 1\nno field\nB: 2\n"),
             (vec![field("A", " 1")], false, "no field\nB: 2\n".into())
         );
-        assert_eq!(
-            parts(" starts with space\n"),
-            (vec![], false, " starts with space\n".into())
-        );
+        assert_eq!(parts(" starts with space\n"), (vec![], false, " starts with space\n".into()));
         assert_eq!(parts(""), (vec![], false, String::new()));
     }
 
     #[test]
     fn lf_messages_print_back_unchanged() {
-        for text in [
-            "A: 1\n\tx\nB:2\n\nbody\n",
-            "\n",
-            "A: 1\n",
-            "body without header\n",
-            "A: 1\n\n\n\nx",
-        ] {
+        for text in
+            ["A: 1\n\tx\nB:2\n\nbody\n", "\n", "A: 1\n", "body without header\n", "A: 1\n\n\n\nx"]
+        {
             assert_eq!(Message::parse(text.as_bytes()).to_bytes(), text.as_bytes());
         }
     }

@@ -1,1 +1,211 @@
-//! x
+//! Pass 1: the envelope of incoming mail. Each recruiting recipient gets a handoff recipient, and
+//! is taken away itself where no local copy is wanted. Nothing else is touched.
+//!
+//! Must not know the message: only the envelope decides here, and it is all that passes the socket.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use super::keys::Keys;
+use super::rules::Rules;
+use super::token::{Flags, Handoff, TokenId, Way};
+use crate::mail::{Address, Notify, Orcpt, RawPath, Recipient};
+use crate::plan::{Plan, PlanBuilder};
+
+/// Who brought the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The client logged in (SASL).
+    pub authenticated: bool,
+    /// The client is inside the company, or there was none: mail from sendmail(1).
+    pub internal: bool,
+}
+
+/// One recruiting recipient and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diverted {
+    /// The address it was sent to.
+    pub address: Address,
+    /// The system's name.
+    pub system: String,
+    /// What the token says; none where another recruiting address leads the copy and this one keeps
+    /// its own, so that nothing is to be done.
+    pub handoff: Option<Handoff>,
+}
+
+/// The outcome of pass 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diversion {
+    /// What to do.
+    pub plan: Plan,
+    /// The recruiting recipients, in the order of the envelope.
+    pub diverted: Vec<Diverted>,
+}
+
+/// Whether a recipient, as the MTA resolved it, is for us. Pass 1 keeps only such recipients.
+pub fn is_recruiting(rules: &Rules, resolved: &str) -> bool {
+    rules.lookup(resolved).is_some()
+}
+
+/// Decides on an envelope. `recipients` are those of [`is_recruiting`]; `stamp` makes a new token
+/// id at each call.
+///
+/// For each system there is one copy, led by the first recruiting address of the envelope; see
+/// [`Flags::companion`] for the others. None is given if there is no key to sign with.
+pub fn divert(
+    rules: &Rules,
+    keys: &Keys,
+    recipients: &[Recipient],
+    origin: Origin,
+    stamp: &mut dyn FnMut() -> TokenId,
+) -> Option<Diversion> {
+    let mut builder = PlanBuilder::default();
+    let mut diverted: Vec<Diverted> = Vec::new();
+    let mut led: Vec<usize> = Vec::new();
+    let mut done: Vec<(String, RawPath)> = Vec::new();
+    for recipient in recipients {
+        let Some((_, rule)) = rules.lookup(&recipient.resolved) else {
+            continue;
+        };
+        let Some(address) = recruiting_address(recipient) else {
+            continue;
+        };
+        let key = address.key();
+        // The same address twice is one delivery in Postfix; it must not be two copies.
+        if done.iter().any(|(seen, path)| *seen == key && *path == recipient.path) {
+            continue;
+        }
+        let again = done.iter().any(|(seen, _)| *seen == key);
+        done.push((key, recipient.path.clone()));
+        let companion = led.contains(&rule.system);
+        let flags = Flags {
+            kept: rule.local_copy,
+            authenticated: origin.authenticated,
+            internal: origin.internal,
+            companion,
+        };
+        let mut entry = Diverted {
+            address: address.clone(),
+            system: rules.system(rule).id.clone(),
+            handoff: None,
+        };
+        // A companion that stays where it is needs nobody to watch over it.
+        if !rule.local_copy || !companion && !again {
+            let handoff = Handoff { way: Way::Forward, id: stamp(), flags };
+            let local = handoff.local_part(keys, &address)?;
+            let to = Address::parse(&format!("{local}@{}", rules.handoff_domain)).ok()?;
+            let orcpt = Some(Orcpt::new(address));
+            // RFC 3461 4.1 NOTIFY=NEVER: the envelope sender is still the applicant, who must not
+            // hear of this recipient. The second smtpd asks for reports again.
+            if rule.local_copy {
+                builder.add_rcpt(to, Notify::Never, orcpt);
+            } else {
+                builder.replace_rcpt(recipient.path.clone(), to, Notify::Never, orcpt);
+            }
+            entry.handoff = Some(handoff);
+        }
+        led.push(rule.system);
+        diverted.push(entry);
+    }
+    Some(Diversion { plan: builder.build(), diverted })
+}
+
+/// The recruiting address as the sender wrote it, where it can be written again; else as resolved.
+fn recruiting_address(recipient: &Recipient) -> Option<Address> {
+    let resolved =
+        Address::parse(recipient.resolved.strip_suffix('.').unwrap_or(&recipient.resolved));
+    let written = recipient.path.address();
+    match (written, resolved) {
+        (Some(written), Ok(resolved)) if written.key() == resolved.key() => Some(written),
+        (_, resolved) => resolved.ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::testing::{keys, rules, stamp};
+
+    fn plan(recipients: &[&str]) -> String {
+        let all: Vec<Recipient> = recipients.iter().map(|r| Recipient::plain(r)).collect();
+        let mine: Vec<Recipient> =
+            all.iter().filter(|r| is_recruiting(&rules(), &r.resolved)).cloned().collect();
+        let d = divert(&rules(), &keys(), &mine, Origin::default(), &mut stamp()).unwrap();
+        let text = d.plan.to_string();
+        // Tokens are tested elsewhere; here they are numbered.
+        d.diverted.iter().filter_map(|e| Some((e, e.handoff?))).enumerate().fold(
+            text,
+            |text, (i, (e, h))| {
+                text.replace(&h.local_part(&keys(), &e.address).unwrap(), &format!("T{}", i + 1))
+            },
+        )
+    }
+
+    #[test]
+    fn a_recruiting_address_with_a_local_copy_gets_a_companion_recipient() {
+        assert_eq!(
+            plan(&["jobs@acme.example", "bob@acme.example"]),
+            "add_rcpt <T1@handoff.internal> NOTIFY=NEVER ORCPT=rfc822;jobs@acme.example\ncontinue"
+        );
+    }
+
+    #[test]
+    fn without_a_local_copy_the_address_is_replaced() {
+        assert_eq!(
+            plan(&["Karriere+X@acme.example"]),
+            "add_rcpt <T1@handoff.internal> NOTIFY=NEVER ORCPT=rfc822;Karriere+2BX@acme.example\n\
+             del_rcpt <Karriere+X@acme.example>\ncontinue"
+        );
+    }
+
+    #[test]
+    fn two_addresses_of_one_system_are_one_copy() {
+        assert_eq!(
+            plan(&["jobs@acme.example", "jobs+berlin@acme.example"]),
+            "add_rcpt <T1@handoff.internal> NOTIFY=NEVER ORCPT=rfc822;jobs@acme.example\ncontinue"
+        );
+        // The second keeps no local copy: a companion watches over it.
+        assert_eq!(
+            plan(&["jobs@acme.example", "karriere@acme.example"]),
+            "add_rcpt <T1@handoff.internal> NOTIFY=NEVER ORCPT=rfc822;jobs@acme.example\n\
+             add_rcpt <T2@handoff.internal> NOTIFY=NEVER ORCPT=rfc822;karriere@acme.example\n\
+             del_rcpt <karriere@acme.example>\ncontinue"
+        );
+    }
+
+    #[test]
+    fn two_systems_are_two_copies() {
+        assert_eq!(
+            plan(&["jobs@acme.example", "jobs@other.example"]),
+            "add_rcpt <T1@handoff.internal> NOTIFY=NEVER ORCPT=rfc822;jobs@acme.example\n\
+             add_rcpt <T2@handoff.internal> NOTIFY=NEVER ORCPT=rfc822;jobs@other.example\ncontinue"
+        );
+    }
+
+    #[test]
+    fn the_same_address_twice_is_one_copy() {
+        assert_eq!(plan(&["jobs@acme.example"; 2]), plan(&["jobs@acme.example"]));
+        assert_eq!(plan(&["jobs@acme.example", "JOBS@acme.example"]), plan(&["jobs@acme.example"]));
+        assert_eq!(plan(&["karriere@acme.example"; 3]), plan(&["karriere@acme.example"]));
+    }
+
+    #[test]
+    fn mail_of_others_is_not_touched() {
+        assert_eq!(plan(&["bob@acme.example", "jobs@elsewhere.example"]), "continue");
+    }
+
+    #[test]
+    fn an_address_that_needs_quotes_stays_ordinary_mail() {
+        let odd = Recipient {
+            path: RawPath::new("<\"a b\"@karriere.acme.example>"),
+            resolved: "a b@karriere.acme.example".into(),
+            args: vec![],
+        };
+        let quoted = Recipient {
+            path: RawPath::new("<\"jobs\"@acme.example>"),
+            resolved: "jobs@acme.example".into(),
+            args: vec![],
+        };
+        let d = divert(&rules(), &keys(), &[odd, quoted], Origin::default(), &mut stamp()).unwrap();
+        let addresses: Vec<&str> = d.diverted.iter().map(|e| e.address.as_str()).collect();
+        assert_eq!(addresses, ["jobs@acme.example"]);
+    }
+}

@@ -1,1 +1,132 @@
-//! x
+//! What pass 2 keeps of a header: the few fields that decide, each within bounds.
+//!
+//! Fed field by field, so that a header of any size costs little memory and is never held whole.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::collections::HashMap;
+
+use crate::mail::header::{OwnName, is_own, relaxed};
+
+/// The octets of one field body that are kept. Longer bodies are cut, here only.
+const MAX_BODY: usize = 8 * 1024;
+/// The same for a field in our namespace: no field that we write is longer.
+const MAX_OWN_BODY: usize = 1024;
+/// How many fields of one name are kept.
+const MAX_SAME: usize = 4;
+/// How many forged fields are taken off one by one. Postfix walks the header for each of them, so
+/// a message with thousands would be an attack on its time.
+pub const MAX_FORGED: usize = 200;
+
+/// The fields that decide, in the spelling in which they are kept.
+const KEPT: [&str; 5] = ["from", "reply-to", "sender", "date", "message-id"];
+
+/// The decisive part of a header.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    kept: HashMap<&'static str, Vec<Vec<u8>>>,
+    own: Vec<(OwnName, Vec<u8>)>,
+    /// How many fields in our namespace there were, the kept ones and those beyond [`MAX_FORGED`].
+    own_count: usize,
+}
+
+impl Facts {
+    /// Takes the next field of the header, from top to bottom.
+    pub fn push(&mut self, name: &[u8], body: &[u8]) {
+        let cut = |most| relaxed(&body[..body.len().min(most)]);
+        if is_own(name) {
+            self.own_count += 1;
+            if let Some(name) = OwnName::received(name)
+                && self.own.len() < MAX_FORGED
+            {
+                self.own.push((name, cut(MAX_OWN_BODY)));
+            }
+        } else if let Some(&key) = KEPT.iter().find(|key| name.eq_ignore_ascii_case(key.as_bytes()))
+        {
+            let same = self.kept.entry(key).or_default();
+            if same.len() < MAX_SAME {
+                same.push(cut(MAX_BODY));
+            }
+        }
+    }
+
+    /// The bodies of the fields with a name (in lower case), on one line each; the first few.
+    pub fn bodies(&self, name: &str) -> &[Vec<u8>] {
+        self.kept.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The only field of ours with a name; none if there are several.
+    pub fn only_own(&self, suffix: &'static str) -> Option<&[u8]> {
+        let mut found = self.own(suffix);
+        let first = found.next()?;
+        found.next().is_none().then_some(first)
+    }
+
+    /// Whether there are more fields in our namespace than we take off.
+    pub fn has_too_many_forged(&self) -> bool {
+        self.own_count > self.own.len()
+    }
+
+    /// The fields in our namespace with the number of each among those of its name, as the MTA
+    /// counts: from 1, without case.
+    pub fn forged(&self) -> Vec<(OwnName, u32)> {
+        let mut counts: HashMap<Vec<u8>, u32> = HashMap::new();
+        let number = |(name, _): &(OwnName, Vec<u8>)| {
+            let count = counts.entry(name.key()).or_default();
+            *count += 1;
+            (name.clone(), *count)
+        };
+        self.own.iter().map(number).collect()
+    }
+
+    /// The bodies of all fields of ours with a name, from top to bottom.
+    pub fn own(&self, suffix: &'static str) -> impl Iterator<Item = &[u8]> {
+        let key = OwnName::ours(suffix).key();
+        self.own.iter().filter(move |(name, _)| name.key() == key).map(|(_, body)| body.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forged_fields_are_counted_as_postfix_counts_them() {
+        let mut facts = Facts::default();
+        for name in [
+            "X-Recruiting-Kind",
+            "Subject",
+            "x-recruiting-KIND",
+            "X-Recruiting-Seal",
+            "X-RECRUITING-kind",
+        ] {
+            facts.push(name.as_bytes(), b" x");
+        }
+        let numbers: Vec<String> =
+            facts.forged().iter().map(|(name, n)| format!("{n} {name}")).collect();
+        assert_eq!(
+            numbers,
+            [
+                "1 X-Recruiting-Kind",
+                "2 x-recruiting-KIND",
+                "1 X-Recruiting-Seal",
+                "3 X-RECRUITING-kind"
+            ]
+        );
+        assert_eq!(facts.only_own("Seal"), Some(&b"x"[..]));
+        assert_eq!(facts.only_own("Kind"), None);
+    }
+
+    #[test]
+    fn a_huge_header_costs_little() {
+        let mut facts = Facts::default();
+        let body = vec![b'x'; 20_000];
+        for _ in 0..100_000 {
+            facts.push(b"From", &body);
+            facts.push(b"X-Recruiting-Seal", &body);
+        }
+        assert!(facts.has_too_many_forged());
+        assert_eq!(facts.forged().len(), MAX_FORGED);
+        assert_eq!(facts.bodies("from").len(), MAX_SAME);
+        assert!(facts.bodies("from").iter().all(|b| b.len() <= MAX_BODY));
+    }
+}

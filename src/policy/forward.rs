@@ -1,1 +1,489 @@
-//! x
+//! Pass 2: a handoff that came round through Postfix. It goes on to the recruiting system with our
+//! fields and a bounce address as its sender; or back to local delivery; or, where its recruiting
+//! address has its own copy, no further.
+//!
+//! A genuine handoff is never refused: its sender is still the applicant, who would get a report
+//! from the inside of the company. What cannot be decided now is 4xx and waits in the queue.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use mail_parser::MessageParser;
+
+use super::budget::Budget;
+use super::facts::Facts;
+use super::keys::Keys;
+use super::report::{self, Outcome, Report};
+use super::rules::{AddressRule, Rules, System};
+use super::seal::{ADDRESS, APPLICANT, ENVELOPE_SENDER, KIND, SYSTEM, is_sealed, seal};
+use super::token::{Bounce, Handoff, TokenError, TokenId, Way, rule_tag};
+use crate::mail::address::split_extension;
+use crate::mail::{Address, FieldBody, Notify, Orcpt, OwnField, OwnName, RawPath, Recipient};
+use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
+
+/// A recipient that pass 2 takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// A copy on its way to the system, or back.
+    Handoff {
+        /// What its token says.
+        token: Handoff,
+        /// The recruiting address.
+        address: Address,
+    },
+    /// A message to the bounce address.
+    Report {
+        /// The copy it is for, if the address holds a token of ours.
+        token: Result<Bounce, TokenError>,
+    },
+}
+
+/// Why a recipient is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not an address that we made.
+    NotOurs,
+    /// Signed with a key that is not (any longer) in the key file.
+    UnknownKey(u8),
+    /// The recruiting address is not (any longer) in the configuration.
+    UnknownAddress,
+    /// A second recipient: each copy must come by itself, since header and sender are one's own.
+    OneAtATime,
+}
+
+impl Refusal {
+    /// What the client is told.
+    pub fn reply(self) -> Reply {
+        match self {
+            Self::NotOurs => Reply::Reject(ReplyText::NotOurs),
+            Self::UnknownKey(_) | Self::UnknownAddress => {
+                Reply::Tempfail(ReplyText::UnknownHandoff)
+            }
+            Self::OneAtATime => Reply::Tempfail(ReplyText::OneAtATime),
+        }
+    }
+}
+
+/// Looks at a recipient of the handoff smtpd. `now` in seconds since 1970.
+pub fn recipient(
+    rules: &Rules,
+    keys: &Keys,
+    now: u64,
+    recipient: &Recipient,
+) -> Result<Accepted, Refusal> {
+    let resolved = &recipient.resolved;
+    let (local, domain) = resolved.rsplit_once('@').ok_or(Refusal::NotOurs)?;
+    let is = |wanted: &str| domain.eq_ignore_ascii_case(wanted);
+    // Postfix: a virtual alias sends the bounce address here in the handoff domain; where the site
+    // routes it by transport_maps it comes under its own.
+    if let Some(bounce) = &rules.bounce
+        && (is(&rules.handoff_domain) || is(bounce.domain()))
+    {
+        let (base, extension) = split_extension(local, &rules.delimiters).unwrap_or((local, ""));
+        if base.eq_ignore_ascii_case(bounce.local_part()) {
+            return Ok(Accepted::Report { token: Bounce::parse(extension, keys, now) });
+        }
+    }
+    let way = match () {
+        () if is(&rules.handoff_domain) => Way::Forward,
+        () if is(&rules.return_domain) => Way::Return,
+        () => return Err(Refusal::NotOurs),
+    };
+    let address = recipient.orcpt().ok_or(Refusal::NotOurs)?.address().clone();
+    let token = Handoff::parse(way, local, keys, &address).map_err(|error| match error {
+        TokenError::UnknownKey(id) => Refusal::UnknownKey(id),
+        TokenError::NotOurs | TokenError::Expired => Refusal::NotOurs,
+    })?;
+    // What is on its way back gets there, whatever became of the configuration meanwhile.
+    if way == Way::Forward && rules.lookup(address.as_str()).is_none() {
+        return Err(Refusal::UnknownAddress);
+    }
+    Ok(Accepted::Handoff { token, address })
+}
+
+/// What kind of mail a copy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any mail.
+    Mail,
+    /// Mail with the null sender.
+    Bounce,
+    /// Mail from the system's own inbound address: its test mail, as far as one can tell.
+    Test,
+}
+
+impl Kind {
+    /// The word in the field and in logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Bounce => "bounce",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// What was decided on a handoff, in a word for logs and the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The copy goes to the recruiting system.
+    Forwarded,
+    /// The copy ends here; the recruiting address has its own.
+    KeptLocal,
+    /// The copy goes back to local delivery.
+    GivenBack,
+    /// The copy that was on its way back is at its recruiting address or fallback.
+    Returned,
+    /// The copy ends here: another recruiting address of the message leads the one that goes on.
+    Merged,
+    /// A report was read and ends here.
+    ReportRead,
+    /// A report of failure goes to the fallback, with the message in it.
+    ReportGivenBack,
+    /// A message to the bounce address that is no report on a copy of ours ends here.
+    ReportForeign,
+}
+
+impl Action {
+    /// The word for logs and the journal.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::KeptLocal => "kept-local",
+            Self::GivenBack => "given-back",
+            Self::Returned => "returned",
+            Self::Merged => "merged",
+            Self::ReportRead => "report",
+            Self::ReportGivenBack => "report-given-back",
+            Self::ReportForeign => "report-foreign",
+        }
+    }
+}
+
+/// Why it was decided so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// As configured.
+    Rule,
+    /// The message carries a seal of ours: it was forwarded before.
+    Sealed,
+    /// More mail came from the system's own address than an hour's budget: a loop, it seems.
+    LoopBudget,
+    /// Hundreds of fields claim to be ours.
+    TooManyForged,
+    /// Not from the null sender, or without a token of ours.
+    NotOurs,
+    /// The token's time is over, or its key is gone.
+    Expired,
+    /// What the report says.
+    Report(Outcome),
+}
+
+impl Reason {
+    /// The word for logs and the journal.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Sealed => "sealed",
+            Self::LoopBudget => "loop-budget",
+            Self::TooManyForged => "too-many-forged",
+            Self::NotOurs => "not-ours",
+            Self::Expired => "expired",
+            Self::Report(outcome) => outcome.word(),
+        }
+    }
+}
+
+/// A message at the end of pass 2.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// What [`recipient`] said.
+    pub accepted: &'a Accepted,
+    /// The argument of its RCPT TO.
+    pub path: &'a RawPath,
+    /// The envelope sender.
+    pub sender: &'a RawPath,
+    /// The header.
+    pub facts: &'a Facts,
+    /// The beginning of the body; for reports only ([`wants_body`]).
+    pub body: &'a [u8],
+}
+
+/// How many octets of the body the decision needs.
+pub fn wants_body(accepted: &Accepted) -> usize {
+    match accepted {
+        Accepted::Report { token: Ok(_) } => report::READ,
+        _ => 0,
+    }
+}
+
+/// The outcome of pass 2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do.
+    pub plan: Plan,
+    /// In a word.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// The copy, where one is known.
+    pub token: Option<TokenId>,
+    /// The recruiting address, where it is known.
+    pub address: Option<String>,
+    /// The system's name, where it is known.
+    pub system: Option<String>,
+    /// What kind of mail it is, where that was looked at.
+    pub kind: Option<Kind>,
+    /// The status code of a report.
+    pub status: Option<String>,
+}
+
+/// Decides on a message. `now` in seconds since 1970. None only if a token cannot be made: no key,
+/// or an address of the configuration has no room for it.
+pub fn forward(
+    rules: &Rules,
+    keys: &Keys,
+    now: u64,
+    arrival: &Arrival<'_>,
+    budget: &mut Budget,
+) -> Option<Decision> {
+    match arrival.accepted {
+        Accepted::Handoff { token, address } if token.way == Way::Return => {
+            let rule = rules.lookup(address.as_str()).map(|(_, rule)| rule);
+            let target =
+                rule.and_then(|rule| rule.fallback.clone()).unwrap_or_else(|| address.clone());
+            let mut plan = PlanBuilder::default();
+            plan.replace_rcpt_plain(arrival.path.clone(), target);
+            let system = rule.map(|rule| rules.system(rule).id.clone());
+            Some(decision(plan.build(), Action::Returned, Reason::Rule, token.id, address, system))
+        }
+        Accepted::Handoff { token, address } => {
+            handoff(rules, keys, now, arrival, budget, token, address)
+        }
+        Accepted::Report { token } => on_report(rules, keys, arrival, *token),
+    }
+}
+
+fn decision(
+    plan: Plan,
+    action: Action,
+    reason: Reason,
+    token: TokenId,
+    address: &Address,
+    system: Option<String>,
+) -> Decision {
+    Decision {
+        plan,
+        action,
+        reason,
+        token: Some(token),
+        address: Some(address.to_string()),
+        system,
+        kind: None,
+        status: None,
+    }
+}
+
+fn handoff(
+    rules: &Rules,
+    keys: &Keys,
+    now: u64,
+    arrival: &Arrival<'_>,
+    budget: &mut Budget,
+    token: &Handoff,
+    address: &Address,
+) -> Option<Decision> {
+    let (_, rule) = rules.lookup(address.as_str())?;
+    let system = rules.system(rule);
+    let kind = kind(system, arrival);
+    let stays = if arrival.facts.has_too_many_forged() {
+        Some(Reason::TooManyForged)
+    } else if is_sealed(keys, arrival.facts) {
+        Some(Reason::Sealed)
+    } else if kind == Kind::Test
+        && !token.flags.companion
+        && !budget.allow(address.as_str(), token.id, now, rules.loop_budget)
+    {
+        Some(Reason::LoopBudget)
+    } else {
+        None
+    };
+    let (plan, action) = match stays {
+        Some(_) if token.flags.kept => (Plan::only(Reply::Discard), Action::KeptLocal),
+        Some(_) => (give_back(rules, keys, arrival, token, address)?, Action::GivenBack),
+        None if token.flags.companion => (Plan::only(Reply::Discard), Action::Merged),
+        None => {
+            (go_on(rules, keys, now, arrival, token, (rule, address, kind))?, Action::Forwarded)
+        }
+    };
+    let reason = stays.unwrap_or(Reason::Rule);
+    let mut decision = decision(plan, action, reason, token.id, address, Some(system.id.clone()));
+    decision.kind = Some(kind);
+    Some(decision)
+}
+
+/// The edits that make a copy the recruiting system's.
+fn go_on(
+    rules: &Rules,
+    keys: &Keys,
+    now: u64,
+    arrival: &Arrival<'_>,
+    token: &Handoff,
+    (rule, address, kind): (&AddressRule, &Address, Kind),
+) -> Option<Plan> {
+    let system = rules.system(rule);
+    let bounce = Bounce { id: token.id, flags: token.flags, rule: rule_tag(&rule.pattern.key()) };
+    let extension = bounce.extension(keys)?;
+    let base = rules.bounce.as_ref()?;
+    let delimiter = rules.delimiters.chars().next()?;
+    let sender = format!("{}{delimiter}{extension}@{}", base.local_part(), base.domain());
+    // Where no copy is kept the report is the last one: it must bring the message back.
+    let ret = if token.flags.kept { Ret::Hdrs } else { Ret::Full };
+    let mut plan = PlanBuilder::default();
+    plan.replace_rcpt(
+        arrival.path.clone(),
+        system.inbound.clone(),
+        Notify::Always,
+        Some(Orcpt::new(address.clone())),
+    );
+    plan.chg_from(Address::parse(&sender).ok()?, extension, ret);
+    for (name, index) in arrival.facts.forged() {
+        plan.del_header(name, index);
+    }
+    plan.fields(fields(keys, now, arrival, system, address, kind)?);
+    Some(plan.build())
+}
+
+/// Our fields, the seal first.
+fn fields(
+    keys: &Keys,
+    now: u64,
+    arrival: &Arrival<'_>,
+    system: &System,
+    address: &Address,
+    kind: Kind,
+) -> Option<Vec<OwnField>> {
+    let field = |suffix: &'static str, body: String| {
+        let body = FieldBody::new(body).or_else(|_| FieldBody::new("unprintable")).ok()?;
+        Some(OwnField { name: OwnName::ours(suffix), body })
+    };
+    let mut tags = vec![
+        field(SYSTEM, system.id.clone())?,
+        field(ADDRESS, address.to_string())?,
+        field(ENVELOPE_SENDER, format!("<{}>", arrival.sender.printable()))?,
+        field(KIND, kind.word().to_owned())?,
+    ];
+    if kind == Kind::Mail
+        && let Some((applicant, source)) = originator(arrival.facts)
+    {
+        tags.push(field(APPLICANT, format!("<{applicant}>; source={source}"))?);
+    }
+    let seal = seal(keys, now, &tags, arrival.facts)?;
+    tags.insert(0, seal);
+    Some(tags)
+}
+
+/// Sends a copy back towards local delivery, with the envelope sender that it came with.
+fn give_back(
+    rules: &Rules,
+    keys: &Keys,
+    arrival: &Arrival<'_>,
+    token: &Handoff,
+    address: &Address,
+) -> Option<Plan> {
+    let back = Handoff { way: Way::Return, ..*token };
+    let to =
+        Address::parse(&format!("{}@{}", back.local_part(keys, address)?, rules.return_domain))
+            .ok()?;
+    let mut plan = PlanBuilder::default();
+    plan.replace_rcpt(arrival.path.clone(), to, Notify::Failure, Some(Orcpt::new(address.clone())));
+    Some(plan.build())
+}
+
+fn on_report(
+    rules: &Rules,
+    keys: &Keys,
+    arrival: &Arrival<'_>,
+    token: Result<Bounce, TokenError>,
+) -> Option<Decision> {
+    let ends = |action, reason, token: Option<Bounce>| Decision {
+        plan: Plan::only(Reply::Discard),
+        action,
+        reason,
+        token: token.map(|t| t.id),
+        address: None,
+        system: None,
+        kind: None,
+        status: None,
+    };
+    let token = match token {
+        // RFC 3461 6.1: a report has the null sender. Anything else is not one.
+        Ok(token) if arrival.sender.is_null() => token,
+        Ok(_) | Err(TokenError::NotOurs) => {
+            return Some(ends(Action::ReportForeign, Reason::NotOurs, None));
+        }
+        Err(TokenError::UnknownKey(_) | TokenError::Expired) => {
+            return Some(ends(Action::ReportForeign, Reason::Expired, None));
+        }
+    };
+    let Report { outcome, status } = report::read(arrival.body);
+    let mut decision = ends(Action::ReportRead, Reason::Report(outcome), Some(token));
+    decision.status = status;
+    let rule = rules.addresses.iter().find(|rule| rule_tag(&rule.pattern.key()) == token.rule);
+    if let Some(rule) = rule {
+        decision.address = Some(rule.pattern.to_string());
+        decision.system = Some(rules.system(rule).id.clone());
+    }
+    // A report that we cannot read may be one of failure, so it counts as one here.
+    if matches!(outcome, Outcome::Failed | Outcome::Unknown)
+        && !token.flags.kept
+        && let Some(fallback) = rule.and_then(|rule| rule.fallback.clone())
+    {
+        let handoff = Handoff { way: Way::Return, id: token.id, flags: token.flags };
+        decision.plan = give_back(rules, keys, arrival, &handoff, &fallback)?;
+        decision.action = Action::ReportGivenBack;
+    }
+    Some(decision)
+}
+
+/// Test mail has the system's own inbound address as its sender, in the envelope or in From: which
+/// of them a vendor uses is not known, and automatic answers look the same.
+fn kind(system: &System, arrival: &Arrival<'_>) -> Kind {
+    let inbound = system.inbound.key();
+    let is_inbound = |text: &str| text.to_lowercase() == inbound;
+    let from_inbound = mailboxes(arrival.facts, "from").iter().any(|from| is_inbound(from));
+    if is_inbound(&arrival.sender.printable()) || from_inbound {
+        Kind::Test
+    } else if arrival.sender.is_null() {
+        Kind::Bounce
+    } else {
+        Kind::Mail
+    }
+}
+
+/// The applicant by the originator fields (RFC 5322 3.6.2), if exactly one mailbox is named.
+fn originator(facts: &Facts) -> Option<(String, &'static str)> {
+    [("from", "from"), ("reply-to", "reply-to"), ("sender", "sender")].into_iter().find_map(
+        |(field, source)| {
+            let mut boxes = mailboxes(facts, field);
+            let only = boxes.pop()?;
+            let sane = boxes.is_empty() && Address::parse(&only).is_ok();
+            sane.then_some((only, source))
+        },
+    )
+}
+
+/// The addresses in the fields with a name.
+fn mailboxes(facts: &Facts, name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for body in facts.bodies(name) {
+        let field = [b"From: ", body.as_slice(), b"\r\n\r\n"].concat();
+        if let Some(message) = MessageParser::new().parse_headers(&field[..])
+            && let Some(from) = message.from()
+        {
+            found.extend(from.iter().filter_map(|a| a.address()).map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

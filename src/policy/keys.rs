@@ -29,6 +29,11 @@ impl Keys {
         sound.then_some(Self(keys))
     }
 
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The number of the key that signs.
     pub fn current(&self) -> u8 {
         self.0.first().map_or(0, |(id, _)| *id)
@@ -54,10 +59,7 @@ impl Keys {
     /// Whether `tag`, the first octets of a MAC, is right. Takes the same time whatever differs.
     pub fn verify(&self, id: u8, purpose: &str, parts: &[&[u8]], tag: &[u8]) -> bool {
         self.mac(id, purpose, parts).is_some_and(|mac| {
-            tag.len() >= 4
-                && mac
-                    .get(..tag.len())
-                    .is_some_and(|mac| bool::from(mac.ct_eq(tag)))
+            tag.len() >= 4 && mac.get(..tag.len()).is_some_and(|mac| bool::from(mac.ct_eq(tag)))
         })
     }
 }
@@ -65,9 +67,7 @@ impl Keys {
 impl fmt::Debug for Keys {
     /// Numbers only: keys are never shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|(id, _)| id))
-            .finish()
+        f.debug_list().entries(self.0.iter().map(|(id, _)| id)).finish()
     }
 }
 

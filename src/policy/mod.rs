@@ -18,4 +18,6 @@ pub mod keys;
 pub mod report;
 pub mod rules;
 pub mod seal;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod token;

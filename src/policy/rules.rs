@@ -3,7 +3,7 @@
 //! Must not know how a configuration is written down.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -64,9 +64,7 @@ impl Pattern {
             return Err("an address has the form local-part@domain".into());
         };
         if !domain.contains('*') && !local.contains('*') && !local.is_empty() {
-            return Address::parse(text)
-                .map(Self::Exact)
-                .map_err(|e| e.to_string());
+            return Address::parse(text).map(Self::Exact).map_err(|e| e.to_string());
         }
         let (domain, below) = match domain.strip_prefix("*.") {
             Some(rest) => (rest, true),
@@ -119,11 +117,7 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exact(address) => address.fmt(f),
-            Self::Wildcard {
-                prefix,
-                suffix,
-                domain,
-            } => write!(f, "{prefix}*{suffix}@{domain}"),
+            Self::Wildcard { prefix, suffix, domain } => write!(f, "{prefix}*{suffix}@{domain}"),
             Self::Domain(domain) => write!(f, "*@{domain}"),
             Self::Subdomains(domain) => write!(f, "*@*.{domain}"),
         }
@@ -140,20 +134,14 @@ pub struct Network {
 impl Network {
     /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. Host bits must be zero.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (address, prefix) = text
-            .split_once('/')
-            .map_or((text, None), |(a, p)| (a, Some(p)));
-        let address: IpAddr = address
-            .parse()
-            .map_err(|_| "not an IP address".to_owned())?;
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
+        let address: IpAddr = address.parse().map_err(|_| "not an IP address".to_owned())?;
         let width = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => width,
-            Some(p) => p
-                .parse()
-                .ok()
-                .filter(|p| *p <= width)
-                .ok_or("the prefix length is out of range")?,
+            Some(p) => {
+                p.parse().ok().filter(|p| *p <= width).ok_or("the prefix length is out of range")?
+            }
         };
         let network = Self { address, prefix };
         let host_bits = bits(address) & !network.mask();
@@ -172,16 +160,8 @@ impl Network {
 
     fn mask(&self) -> u128 {
         let width = if self.address.is_ipv4() { 32 } else { 128 };
-        let ones = if self.prefix == 0 {
-            0
-        } else {
-            u128::MAX << (width - u32::from(self.prefix))
-        };
-        if width == 32 {
-            ones & u128::from(u32::MAX)
-        } else {
-            ones
-        }
+        let ones = if self.prefix == 0 { 0 } else { u128::MAX << (width - u32::from(self.prefix)) };
+        if width == 32 { ones & u128::from(u32::MAX) } else { ones }
     }
 }
 
@@ -222,37 +202,42 @@ pub struct Rules {
     /// How many mails an hour from a system's own inbound address are forwarded, per recruiting
     /// address.
     pub loop_budget: u32,
+    /// The look-up tables, made by [`Rules::indexed`].
+    pub index: Index,
+}
+
+/// The look-up tables of [`Rules`]: places in [`Rules::addresses`] by what they match.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
     exact: HashMap<String, usize>,
     domains: HashMap<String, usize>,
     wildcards: HashMap<String, Vec<usize>>,
-    subdomains: BTreeMap<String, usize>,
+    subdomains: HashMap<String, usize>,
 }
 
 impl Rules {
     /// Builds the look-up tables. Call after `addresses` was filled or changed.
     #[must_use]
     pub fn indexed(mut self) -> Self {
-        self.exact.clear();
-        self.domains.clear();
-        self.wildcards.clear();
-        self.subdomains.clear();
+        let mut index = Index::default();
         for (i, rule) in self.addresses.iter().enumerate() {
             match &rule.pattern {
-                Pattern::Exact(a) => _ = self.exact.insert(a.key(), i),
-                Pattern::Domain(d) => _ = self.domains.insert(d.clone(), i),
+                Pattern::Exact(a) => _ = index.exact.insert(a.key(), i),
+                Pattern::Domain(d) => _ = index.domains.insert(d.clone(), i),
                 Pattern::Wildcard { domain, .. } => {
-                    self.wildcards.entry(domain.clone()).or_default().push(i)
+                    index.wildcards.entry(domain.clone()).or_default().push(i);
                 }
-                Pattern::Subdomains(d) => _ = self.subdomains.insert(d.clone(), i),
+                Pattern::Subdomains(d) => _ = index.subdomains.insert(d.clone(), i),
             }
         }
         let length = |i: &usize| match &self.addresses[*i].pattern {
             Pattern::Wildcard { prefix, suffix, .. } => prefix.len() + suffix.len(),
             _ => 0,
         };
-        for list in self.wildcards.values_mut() {
+        for list in index.wildcards.values_mut() {
             list.sort_by_key(|i| std::cmp::Reverse(length(i)));
         }
+        self.index = index;
         self
     }
 
@@ -274,32 +259,29 @@ impl Rules {
         }
         let base = split_extension(local, &self.delimiters).map(|(base, _)| base);
         let exact = || {
-            let bare = || self.exact.get(&format!("{}@{domain}", base?));
-            self.exact.get(key).or_else(bare)
+            let without = || self.index.exact.get(&format!("{}@{domain}", base?));
+            self.index.exact.get(key).or_else(without)
         };
         let wildcard = || {
-            self.wildcards
-                .get(domain)?
-                .iter()
-                .find(|i| match &self.addresses[**i].pattern {
-                    Pattern::Wildcard { prefix, suffix, .. } => {
-                        [Some(local), base].into_iter().flatten().any(|l| {
-                            l.len() >= prefix.len() + suffix.len()
-                                && l.starts_with(prefix)
-                                && l.ends_with(suffix)
-                        })
-                    }
-                    _ => false,
-                })
+            self.index.wildcards.get(domain)?.iter().find(|i| match &self.addresses[**i].pattern {
+                Pattern::Wildcard { prefix, suffix, .. } => {
+                    [Some(local), base].into_iter().flatten().any(|l| {
+                        l.len() >= prefix.len() + suffix.len()
+                            && l.starts_with(prefix)
+                            && l.ends_with(suffix)
+                    })
+                }
+                _ => false,
+            })
         };
         let parents = || {
             domain
                 .match_indices('.')
-                .find_map(|(at, _)| self.subdomains.get(&domain[at + 1..]))
+                .find_map(|(at, _)| self.index.subdomains.get(&domain[at + 1..]))
         };
         let found = exact()
             .or_else(wildcard)
-            .or_else(|| self.domains.get(domain))
+            .or_else(|| self.index.domains.get(domain))
             .or_else(parents)?;
         Some((*found, &self.addresses[*found]))
     }
@@ -356,15 +338,9 @@ mod tests {
             ("Jobs+Berlin@acme.example", Some("jobs+berlin@acme.example")),
             ("jobs-hamburg@acme.example", Some("jobs-*@acme.example")),
             ("jobs-bonn+x@acme.example", Some("jobs-b*@acme.example")),
-            (
-                "anyone@karriere.acme.example",
-                Some("*@karriere.acme.example"),
-            ),
+            ("anyone@karriere.acme.example", Some("*@karriere.acme.example")),
             ("anyone@x.acme.example", Some("*@*.acme.example")),
-            (
-                "anyone@x.karriere.acme.example",
-                Some("*@*.karriere.acme.example"),
-            ),
+            ("anyone@x.karriere.acme.example", Some("*@*.karriere.acme.example")),
             ("bob@acme.example", None),
             ("jobs@acme.example.evil.example", None),
             ("jobs@notacme.example", None),

@@ -1,1 +1,338 @@
-//! x
+//! Addresses of ours that carry a message's state through Postfix: handoff addresses and bounce
+//! addresses.
+//!
+//! Pass 1 can change only the envelope, and pass 2 sees only the message: what the second must know
+//! from the first travels in the local-part of a recipient, signed. Nothing is stored anywhere.
+//!
+//! ```text
+//! t KEY FLAGS TIME NONCE MAC @handoff domain      a copy on its way to pass 2
+//! g KEY FLAGS TIME NONCE MAC @return domain       a copy on its way back to local delivery
+//! recruit-bounces+KEY FLAGS TIME NONCE RULE MAC   where reports on a forwarded copy go
+//! ```
+//!
+//! The recruiting address itself stands beside the token, in ORCPT, and is bound by the MAC.
+//! Everything is base32 in lower case: a mail system may change the case of an address.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fmt;
+
+use data_encoding::{Encoding, Specification};
+
+use super::keys::Keys;
+use crate::mail::Address;
+
+/// What names one copy from pass 1 to its last report: when it was made, and a random number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenId {
+    /// Seconds since 1970.
+    pub time: u32,
+    /// Random.
+    pub nonce: [u8; 6],
+}
+
+impl TokenId {
+    fn octets(self) -> [u8; 10] {
+        let mut out = [0; 10];
+        out[..4].copy_from_slice(&self.time.to_be_bytes());
+        out[4..].copy_from_slice(&self.nonce);
+        out
+    }
+
+    fn from_octets(octets: &[u8]) -> Option<Self> {
+        let (time, nonce) = octets.split_first_chunk::<4>()?;
+        Some(Self { time: u32::from_be_bytes(*time), nonce: nonce.try_into().ok()? })
+    }
+}
+
+impl fmt::Display for TokenId {
+    /// Sixteen letters and digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base32().encode(&self.octets()))
+    }
+}
+
+/// What pass 1 knows and pass 2 cannot find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools)] // four independent facts, one bit each
+pub struct Flags {
+    /// The recruiting address keeps a copy of its own.
+    pub kept: bool,
+    /// The client logged in (SASL).
+    pub authenticated: bool,
+    /// The client's address is inside the company, or the mail came from sendmail(1).
+    pub internal: bool,
+    /// Another recruiting address of the same message already leads a copy to the same system; this
+    /// one only watches over its own local delivery.
+    pub companion: bool,
+}
+
+impl Flags {
+    fn octet(self) -> u8 {
+        u8::from(self.kept)
+            | u8::from(self.authenticated) << 1
+            | u8::from(self.internal) << 2
+            | u8::from(self.companion) << 3
+    }
+
+    fn from_octet(octet: u8) -> Self {
+        let bit = |n: u8| octet >> n & 1 == 1;
+        Self { kept: bit(0), authenticated: bit(1), internal: bit(2), companion: bit(3) }
+    }
+}
+
+/// Which way a handoff goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To pass 2.
+    Forward,
+    /// Back to local delivery.
+    Return,
+}
+
+impl Way {
+    fn letter(self) -> char {
+        match self {
+            Self::Forward => 't',
+            Self::Return => 'g',
+        }
+    }
+}
+
+/// A handoff token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handoff {
+    /// Which way it goes.
+    pub way: Way,
+    /// Which copy it is.
+    pub id: TokenId,
+    /// What pass 1 knew.
+    pub flags: Flags,
+}
+
+/// Why a token is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    /// Not of the form that we make, or the MAC is wrong: not ours.
+    NotOurs,
+    /// Signed with a key that we do not have (any more).
+    UnknownKey(u8),
+    /// Older than such a token may be.
+    Expired,
+}
+
+/// The octets of the MAC in a handoff token.
+const HANDOFF_MAC: usize = 16;
+const HANDOFF_LEN: usize = 12 + HANDOFF_MAC;
+/// The octets of the MAC in a bounce token: 96 bits.
+const BOUNCE_MAC: usize = 12;
+const BOUNCE_LEN: usize = 12 + 4 + BOUNCE_MAC;
+
+/// The letters of a bounce token, for checking that an address has room for them.
+pub const BOUNCE_LETTERS: usize = (BOUNCE_LEN * 8).div_ceil(5);
+
+/// How long a bounce address is good for: as long as mail and its reports can be under way.
+pub const BOUNCE_LIFE: u64 = 14 * 24 * 3600;
+
+impl Handoff {
+    /// The local-part of the handoff address, with the current key.
+    pub fn local_part(&self, keys: &Keys, recruiting: &Address) -> Option<String> {
+        let mut octets = vec![keys.current(), self.flags.octet()];
+        octets.extend(self.id.octets());
+        let mac =
+            keys.mac(keys.current(), self.purpose(), &[&octets, recruiting.as_str().as_bytes()])?;
+        octets.extend(&mac[..HANDOFF_MAC]);
+        Some(format!("{}{}", self.way.letter(), base32().encode(&octets)))
+    }
+
+    /// Reads a local-part that claims to be a handoff for a recruiting address.
+    pub fn parse(
+        way: Way,
+        local: &str,
+        keys: &Keys,
+        recruiting: &Address,
+    ) -> Result<Self, TokenError> {
+        let local = local.to_ascii_lowercase();
+        let letters = local.strip_prefix(way.letter()).ok_or(TokenError::NotOurs)?;
+        let octets = decode(letters, HANDOFF_LEN)?;
+        let (signed, tag) = octets.split_at(HANDOFF_LEN - HANDOFF_MAC);
+        let id = TokenId::from_octets(&signed[2..]).ok_or(TokenError::NotOurs)?;
+        let token = Self { way, id, flags: Flags::from_octet(signed[1]) };
+        if !keys.knows(signed[0]) {
+            return Err(TokenError::UnknownKey(signed[0]));
+        }
+        let parts = [signed, recruiting.as_str().as_bytes()];
+        if !keys.verify(signed[0], token.purpose(), &parts, tag) {
+            return Err(TokenError::NotOurs);
+        }
+        Ok(token)
+    }
+
+    fn purpose(&self) -> &'static str {
+        match self.way {
+            Way::Forward => "handoff",
+            Way::Return => "return",
+        }
+    }
+}
+
+/// What a bounce address tells about the copy that a report is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounce {
+    /// Which copy it is.
+    pub id: TokenId,
+    /// What pass 1 knew.
+    pub flags: Flags,
+    /// Which rule forwarded it: see [`rule_tag`].
+    pub rule: [u8; 4],
+}
+
+/// A short name for a rule, by its pattern. It stays the same when other rules come and go.
+pub fn rule_tag(pattern_key: &str) -> [u8; 4] {
+    use sha2::{Digest as _, Sha256};
+    let digest: [u8; 32] = Sha256::digest(pattern_key.as_bytes()).into();
+    [digest[0], digest[1], digest[2], digest[3]]
+}
+
+impl Bounce {
+    /// The letters that follow the delimiter in the bounce address, with the current key.
+    pub fn extension(&self, keys: &Keys) -> Option<String> {
+        let mut octets = vec![keys.current(), self.flags.octet()];
+        octets.extend(self.id.octets());
+        octets.extend(self.rule);
+        let mac = keys.mac(keys.current(), "bounce", &[&octets])?;
+        octets.extend(&mac[..BOUNCE_MAC]);
+        Some(base32().encode(&octets))
+    }
+
+    /// Reads the extension of a bounce address. `now` in seconds since 1970.
+    pub fn parse(extension: &str, keys: &Keys, now: u64) -> Result<Self, TokenError> {
+        let octets = decode(&extension.to_ascii_lowercase(), BOUNCE_LEN)?;
+        let (signed, tag) = octets.split_at(BOUNCE_LEN - BOUNCE_MAC);
+        let id = TokenId::from_octets(&signed[2..12]).ok_or(TokenError::NotOurs)?;
+        if !keys.knows(signed[0]) {
+            return Err(TokenError::UnknownKey(signed[0]));
+        }
+        if !keys.verify(signed[0], "bounce", &[signed], tag) {
+            return Err(TokenError::NotOurs);
+        }
+        if now > u64::from(id.time) + BOUNCE_LIFE {
+            return Err(TokenError::Expired);
+        }
+        let rule = signed[12..].try_into().map_err(|_| TokenError::NotOurs)?;
+        Ok(Self { id, flags: Flags::from_octet(signed[1]), rule })
+    }
+}
+
+/// Decodes exactly `len` octets. The length is looked at before anything else is done.
+fn decode(letters: &str, len: usize) -> Result<Vec<u8>, TokenError> {
+    if letters.len() != (len * 8).div_ceil(5) {
+        return Err(TokenError::NotOurs);
+    }
+    let octets = base32().decode(letters.as_bytes()).map_err(|_| TokenError::NotOurs)?;
+    if octets.len() == len { Ok(octets) } else { Err(TokenError::NotOurs) }
+}
+
+/// RFC 4648 base32 in lower case, without padding.
+fn base32() -> &'static Encoding {
+    static BASE32: std::sync::OnceLock<Encoding> = std::sync::OnceLock::new();
+    BASE32.get_or_init(|| {
+        let mut spec = Specification::new();
+        spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+        // The alphabet is fixed and has 32 letters, so this cannot fail; HEX would do otherwise.
+        spec.encoding().unwrap_or(data_encoding::BASE32_NOPAD)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn keys(id: u8) -> Keys {
+        Keys::new(vec![(id, vec![id; 32])]).unwrap()
+    }
+
+    fn jobs() -> Address {
+        Address::parse("jobs+berlin@acme.example").unwrap()
+    }
+
+    const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [1, 2, 3, 4, 5, 6] };
+
+    #[test]
+    fn a_handoff_token_is_read_back_whatever_its_case() {
+        for way in [Way::Forward, Way::Return] {
+            let token = Handoff {
+                way,
+                id: ID,
+                flags: Flags { kept: true, internal: true, ..Flags::default() },
+            };
+            let local = token.local_part(&keys(7), &jobs()).unwrap();
+            assert!(local.len() <= 64, "{}", local.len());
+            assert_eq!(Handoff::parse(way, &local, &keys(7), &jobs()), Ok(token));
+            assert_eq!(Handoff::parse(way, &local.to_uppercase(), &keys(7), &jobs()), Ok(token));
+        }
+    }
+
+    #[test]
+    fn a_token_is_bound_to_its_address_way_and_key() {
+        let token = Handoff { way: Way::Forward, id: ID, flags: Flags::default() };
+        let local = token.local_part(&keys(7), &jobs()).unwrap();
+        let other = Address::parse("jobs@acme.example").unwrap();
+        assert_eq!(
+            Handoff::parse(Way::Forward, &local, &keys(7), &other),
+            Err(TokenError::NotOurs)
+        );
+        assert_eq!(
+            Handoff::parse(Way::Forward, &local, &keys(8), &jobs()),
+            Err(TokenError::UnknownKey(7))
+        );
+        let turned = local.replacen('t', "g", 1);
+        assert_eq!(
+            Handoff::parse(Way::Return, &turned, &keys(7), &jobs()),
+            Err(TokenError::NotOurs)
+        );
+        let same_number = Keys::new(vec![(7, vec![9; 32])]).unwrap();
+        assert_eq!(
+            Handoff::parse(Way::Forward, &local, &same_number, &jobs()),
+            Err(TokenError::NotOurs)
+        );
+    }
+
+    #[test]
+    fn a_bounce_address_has_room_and_ends() {
+        let token = Bounce { id: ID, flags: Flags::default(), rule: rule_tag("jobs@acme.example") };
+        let extension = token.extension(&keys(1)).unwrap();
+        assert_eq!(extension.len(), BOUNCE_LETTERS);
+        assert!("recruit-bounces+".len() + BOUNCE_LETTERS <= 64);
+        let made = u64::from(ID.time);
+        assert_eq!(Bounce::parse(&extension, &keys(1), made), Ok(token));
+        assert_eq!(
+            Bounce::parse(&extension, &keys(1), made - 3600),
+            Ok(token),
+            "a clock that was set back"
+        );
+        assert_eq!(Bounce::parse(&extension, &keys(1), made + BOUNCE_LIFE), Ok(token));
+        assert_eq!(
+            Bounce::parse(&extension, &keys(1), made + BOUNCE_LIFE + 1),
+            Err(TokenError::Expired)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_letter_is_noticed(at in 0usize..46, letter in "[a-z2-7]") {
+            let token = Handoff { way: Way::Forward, id: ID, flags: Flags::default() };
+            let good = token.local_part(&keys(7), &jobs()).unwrap();
+            let mut bad = good.clone();
+            bad.replace_range(at..=at, &letter);
+            let read = Handoff::parse(Way::Forward, &bad, &keys(7), &jobs());
+            prop_assert_eq!(read.is_ok(), bad == good);
+        }
+
+        #[test]
+        fn any_text_is_refused_without_a_panic(text in any::<String>()) {
+            prop_assert!(Handoff::parse(Way::Forward, &text, &keys(7), &jobs()).is_err());
+            prop_assert!(Bounce::parse(&text, &keys(7), 0).is_err());
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Pass 2 as a table of cases: a handoff in, a plan out.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use super::*;
+use crate::policy::testing::{address, keys, rules};
+use crate::policy::token::Flags;
+
+const NOW: u64 = 1_795_551_688;
+const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [7; 6] };
+
+fn token(way: Way, flags: Flags) -> Handoff {
+    Handoff { way, id: ID, flags }
+}
+
+fn handoff_to(to: &str, token: Handoff) -> Recipient {
+    let domain =
+        if token.way == Way::Forward { "handoff.internal" } else { "return.handoff.internal" };
+    let local = token.local_part(&keys(), &address(to)).unwrap();
+    let mut r = Recipient::plain(&format!("{local}@{domain}"));
+    r.args.push(format!("ORCPT={}", Orcpt::new(address(to))).into_bytes());
+    r
+}
+
+fn facts(fields: &[(&str, &str)]) -> Facts {
+    let mut facts = Facts::default();
+    for (name, body) in fields {
+        facts.push(name.as_bytes(), body.as_bytes());
+    }
+    facts
+}
+
+fn decide(r: &Recipient, sender: &str, facts: &Facts, body: &str, budget: &mut Budget) -> Decision {
+    let accepted = recipient(&rules(), &keys(), NOW, r).unwrap();
+    let arrival = Arrival {
+        accepted: &accepted,
+        path: &r.path,
+        sender: &RawPath::new(sender),
+        facts,
+        body: body.as_bytes(),
+    };
+    forward(&rules(), &keys(), NOW, &arrival, budget).unwrap()
+}
+
+const KEPT: Flags = Flags { kept: true, authenticated: false, internal: false, companion: false };
+const GONE: Flags = Flags { kept: false, ..KEPT };
+const FROM: [(&str, &str); 2] = [("From", " Erika <erika@example.org>"), ("Message-ID", " <1@x>")];
+
+#[test]
+fn a_copy_goes_on_with_our_fields_and_a_bounce_address() {
+    let r = handoff_to("Jobs+B@acme.example", token(Way::Forward, KEPT));
+    let d = decide(&r, "<erika@example.org>", &facts(&FROM), "", &mut Budget::default());
+    assert_eq!((d.action, d.reason, d.kind), (Action::Forwarded, Reason::Rule, Some(Kind::Mail)));
+    let rule = rule_tag("jobs@acme.example");
+    let tag = Bounce { id: ID, flags: KEPT, rule }.extension(&keys()).unwrap();
+    let text = d.plan.to_string();
+    let (seal, rest) =
+        text.split_once("ins_header 0 X-Recruiting-Seal ").map(|(a, b)| (b, a)).unwrap();
+    assert_eq!(
+        rest,
+        "add_rcpt <acme-jobs@m-personio.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;Jobs+2BB@acme.example\n\
+         ins_header 0 X-Recruiting-Applicant <erika@example.org>; source=from\n\
+         ins_header 0 X-Recruiting-Kind mail\n\
+         ins_header 0 X-Recruiting-Envelope-Sender <erika@example.org>\n\
+         ins_header 0 X-Recruiting-Address Jobs+B@acme.example\n\
+         ins_header 0 X-Recruiting-System personio\n"
+    );
+    let (_, after) = seal.split_once('\n').unwrap();
+    assert_eq!(
+        after,
+        format!(
+            "chg_from <recruit-bounces+{tag}@acme.example> ENVID={tag} RET=HDRS\n\
+             del_rcpt <{}>\ncontinue",
+            r.path.printable()
+        )
+    );
+}
+
+#[test]
+fn without_a_local_copy_a_failure_report_returns_the_message() {
+    let r = handoff_to("karriere@acme.example", token(Way::Forward, GONE));
+    let d = decide(&r, "<e@x.example>", &facts(&FROM), "", &mut Budget::default());
+    assert!(d.plan.to_string().contains(" RET=FULL\n"));
+}
+
+#[test]
+fn what_we_sealed_before_stays_or_goes_back() {
+    let r = handoff_to("jobs@acme.example", token(Way::Forward, KEPT));
+    let first = decide(&r, "<e@x.example>", &facts(&FROM), "", &mut Budget::default());
+    let mut again = Facts::default();
+    for edit in first.plan.edits() {
+        if let crate::plan::Edit::InsHeader { field } = edit {
+            again.push(field.name.as_bytes(), &field.to_field().body);
+        }
+    }
+    for (n, b) in FROM {
+        again.push(n.as_bytes(), b.as_bytes());
+    }
+    let d = decide(&r, "<e@x.example>", &again, "", &mut Budget::default());
+    assert_eq!((d.action, d.reason), (Action::KeptLocal, Reason::Sealed));
+    assert_eq!(d.plan, Plan::only(Reply::Discard));
+
+    let r = handoff_to("karriere@acme.example", token(Way::Forward, GONE));
+    let d = decide(&r, "<e@x.example>", &again, "", &mut Budget::default());
+    assert_eq!((d.action, d.reason), (Action::GivenBack, Reason::Sealed));
+    let back =
+        token(Way::Return, GONE).local_part(&keys(), &address("karriere@acme.example")).unwrap();
+    assert_eq!(
+        d.plan.to_string(),
+        format!(
+            "add_rcpt <{back}@return.handoff.internal> NOTIFY=FAILURE ORCPT=rfc822;karriere@acme.example\n\
+             del_rcpt <{}>\ncontinue",
+            r.path.printable()
+        )
+    );
+}
+
+#[test]
+fn what_comes_back_goes_to_the_fallback() {
+    let r = handoff_to("karriere@acme.example", token(Way::Return, GONE));
+    let d = decide(&r, "<e@x.example>", &facts(&FROM), "", &mut Budget::default());
+    assert_eq!(d.action, Action::Returned);
+    assert!(d.plan.to_string().starts_with("add_rcpt <hr@acme.example>\ndel_rcpt <g"));
+}
+
+#[test]
+fn a_companion_ends_where_the_leading_copy_goes_on() {
+    let r =
+        handoff_to("karriere@acme.example", token(Way::Forward, Flags { companion: true, ..GONE }));
+    let d = decide(&r, "<e@x.example>", &facts(&FROM), "", &mut Budget::default());
+    assert_eq!((d.action, d.plan), (Action::Merged, Plan::only(Reply::Discard)));
+}
+
+#[test]
+fn test_mail_passes_within_its_budget() {
+    let mut budget = Budget::default();
+    let mut send = |n: u8, sender: &str, from: &str| {
+        let token = Handoff { id: TokenId { time: 1, nonce: [n; 6] }, ..token(Way::Forward, KEPT) };
+        let from = facts(&[("From", from)]);
+        let d = decide(&handoff_to("jobs@acme.example", token), sender, &from, "", &mut budget);
+        (d.action, d.kind.unwrap())
+    };
+    let from = " Test <ACME-jobs@m-personio.example>";
+    assert_eq!(send(1, "<acme-jobs@m-personio.example>", from), (Action::Forwarded, Kind::Test));
+    assert_eq!(send(2, "<bounce@m-personio.example>", from), (Action::Forwarded, Kind::Test));
+    assert_eq!(send(2, "<bounce@m-personio.example>", from), (Action::Forwarded, Kind::Test));
+    assert_eq!(
+        send(3, "<acme-jobs@m-personio.example>", " x@y.example"),
+        (Action::KeptLocal, Kind::Test)
+    );
+    assert_eq!(send(4, "<>", " x@y.example"), (Action::Forwarded, Kind::Bounce));
+}
+
+#[test]
+fn forged_fields_are_taken_off_from_the_highest() {
+    let r = handoff_to("jobs@acme.example", token(Way::Forward, KEPT));
+    let forged = facts(&[
+        ("X-Recruiting-Kind", "a"),
+        ("x-recruiting-kind", "b"),
+        ("X-Recruiting-Evil", "c"),
+    ]);
+    let d = decide(&r, "<e@x.example>", &forged, "", &mut Budget::default());
+    let dels: Vec<String> = d
+        .plan
+        .edits()
+        .iter()
+        .map(ToString::to_string)
+        .filter(|e| e.starts_with("del_header"))
+        .collect();
+    assert_eq!(
+        dels,
+        [
+            "del_header 2 x-recruiting-kind",
+            "del_header 1 X-Recruiting-Kind",
+            "del_header 1 X-Recruiting-Evil"
+        ]
+    );
+}
+
+#[test]
+fn a_flood_of_forged_fields_is_not_forwarded_and_not_lost() {
+    let r = handoff_to("karriere@acme.example", token(Way::Forward, GONE));
+    let d = decide(
+        &r,
+        "<e@x.example>",
+        &facts(&[("X-Recruiting-Kind", "a"); 201]),
+        "",
+        &mut Budget::default(),
+    );
+    assert_eq!((d.action, d.reason), (Action::GivenBack, Reason::TooManyForged));
+}
+
+#[test]
+fn only_genuine_handoffs_are_taken() {
+    let good = handoff_to("jobs@acme.example", token(Way::Forward, KEPT));
+    let refused = |r: &Recipient| recipient(&rules(), &keys(), NOW, r).unwrap_err();
+    for (change, why) in [
+        ("jobs@acme.example", Refusal::NotOurs),
+        ("t@handoff.internal", Refusal::NotOurs),
+        ("postmaster@handoff.internal", Refusal::NotOurs),
+        ("nothing", Refusal::NotOurs),
+    ] {
+        assert_eq!(
+            refused(&Recipient { resolved: change.into(), ..good.clone() }),
+            why,
+            "{change}"
+        );
+    }
+    assert_eq!(refused(&Recipient { args: vec![], ..good.clone() }), Refusal::NotOurs);
+    let gone = handoff_to("gone@acme.example", token(Way::Forward, KEPT));
+    assert_eq!(refused(&gone), Refusal::UnknownAddress);
+    let other = Keys::new(vec![(9, vec![9; 32])]).unwrap();
+    assert_eq!(recipient(&rules(), &other, NOW, &good), Err(Refusal::UnknownKey(3)));
+}
+
+fn report_to(flags: Flags, sender: &str, action: &str) -> Decision {
+    let pattern = if flags.kept { "jobs@acme.example" } else { "karriere@acme.example" };
+    let tag = Bounce { id: ID, flags, rule: rule_tag(pattern) }.extension(&keys()).unwrap();
+    let r = Recipient::plain(&format!("recruit-bounces+{tag}@handoff.internal"));
+    let body =
+        format!("Content-Type: message/delivery-status\n\n\nAction: {action}\nStatus: 5.1.1\n");
+    decide(&r, sender, &Facts::default(), &body, &mut Budget::default())
+}
+
+#[test]
+fn reports_are_read_and_end_here() {
+    let d = report_to(KEPT, "<>", "relayed");
+    assert_eq!((d.action, d.reason), (Action::ReportRead, Reason::Report(Outcome::Relayed)));
+    assert_eq!((d.plan, d.token), (Plan::only(Reply::Discard), Some(ID)));
+    assert_eq!(d.address.as_deref(), Some("jobs@acme.example"));
+    assert_eq!(report_to(KEPT, "<>", "failed").action, Action::ReportRead);
+}
+
+#[test]
+fn the_only_copy_comes_back_with_its_failure_report() {
+    let d = report_to(GONE, "<>", "failed");
+    assert_eq!(d.action, Action::ReportGivenBack);
+    assert!(d.plan.to_string().contains("ORCPT=rfc822;hr@acme.example\n"));
+    assert_eq!(report_to(GONE, "<>", "relayed").action, Action::ReportRead);
+}
+
+#[test]
+fn what_is_no_report_of_ours_changes_nothing() {
+    let d = report_to(GONE, "<mallory@example.org>", "failed");
+    assert_eq!((d.action, d.reason, d.token), (Action::ReportForeign, Reason::NotOurs, None));
+    let r = Recipient::plain("recruit-bounces@acme.example");
+    let d = decide(&r, "<>", &Facts::default(), "", &mut Budget::default());
+    assert_eq!((d.action, d.plan), (Action::ReportForeign, Plan::only(Reply::Discard)));
+}
+
+#[test]
+fn an_applicant_is_named_only_where_one_mailbox_is() {
+    for (fields, applicant) in [
+        (
+            vec![("From", " \"boss@acme.example\" <x@evil.example>")],
+            Some(("x@evil.example", "from")),
+        ),
+        (vec![("From", " a@x.example, b@x.example")], None),
+        (vec![("From", " a@x.example"), ("From", " b@x.example")], None),
+        (vec![("Reply-To", " r@x.example")], Some(("r@x.example", "reply-to"))),
+        (vec![("From", " no address here")], None),
+        (vec![], None),
+    ] {
+        let found = originator(&facts(&fields));
+        assert_eq!(found, applicant.map(|(a, s)| (a.to_owned(), s)), "{fields:?}");
+    }
+}
