@@ -1,15 +1,145 @@
-//! The configuration as the program uses it: everything checked, nothing left to parse.
+//! The configuration: read from files, checked as a whole, and from then on without anything left
+//! to parse.
 //!
-//! `file` turns what an admin wrote into this, or into a list of all that is wrong with it.
+//! [`load`] turns what an admin wrote into a [`Config`], or into a list of all that is wrong with
+//! it. On the way: `file` reads the files, `syntax` finds their TOML tables, `tree` merges them by
+//! the table in `settings`, `value` reads single values, and `build`, `addresses` and `checks` see
+//! to it that all fits together.
+//!
 //! Must not know running sessions.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod addresses;
+mod build;
+mod checks;
+mod file;
+pub mod keyfile;
+mod print;
+pub mod problem;
+mod settings;
+mod source;
+mod syntax;
+mod tree;
+mod value;
+
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use toml::de::DeTable;
 
 use crate::policy::keys::Keys;
 use crate::policy::rules::Rules;
+
+pub use problem::{Problem, Problems, Severity};
+use source::{Report, Source};
+
+/// A configuration that can be used, and what is odd about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is probably not as it was meant.
+    pub warnings: Problems,
+}
+
+/// What the configuration is held against outside its own text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Whether the places of the milter's sockets are looked at. Not needed where the sockets come
+    /// from systemd or where nothing listens.
+    pub sockets: bool,
+    /// Whether the keys are read. Not needed to make them.
+    pub keys: bool,
+    /// The folder with credentials that systemd gave, `$CREDENTIALS_DIRECTORY`.
+    pub credentials: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn of_process() -> Self {
+        Self {
+            sockets: std::env::var_os("LISTEN_FDS").is_none(),
+            keys: true,
+            credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        }
+    }
+}
+
+/// Reads a configuration: the file, `conf.d/*.toml` beside it, and the key file.
+pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    load_with(path, &Surroundings::of_process())
+}
+
+/// [`load`] with other surroundings than those of this process.
+pub fn load_with(path: &Path, around: &Surroundings) -> Result<Loaded, Problems> {
+    let mut report = Report::default();
+    let (sources, sound) = file::read_all(path, &mut report);
+    check(path, &sources, sound, Some(around), report)
+}
+
+/// Reads a configuration from texts, of which the first is the main file's. Looks at no file: the
+/// keys stay empty.
+pub fn parse(files: &[(PathBuf, String)]) -> Result<Loaded, Problems> {
+    let source =
+        |(path, text): &(PathBuf, String)| Source { path: path.clone(), text: text.clone() };
+    let sources: Vec<Source> = files.iter().map(source).collect();
+    let main = files.first().map_or(Path::new(""), |(path, _)| path);
+    check(main, &sources, true, None, Report::default())
+}
+
+/// `all_read` says that the sources are all there is, and `around` what they are held against.
+fn check(
+    path: &Path,
+    sources: &[Source],
+    all_read: bool,
+    around: Option<&Surroundings>,
+    mut report: Report,
+) -> Result<Loaded, Problems> {
+    let mut sound = all_read;
+    let mut tables = Vec::new();
+    for (file, source) in sources.iter().enumerate() {
+        let (table, ok) = syntax::read(file, source, &mut report);
+        sound &= ok;
+        tables.push(if ok { table } else { DeTable::default() });
+    }
+    let tree = tree::Tree::new(&tables, &mut report);
+    // Where a part is missing, much else would only seem to be wrong.
+    let config = sound.then(|| finish(path, &tree, around, &mut report)).flatten();
+    let failed = report.has_errors();
+    let problems = report.finish(path, sources);
+    match config {
+        Some(config) if !failed => Ok(Loaded { config, warnings: problems }),
+        _ => Err(problems),
+    }
+}
+
+fn finish(
+    path: &Path,
+    tree: &tree::Tree<'_>,
+    around: Option<&Surroundings>,
+    report: &mut Report,
+) -> Option<Config> {
+    let draft = build::build(path, tree, report);
+    let mut config = draft.config;
+    let Some(around) = around else {
+        return config;
+    };
+    if around.sockets {
+        file::check_sockets(&draft.sockets, report);
+    }
+    if let Some(written) = draft.key_file {
+        let key_file = file::key_path(&written.value, path, around);
+        let keys = if around.keys {
+            file::read_keys(&key_file, &written.at, draft.has_addresses, report)
+        } else {
+            Keys::default()
+        };
+        config = config.map(|config| Config { keys, key_file, ..config });
+    }
+    config
+}
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -18,8 +148,11 @@ pub struct Config {
     pub path: PathBuf,
     /// What decisions need.
     pub rules: Rules,
-    /// The secret keys. Empty only where there are no recruiting addresses yet.
+    /// The secret keys. Empty where there are no recruiting addresses yet, or where keys were not
+    /// asked for (see [`Surroundings`]).
     pub keys: Keys,
+    /// Where the keys are or belong.
+    pub key_file: PathBuf,
     /// The milter role.
     pub milter: MilterSettings,
     /// The second and third smtpd.
@@ -60,6 +193,15 @@ pub enum Socket {
     Unix(PathBuf),
     /// `inet:port@host`
     Inet(SocketAddr),
+}
+
+impl fmt::Display for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Inet(address) => write!(f, "inet:{}@{}", address.port(), address.ip()),
+        }
+    }
 }
 
 /// The hops of ours inside Postfix.

@@ -1,0 +1,182 @@
+//! From the settings as written to the [`Config`] that is used.
+//!
+//! Must not know files.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::addresses;
+use super::settings::{self as s, Section, Setting};
+use super::source::{Finding, Report};
+use super::tree::{Found, Table, Tree};
+use super::value::Items;
+use super::{Config, HandoffSettings, LogSettings, MilterSettings, Socket};
+use crate::policy::keys::Keys;
+
+/// A configuration whose files and folders have not been looked at.
+pub(super) struct Draft {
+    /// Nothing if something is wrong. Its keys are empty, its key file is as written.
+    pub(super) config: Option<Config>,
+    /// The milter's sockets.
+    pub(super) sockets: Vec<Found<Socket>>,
+    /// The key file, as written.
+    pub(super) key_file: Option<Found<PathBuf>>,
+    /// Whether keys are needed.
+    pub(super) has_addresses: bool,
+}
+
+pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft {
+    let mut sockets = Sockets::default();
+    let milter = milter(tree.fixed(Section::Milter), &mut sockets, report);
+    let handoff = handoff(tree.fixed(Section::Handoff), &mut sockets, report);
+    sockets.check(report);
+    let log = log(tree.fixed(Section::Log), report);
+    let (rules, has_addresses) = addresses::rules(tree, report);
+    let top = tree.fixed(Section::Top);
+    let state_dir = take(top, &s::STATE_DIR, report);
+    let language = take(top, &s::LANGUAGE, report);
+    let journal = tree.fixed(Section::Journal);
+    let journal_size = take(journal, &s::JOURNAL_SIZE, report);
+    let journal_files = take(journal, &s::JOURNAL_FILES, report);
+    let key_file = tree.fixed(Section::Seal).get(&s::KEY_FILE, report).ok().flatten();
+    let config = || {
+        Some(Config {
+            path: path.to_owned(),
+            rules: rules?,
+            keys: Keys::default(),
+            key_file: key_file.as_ref()?.value.clone(),
+            milter: milter?,
+            handoff: handoff?,
+            log: log?,
+            state_dir: state_dir?,
+            journal_size: journal_size?,
+            journal_files: journal_files?,
+            language: language?,
+        })
+    };
+    Draft { config: config(), sockets: sockets.milter, key_file: key_file.clone(), has_addresses }
+}
+
+/// The value of a setting that has a default; nothing if it is wrong.
+fn take<T>(table: &Table<'_>, setting: &'static Setting<T>, report: &mut Report) -> Option<T> {
+    Some(table.get(setting, report).ok()??.value)
+}
+
+fn milter(table: &Table<'_>, sockets: &mut Sockets, report: &mut Report) -> Option<MilterSettings> {
+    let front = sockets.take_list(table, &s::FRONT, report);
+    let handoff = sockets.take_list(table, &s::HANDOFF, report);
+    let accept_early = take(table, &s::ACCEPT_EARLY, report);
+    let deadline = take(table, &s::DEADLINE, report);
+    let drain = take(table, &s::DRAIN, report);
+    let max_sessions = take(table, &s::MAX_SESSIONS, report);
+    Some(MilterSettings {
+        front: front?,
+        handoff: handoff?,
+        accept_early: accept_early?,
+        deadline: deadline?,
+        drain: drain?,
+        max_sessions: usize::try_from(max_sessions?).ok()?,
+    })
+}
+
+fn handoff(
+    table: &Table<'_>,
+    sockets: &mut Sockets,
+    report: &mut Report,
+) -> Option<HandoffSettings> {
+    let smtpd = sockets.take_hop(table, &s::SMTPD, report);
+    let return_smtpd = sockets.take_hop(table, &s::RETURN_SMTPD, report);
+    Some(HandoffSettings { smtpd: smtpd?, return_smtpd: return_smtpd? })
+}
+
+fn log(table: &Table<'_>, report: &mut Report) -> Option<LogSettings> {
+    let level = take(table, &s::LEVEL, report);
+    let addresses = take(table, &s::LOG_ADDRESSES, report);
+    let target = take(table, &s::TARGET, report);
+    Some(LogSettings { level: level?, addresses: addresses?, target: target? })
+}
+
+/// Everything that listens, the milter's sockets and the smtpds of ours.
+#[derive(Default)]
+struct Sockets {
+    milter: Vec<Found<Socket>>,
+    hops: Vec<Found<Socket>>,
+}
+
+impl Sockets {
+    fn take_list(
+        &mut self,
+        table: &Table<'_>,
+        setting: &'static Setting<Items<Socket>>,
+        report: &mut Report,
+    ) -> Option<Vec<Socket>> {
+        let list = table.get(setting, report).ok()??.items();
+        self.milter.extend(list.iter().cloned());
+        Some(list.into_iter().map(|found| found.value).collect())
+    }
+
+    fn take_hop(
+        &mut self,
+        table: &Table<'_>,
+        setting: &'static Setting<SocketAddr>,
+        report: &mut Report,
+    ) -> Option<SocketAddr> {
+        let found = table.get(setting, report).ok()??;
+        self.hops.push(Found { value: Socket::Inet(found.value), at: found.at });
+        Some(found.value)
+    }
+
+    fn check(&self, report: &mut Report) {
+        let all: Vec<_> = self.milter.iter().chain(&self.hops).collect();
+        for (i, found) in all.iter().enumerate() {
+            let Some(first) = all[..i].iter().find(|f| collide(&f.value, &found.value)) else {
+                continue;
+            };
+            // The one that was written comes first, the other may be a default.
+            let (one, other) = match found.at.span {
+                Some(_) => (found, first),
+                None => (first, found),
+            };
+            let key = |f: &Found<Socket>| f.at.key.clone().unwrap_or_default();
+            let role = format!("{:?} of [{}]", key(other), other.at.section);
+            report.push(
+                Finding::error(format!(
+                    "{:?} is to listen at \"{}\", and so is {role}",
+                    key(one),
+                    one.value
+                ))
+                .at(&one.at)
+                .see(&other.at, "the other one here")
+                .remedy("give each a place of its own"),
+            );
+        }
+        for found in &self.milter {
+            if let Socket::Inet(address) = found.value
+                && !address.ip().to_canonical().is_loopback()
+            {
+                report.push(
+                    Finding::warning(format!(
+                        "anybody who reaches \"{}\" can speak to the milter",
+                        found.value
+                    ))
+                    .at(&found.at)
+                    .remedy("use a unix: socket or 127.0.0.1, or keep others out by a firewall"),
+                );
+            }
+        }
+    }
+}
+
+/// Whether two cannot listen at the same time.
+fn collide(a: &Socket, b: &Socket) -> bool {
+    match (a, b) {
+        // Components leave out repeated slashes and single dots.
+        (Socket::Unix(a), Socket::Unix(b)) => a.components().eq(b.components()),
+        (Socket::Inet(a), Socket::Inet(b)) => {
+            let any = a.ip().is_unspecified() || b.ip().is_unspecified();
+            a.port() == b.port() && (any || a.ip() == b.ip())
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,138 @@
+//! The effective configuration as TOML: every setting with its value, defaults included.
+//!
+//! Must not know files.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fmt::{Display, Write as _};
+
+use super::settings::{self as s, LANGUAGES, LEVELS, MASKINGS, Section, Setting, TARGETS, Words};
+use super::value::{SIZES, TIMES, in_units};
+use super::{Config, Socket};
+use crate::policy::rules::{AddressRule, System};
+
+impl Config {
+    /// The whole configuration as it is in effect, as TOML. Secrets are not in it: of the keys it
+    /// tells the numbers alone.
+    pub fn effective(&self) -> String {
+        let mut out = Printer(String::new());
+        self.print_top(&mut out);
+        self.print_milter(&mut out);
+        let rules = &self.rules;
+        for (number, system) in rules.systems.iter().enumerate() {
+            let mine = || rules.addresses.iter().filter(move |r| r.system == number);
+            print_system(&mut out, system, &mine().collect::<Vec<_>>());
+            mine().for_each(|rule| print_address(&mut out, rule));
+        }
+        out.section(Section::Internal);
+        out.set(&s::DOMAINS, &list(&rules.internal_domains));
+        out.set(&s::NETWORKS, &list(&rules.internal_networks));
+        out.set_if(&s::AUTHSERV_ID, rules.authserv_id.as_ref());
+        if let Some(bounce) = &rules.bounce {
+            out.section(Section::Bounces);
+            out.set(&s::BOUNCE_ADDRESS, &text(bounce));
+        }
+        self.print_rest(&mut out);
+        out.0
+    }
+
+    fn print_top(&self, out: &mut Printer) {
+        out.set(&s::LANGUAGE, &word(LANGUAGES, self.language));
+        out.set(&s::RECIPIENT_DELIMITER, &text(&self.rules.delimiters));
+        out.set(&s::STATE_DIR, &text(self.state_dir.display()));
+    }
+
+    fn print_milter(&self, out: &mut Printer) {
+        let m = &self.milter;
+        out.section(Section::Milter);
+        out.set(&s::FRONT, &sockets(&m.front));
+        out.set(&s::HANDOFF, &sockets(&m.handoff));
+        out.set(&s::ACCEPT_EARLY, &m.accept_early.to_string());
+        out.set(&s::DEADLINE, &text(in_units(m.deadline.as_secs(), TIMES)));
+        out.set(&s::DRAIN, &text(in_units(m.drain.as_secs(), TIMES)));
+        out.set(&s::MAX_SESSIONS, &m.max_sessions.to_string());
+        out.section(Section::Handoff);
+        out.set(&s::HANDOFF_DOMAIN, &text(&self.rules.handoff_domain));
+        out.set(&s::SMTPD, &text(self.handoff.smtpd));
+        out.set(&s::RETURN_SMTPD, &text(self.handoff.return_smtpd));
+    }
+
+    fn print_rest(&self, out: &mut Printer) {
+        out.section(Section::Seal);
+        out.set(&s::KEY_FILE, &text(self.key_file.display()));
+        out.comment(&format!("keys in use: {:?}", self.keys));
+        out.section(Section::Loop);
+        out.set(&s::BUDGET, &self.rules.loop_budget.to_string());
+        out.section(Section::Log);
+        out.set(&s::LEVEL, &word(LEVELS, self.log.level));
+        out.set(&s::LOG_ADDRESSES, &word(MASKINGS, self.log.addresses));
+        out.set(&s::TARGET, &word(TARGETS, self.log.target));
+        out.section(Section::Journal);
+        out.set(&s::JOURNAL_SIZE, &text(in_units(self.journal_size, SIZES)));
+        out.set(&s::JOURNAL_FILES, &self.journal_files.to_string());
+    }
+}
+
+fn print_system(out: &mut Printer, system: &System, rules: &[&AddressRule]) {
+    out.named(Section::System, &system.id);
+    out.set(&s::PROFILE, &text(&system.profile));
+    out.set(&s::INBOUND, &text(&system.inbound));
+    let patterns: Vec<_> = rules.iter().map(|rule| &rule.pattern).collect();
+    out.set(&s::ADDRESSES, &list(&patterns));
+    out.set_if(&s::NEXT_HOP, system.next_hop.as_ref());
+}
+
+fn print_address(out: &mut Printer, rule: &AddressRule) {
+    out.named(Section::Address, &text(&rule.pattern));
+    out.set(&s::LOCAL_COPY, &rule.local_copy.to_string());
+    out.set_if(&s::FALLBACK, rule.fallback.as_ref());
+    out.set_if(&s::OWNER, rule.owner.as_ref());
+}
+
+/// Writes TOML. Writing to a String cannot fail.
+struct Printer(String);
+
+impl Printer {
+    fn section(&mut self, section: Section) {
+        _ = writeln!(self.0, "\n[{}]", section.name());
+    }
+
+    fn named(&mut self, section: Section, name: &str) {
+        _ = writeln!(self.0, "\n[{}.{name}]", section.name());
+    }
+
+    fn set<T>(&mut self, setting: &Setting<T>, value: &str) {
+        _ = writeln!(self.0, "{} = {value}", setting.info.name);
+    }
+
+    fn set_if<T>(&mut self, setting: &Setting<T>, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.set(setting, &text(value));
+        }
+    }
+
+    fn comment(&mut self, text: &str) {
+        _ = writeln!(self.0, "# {text}");
+    }
+}
+
+/// A TOML string.
+fn text(value: impl Display) -> String {
+    toml::Value::String(value.to_string()).to_string()
+}
+
+fn list(items: &[impl Display]) -> String {
+    let items: Vec<String> = items.iter().map(text).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn sockets(sockets: &[Socket]) -> String {
+    match sockets {
+        [one] => text(one),
+        many => list(many),
+    }
+}
+
+fn word<T: Copy + PartialEq>(words: Words<T>, value: T) -> String {
+    let found = words.iter().find(|(_, known)| *known == value);
+    text(found.map_or("", |(name, _)| *name))
+}

@@ -1,0 +1,373 @@
+//! The settings: one table of their names, sections, types, defaults and meanings. The reader, the
+//! suggestions, the printed configuration and the test of the sample file all go by it.
+//!
+//! Must not know how settings depend on each other.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::value::{self, Complaints, Input, Items};
+use super::{Language, LogLevel, LogTarget, Masking, Socket};
+use crate::mail::Address;
+use crate::policy::rules::{Network, Pattern};
+
+/// Where a setting stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Section {
+    Top,
+    Milter,
+    Handoff,
+    System,
+    Address,
+    Internal,
+    Bounces,
+    Seal,
+    Loop,
+    Log,
+    Journal,
+}
+
+impl Section {
+    pub(super) const ALL: [Self; 11] = [
+        Self::Top,
+        Self::Milter,
+        Self::Handoff,
+        Self::System,
+        Self::Address,
+        Self::Internal,
+        Self::Bounces,
+        Self::Seal,
+        Self::Loop,
+        Self::Log,
+        Self::Journal,
+    ];
+
+    /// Its name in the file.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Top => "",
+            Self::Milter => "milter",
+            Self::Handoff => "handoff",
+            Self::System => "system",
+            Self::Address => "address",
+            Self::Internal => "internal",
+            Self::Bounces => "bounces",
+            Self::Seal => "seal",
+            Self::Loop => "loop",
+            Self::Log => "log",
+            Self::Journal => "journal",
+        }
+    }
+
+    /// Whether there may be many of it, each with a name, and what such a header looks like.
+    pub(super) fn named(self) -> Option<&'static str> {
+        match self {
+            Self::System => Some("[system.personio]"),
+            Self::Address => Some("[address.\"jobs@acme.example\"]"),
+            _ => None,
+        }
+    }
+}
+
+/// What a setting has where it is not set.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Preset {
+    /// This, in TOML.
+    Default(&'static str),
+    /// Something that depends on others, or nothing. For messages there is an example, in TOML.
+    Example(&'static str),
+}
+
+/// What can be said of a setting without knowing its type.
+#[derive(Debug)]
+pub(super) struct Info {
+    pub(super) section: Section,
+    pub(super) name: &'static str,
+    pub(super) preset: Preset,
+    /// What it means, in a line or two.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by a test: none may be empty"))]
+    pub(super) doc: &'static str,
+}
+
+impl Info {
+    /// How it may be written, in TOML.
+    pub(super) fn example(&self) -> &'static str {
+        match self.preset {
+            Preset::Default(text) | Preset::Example(text) => text,
+        }
+    }
+}
+
+/// A setting of type `T`.
+pub(super) struct Setting<T: 'static> {
+    pub(super) info: Info,
+    pub(super) read: fn(&Input<'_>) -> Result<T, Complaints>,
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $id:ident: $type:ty = $section:ident $name:literal, $preset:expr, $read:expr;)+) => {
+        $(
+            $(#[doc = $doc])+
+            pub(super) static $id: Setting<$type> = Setting {
+                info: Info {
+                    section: Section::$section,
+                    name: $name,
+                    preset: $preset,
+                    doc: concat!($($doc),+),
+                },
+                read: $read,
+            };
+        )+
+
+        /// All settings.
+        pub(super) static ALL: &[&Info] = &[$(&$id.info),+];
+    };
+}
+
+use Preset::{Default, Example};
+
+settings! {
+    /// Language of texts for people. Logs are English always.
+    LANGUAGE: Language = Top "language", Default("\"auto\""), |v| value::choice(v, LANGUAGES);
+    /// Postfix's setting of the same name: the characters that begin an address extension.
+    RECIPIENT_DELIMITER: String = Top "recipient_delimiter", Default("\"+\""), value::delimiters;
+    /// Folder for the journal.
+    STATE_DIR: PathBuf = Top "state_dir", Default("\"/var/lib/recruit-milter\""), value::absolute_path;
+
+    /// Sockets for incoming mail (pass 1).
+    FRONT: Items<Socket> = Milter "front",
+        Default("\"unix:/var/spool/postfix/recruit-milter/front.sock\""), value::sockets;
+    /// Sockets for the handoff (pass 2).
+    HANDOFF: Items<Socket> = Milter "handoff",
+        Default("\"unix:/var/spool/postfix/recruit-milter/handoff.sock\""), value::sockets;
+    /// Whether mail without a recruiting recipient is let go at DATA.
+    ACCEPT_EARLY: bool = Milter "accept_early", Default("false"), value::boolean;
+    /// How long one callback may take before the client is told to try again.
+    DEADLINE: Duration = Milter "deadline", Default("\"5s\""), |v| value::duration(v, 1, 25);
+    /// How long messages under way may go on after a stop.
+    DRAIN: Duration = Milter "drain", Default("\"30s\""), |v| value::duration(v, 0, 600);
+    /// How many sessions of each kind may be open at a time.
+    MAX_SESSIONS: u32 = Milter "max_sessions", Default("10000"), |v| value::number(v, 1, 1_000_000);
+
+    /// Domain of handoff addresses.
+    HANDOFF_DOMAIN: String = Handoff "domain",
+        Default("\"handoff.recruit-milter.internal\""), value::handoff_domain;
+    /// Where the second smtpd listens (pass 2).
+    SMTPD: SocketAddr = Handoff "smtpd", Default("\"127.0.0.1:10027\""), value::loopback;
+    /// Where the third smtpd listens, through which mail is given back.
+    RETURN_SMTPD: SocketAddr = Handoff "return_smtpd", Default("\"127.0.0.1:10028\""), value::loopback;
+
+    /// What kind of system it is.
+    PROFILE: String = System "profile", Default("\"generic\""), value::profile;
+    /// The address at which the system takes mail.
+    INBOUND: Address = System "inbound", Example("\"acme-jobs@m-personio.de\""), value::address;
+    /// The recruiting addresses that go there.
+    ADDRESSES: Items<Pattern> = System "addresses", Example("[\"jobs@acme.example\"]"), value::patterns;
+    /// Where Postfix sends the system's mail instead of the MX of `inbound`.
+    NEXT_HOP: String = System "next_hop", Example("\"[mx.example]:25\""), value::next_hop;
+    /// Whether the system's addresses keep a copy of their own.
+    SYSTEM_LOCAL_COPY: bool = System "local_copy", Default("true"), value::boolean;
+
+    /// Whether the address keeps a copy of its own.
+    LOCAL_COPY: bool = Address "local_copy", Example("true"), value::boolean;
+    /// Who gets a mail that can neither go on nor stay.
+    FALLBACK: Address = Address "fallback", Example("\"hr@acme.example\""), value::address;
+    /// Who hears when the address stops being verified.
+    OWNER: Address = Address "owner", Example("\"hr@acme.example\""), value::address;
+
+    /// Domains whose members are colleagues.
+    DOMAINS: Items<String> = Internal "domains", Example("[\"acme.example\"]"), value::domains;
+    /// Networks whose clients are colleagues.
+    NETWORKS: Items<Network> = Internal "networks", Default("[]"), value::networks;
+    /// Whose Authentication-Results are believed.
+    AUTHSERV_ID: String = Internal "authserv_id", Example("\"mx1.acme.example\""), value::authserv_id;
+
+    /// Where delivery reports on our copies go.
+    BOUNCE_ADDRESS: Address = Bounces "address", Example("\"recruit-bounces@acme.example\""), value::address;
+
+    /// The file with the secret keys.
+    KEY_FILE: PathBuf = Seal "key_file", Default("\"seal.key\""), value::path;
+
+    /// How many mails an hour a system may send to one of its own recruiting addresses.
+    BUDGET: u32 = Loop "budget", Default("10"), |v| value::number(v, 1, 10_000);
+
+    /// The least important level that is logged.
+    LEVEL: LogLevel = Log "level", Default("\"info\""), |v| value::choice(v, LEVELS);
+    /// How addresses of people outside are shown.
+    LOG_ADDRESSES: Masking = Log "addresses", Default("\"hash\""), |v| value::choice(v, MASKINGS);
+    /// Where log lines go.
+    TARGET: LogTarget = Log "target", Default("\"auto\""), |v| value::choice(v, TARGETS);
+
+    /// At what size the journal file is rotated.
+    JOURNAL_SIZE: u64 = Journal "size", Default("\"10M\""), |v| value::size(v, 64 << 10, 1 << 40);
+    /// How many rotated files are kept.
+    JOURNAL_FILES: u32 = Journal "files", Default("10"), |v| value::number(v, 0, 10_000);
+}
+
+/// The words of a setting that takes one of a few.
+pub(super) type Words<T> = &'static [(&'static str, T)];
+
+pub(super) static LANGUAGES: Words<Language> =
+    &[("auto", Language::Auto), ("de", Language::De), ("en", Language::En)];
+
+pub(super) static LEVELS: Words<LogLevel> = &[
+    ("error", LogLevel::Error),
+    ("warning", LogLevel::Warning),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+];
+
+pub(super) static MASKINGS: Words<Masking> =
+    &[("hash", Masking::Hash), ("masked", Masking::Masked), ("full", Masking::Full)];
+
+pub(super) static TARGETS: Words<LogTarget> =
+    &[("auto", LogTarget::Auto), ("stderr", LogTarget::Stderr), ("journald", LogTarget::Journald)];
+
+/// The kinds of recruiting systems that have a name here.
+pub(super) static PROFILES: &[&str] = &[
+    "generic",
+    "personio",
+    "odoo",
+    "rt",
+    "frappe",
+    "freescout",
+    "chatwoot",
+    "rexx",
+    "softgarden",
+    "ebms",
+    "greenhouse",
+    "lever",
+    "workable",
+    "zammad",
+    "znuny",
+    "otrs",
+];
+
+/// The settings of a section.
+pub(super) fn of(section: Section) -> impl Iterator<Item = &'static Info> + Clone {
+    ALL.iter().copied().filter(move |i| i.section == section)
+}
+
+/// The candidate that a misspelt or cut word is nearest to, if one is near.
+pub(super) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    // Nobody misspells a word of this length, and the comparison costs its square.
+    if word.len() > 128 {
+        return None;
+    }
+    let word = word.to_lowercase();
+    let distance = |candidate: &&str| {
+        let candidate = candidate.to_lowercase();
+        if word.len() >= 3 && candidate.starts_with(&word) {
+            return 1;
+        }
+        strsim::osa_distance(&word, &candidate)
+    };
+    let best = candidates.into_iter().min_by_key(distance)?;
+    let limit = (word.chars().count().max(best.chars().count()) / 3).max(1);
+    (distance(&best) <= limit).then_some(best)
+}
+
+/// `did you mean "..."?`, where there is something near.
+pub(super) fn suggest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(word, candidates).map(|meant| format!("did you mean {meant:?}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_word_is_recognised_and_a_strange_one_is_not() {
+        let words = ["local_copy", "fallback", "owner"];
+        let found = |w: &str| suggest(w, words);
+        for word in ["local_copies", "local-copy", "LOCAL_COPY", "locla_copy", "local"] {
+            assert_eq!(found(word).unwrap(), "did you mean \"local_copy\"?");
+        }
+        assert_eq!(found("onwer").unwrap(), "did you mean \"owner\"?");
+        assert_eq!(found("credential"), None);
+        assert_eq!(found(""), None);
+        assert_eq!(found(&"local_copy".repeat(100_000)), None);
+    }
+
+    /// The sample with every setting in it: what looks like one is no comment any more.
+    fn sample_uncommented() -> String {
+        let is_setting =
+            |rest: &&str| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
+        let line = |line: &'static str| line.strip_prefix('#').filter(is_setting).unwrap_or(line);
+        let sample = include_str!("../../conf/recruit-milter.toml");
+        sample.lines().flat_map(|l| [line(l), "\n"]).collect()
+    }
+
+    fn parse(text: &str) -> crate::config::Loaded {
+        crate::config::parse(&[("recruit-milter.toml".into(), text.into())])
+            .unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn the_sample_is_valid_and_idle_as_shipped() {
+        let shipped = parse(include_str!("../../conf/recruit-milter.toml"));
+        assert!(shipped.config.rules.is_idle());
+        assert_eq!(shipped.config.effective(), parse("").config.effective());
+        let warnings: Vec<_> = shipped.warnings.iter().map(|w| w.message.as_str()).collect();
+        assert_eq!(warnings, ["no addresses yet, all mail passes"]);
+    }
+
+    #[test]
+    fn the_sample_shows_every_setting_with_its_default_and_no_other() {
+        let text = sample_uncommented();
+        // What is in it that is not known, or is wrong, would be told here.
+        let loaded = parse(&text);
+        assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+        let table: toml::Table = text.parse().unwrap();
+        for info in ALL {
+            let section = match (info.section, info.section.named()) {
+                (Section::Top, _) => &table,
+                (section, None) => table[section.name()].as_table().unwrap(),
+                (section, Some(_)) => {
+                    let mut named = table[section.name()].as_table().unwrap().values();
+                    named.next().unwrap().as_table().unwrap()
+                }
+            };
+            let shown = section
+                .get(info.name)
+                .unwrap_or_else(|| panic!("{} is not in the sample", info.name));
+            if let Default(default) = info.preset {
+                let default: toml::Table = format!("x = {default}").parse().unwrap();
+                assert_eq!(*shown, default["x"], "{}", info.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_sample_names_every_word_that_can_be_chosen() {
+        let sample = include_str!("../../conf/recruit-milter.toml");
+        let words = (PROFILES.iter().copied())
+            .chain(LANGUAGES.iter().map(|(word, _)| *word))
+            .chain(LEVELS.iter().map(|(word, _)| *word))
+            .chain(MASKINGS.iter().map(|(word, _)| *word))
+            .chain(TARGETS.iter().map(|(word, _)| *word));
+        for word in words {
+            assert!(sample.contains(&format!("{word:?}")), "{word}");
+        }
+    }
+
+    #[test]
+    fn no_setting_is_there_twice_or_without_a_meaning() {
+        let mut seen = std::collections::HashSet::new();
+        for info in ALL {
+            assert!(seen.insert((info.section, info.name)), "{}", info.name);
+            assert!(info.doc.len() > 10, "{}", info.name);
+        }
+        for section in Section::ALL {
+            assert!(of(section).next().is_some(), "{section:?}");
+        }
+    }
+}
