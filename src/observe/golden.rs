@@ -1,0 +1,217 @@
+//! Every line of the log, word by word.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{capture, *};
+use crate::config::Masking;
+use crate::journal::{Pass, ReportAction};
+use crate::mail::RawPath;
+use crate::policy::keys::Keys;
+
+fn shown(path: &str) -> Shown {
+    Masker::new(Masking::Full, &Keys::default()).show(&RawPath::new(path))
+}
+
+#[track_caller]
+fn check(line: &str, f: impl FnOnce()) {
+    assert_eq!(capture(f), format!("recruit-milter: {line}\n"));
+}
+
+#[test]
+fn the_program_starts_and_stops() {
+    let config = Path::new("/etc/recruit-milter/recruit-milter.toml");
+    let sockets = ["unix:/run/front.sock", "inet:8895@127.0.0.1"].map(String::from);
+    check(
+        "started: version=0.1.0, config=/etc/recruit-milter/recruit-milter.toml, systems=2, \
+         addresses=4, sockets=\"unix:/run/front.sock,inet:8895@127.0.0.1\"",
+        || started("0.1.0", config, 2, 4, &sockets),
+    );
+    check("stopping: drain=30s", || {
+        stopping(Duration::from_secs(30));
+    });
+    check("drained: seconds=1.2, cut_off=0", || {
+        drained(Duration::from_millis(1234), 0);
+    });
+    check("warning: drained: seconds=30.0, cut_off=2", || {
+        drained(Duration::from_secs(30), 2);
+    });
+    check("stopped: uptime=90s", || stopped(Duration::from_secs(90)));
+    check("fatal: start: reason=\"no key\"", || fatal("no key"));
+    check(
+        "reloaded: config=/etc/recruit-milter/recruit-milter.toml, systems=1, addresses=2",
+        || reloaded(config, 1, 2),
+    );
+    check(
+        "error: reload: config=/etc/recruit-milter/recruit-milter.toml, problems=2, \
+         first=\"unknown setting \\\"local_copies\\\"\", kept=\"the old configuration\"",
+        || reload_failed(config, 2, "unknown setting \"local_copies\""),
+    );
+}
+
+#[test]
+fn pass_1_tells_of_its_copies_in_one_line() {
+    let copy = DivertedCopy {
+        address: "jobs@acme.example",
+        system: "personio",
+        token: "ABCDEFGHIJKLMNOP",
+        local_copy: true,
+    };
+    check(
+        "4XkQ2: action=diverted, from=<eva@example.org>, address=jobs@acme.example, \
+         system=personio, token=ABCDEFGHIJKLMNOP, local_copy=yes",
+        || diverted(Some("4XkQ2"), &shown("<eva@example.org>"), &[copy]),
+    );
+    let other = DivertedCopy {
+        address: "karriere@acme.example",
+        system: "odoo",
+        token: "QRSTUVWXYZ234567",
+        local_copy: false,
+    };
+    check(
+        "NOQUEUE: action=diverted, from=<>, address=\"jobs@acme.example,karriere@acme.example\", \
+         system=\"personio,odoo\", token=\"ABCDEFGHIJKLMNOP,QRSTUVWXYZ234567\", \
+         local_copy=\"yes,no\"",
+        || diverted(None, &shown("<>"), &[copy, other]),
+    );
+    check("4XkQ2: action=passed, recipients=2", || {
+        passed(Some("4XkQ2"), 2);
+    });
+}
+
+#[test]
+fn pass_2_tells_what_became_of_the_copy() {
+    let from = shown("<eva@example.org>");
+    let copy = CopyInHand {
+        queue_id: Some("4XkQ2"),
+        from: &from,
+        address: "jobs@acme.example",
+        system: "personio",
+        kind: Some("mail"),
+        token: "ABCDEFGHIJKLMNOP",
+    };
+    let rest = "from=<eva@example.org>, address=jobs@acme.example, system=personio, kind=mail, \
+                token=ABCDEFGHIJKLMNOP";
+    let to = "acme-jobs@m-personio.example";
+    check(&format!("4XkQ2: action=forwarded, {rest}, to=<{to}>, seal=3"), || {
+        forwarded(&copy, to, 3, 0);
+    });
+    check(&format!("4XkQ2: action=forwarded, {rest}, to=<{to}>, seal=3, forged_fields=7"), || {
+        forwarded(&copy, to, 3, 7);
+    });
+    check(&format!("4XkQ2: action=kept-local, {rest}, reason=sealed"), || {
+        kept_local(&copy, "sealed");
+    });
+    check(
+        &format!("4XkQ2: action=given-back, {rest}, to=<hr@acme.example>, reason=sealed"),
+        || given_back(&copy, "hr@acme.example", "sealed"),
+    );
+    check(&format!("4XkQ2: action=discarded, {rest}, reason=sealed"), || {
+        discarded(&copy, "sealed");
+    });
+    let plain = CopyInHand { kind: None, ..copy };
+    check(
+        "4XkQ2: action=discarded, from=<eva@example.org>, address=jobs@acme.example, \
+         system=personio, token=ABCDEFGHIJKLMNOP, reason=sealed",
+        || discarded(&plain, "sealed"),
+    );
+}
+
+#[test]
+fn what_someone_should_look_at_is_an_alarm() {
+    let id = Some("4XkQ2");
+    check(
+        "warning: 4XkQ2: alarm=loop-budget, address=jobs@acme.example, system=personio, budget=20",
+        || loop_budget_exceeded(id, "jobs@acme.example", "personio", 20),
+    );
+    check(
+        "warning: 4XkQ2: alarm=unknown-handoff, to=<t@handoff.internal>, reason=unknown-key",
+        || unknown_handoff(id, "t@handoff.internal", "unknown-key"),
+    );
+    let deadline = Fault {
+        lasting: false,
+        alarm: "deadline",
+        pass: &Pass::Handoff,
+        queue_id: id,
+        what: &"not decided in time",
+        suppressed: 3,
+    };
+    check(
+        "warning: 4XkQ2: alarm=deadline, pass=handoff, what=\"not decided in time\", suppressed=3",
+        || fault(&deadline),
+    );
+    check("error: NOQUEUE: alarm=deadline, pass=handoff, what=\"not decided in time\"", || {
+        fault(&Fault { lasting: true, queue_id: None, suppressed: 0, ..deadline });
+    });
+    check("warning: NOQUEUE: action=rejected, to=<x@handoff.internal>, reason=bad-token", || {
+        invalid_handoff(None, "x@handoff.internal", "bad-token");
+    });
+    check("warning: NOQUEUE: action=tempfail, pass=front, reason=no-configuration", || {
+        tempfailed(None, Pass::Front, "no-configuration");
+    });
+}
+
+#[test]
+fn reports_tell_the_outcome_and_a_failure_is_an_alarm() {
+    let line = ReportLine {
+        queue_id: Some("4XkQ2"),
+        token: "ABCDEFGHIJKLMNOP",
+        address: Some("jobs@acme.example"),
+        system: Some("personio"),
+        outcome: ReportAction::Relayed,
+        status: Some("2.0.0"),
+    };
+    check(
+        "4XkQ2: action=report, outcome=relayed, status=2.0.0, address=jobs@acme.example, \
+         system=personio, token=ABCDEFGHIJKLMNOP",
+        || report(&line),
+    );
+    let failed = ReportLine {
+        address: None,
+        system: None,
+        outcome: ReportAction::Failed,
+        status: None,
+        ..line
+    };
+    check(
+        "warning: 4XkQ2: alarm=not-delivered, action=report, outcome=failed, \
+         token=ABCDEFGHIJKLMNOP",
+        || report(&failed),
+    );
+    check("warning: 4XkQ2: action=discarded, kind=report, reason=no-token", || {
+        report_unreadable(Some("4XkQ2"), "no-token");
+    });
+}
+
+#[test]
+fn the_journal_tells_what_is_missing() {
+    let since = "2026-03-01T09:05:07.123Z".parse().unwrap();
+    check(
+        "warning: journal: alarm=journal-lost, entries=17, since=2026-03-01T09:05:07Z, \
+         reason=\"No space left on device (os error 28)\"",
+        || journal_lost(17, since, "No space left on device (os error 28)"),
+    );
+    check(
+        "warning: journal: alarm=journal-unwritable, reason=\"Permission denied (os error 13)\"",
+        || journal_unwritable("Permission denied (os error 13)"),
+    );
+    check("journal: state=\"writable again\"", journal_recovered);
+}
+
+#[test]
+fn a_strangers_address_forges_nothing() {
+    let from = shown("<a, alarm=x\r\n5YYY: \"@example.org>");
+    let copy = CopyInHand {
+        queue_id: Some("4XkQ2"),
+        from: &from,
+        address: "jobs@acme.example",
+        system: "personio",
+        kind: None,
+        token: "ABCDEFGHIJKLMNOP",
+    };
+    check(
+        r#"4XkQ2: action=discarded, from="<a,\\x20alarm=x\\x0D\\x0A5YYY:\\x20\"@example.org>", address=jobs@acme.example, system=personio, token=ABCDEFGHIJKLMNOP, reason=sealed"#,
+        || discarded(&copy, "sealed"),
+    );
+}
