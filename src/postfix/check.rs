@@ -1,0 +1,398 @@
+//! What is wrong in Postfix's configuration for recruit-milter, and what to do about it.
+//!
+//! [`check`] asks an instance; [`examine`] is pure and judges what was read. Changes nothing.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::Error;
+use super::change::{self, Change};
+use super::site::{Instance, Site, Version};
+use super::syntax::{Service, list};
+use super::wanted::{LISTS, Wanted, endpoint, is_element, is_ours, is_signer};
+use crate::config::{Config, Socket};
+
+/// The oldest version that is supported: Debian 11's.
+const OLDEST: Version = (3, 5);
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Mail is not forwarded, or could be lost.
+    Error,
+    /// Something may not be as it was meant.
+    Warning,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its stable name, to look it up in the manual.
+    pub id: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, and where.
+    pub text: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{mark}: {} ({})\n  -> {}", self.text, self.id, self.remedy)
+    }
+}
+
+/// Examines an instance.
+pub fn check(instance: &Instance, config: &Config) -> Result<Vec<Finding>, Error> {
+    let site = Site::read(instance)?;
+    let mut findings = examine(config, &site);
+    let probe = format!("t.probe@{}", config.rules.handoff_domain);
+    for name in ["canonical_maps", "recipient_canonical_maps"] {
+        for table in list(site.value(name)) {
+            // `postmap -q` fails where there is no entry.
+            let answer = instance.run("postmap", &["-q", &probe, table]);
+            if let Some(finding) = answer.ok().and_then(|answer| rewritten(name, table, &answer)) {
+                findings.push(finding);
+            }
+        }
+    }
+    Ok(findings)
+}
+
+fn rewritten(name: &str, table: &str, answer: &str) -> Option<Finding> {
+    let answer = answer.trim();
+    (!answer.is_empty()).then(|| Finding {
+        id: "RM-POSTFIX-14",
+        severity: Severity::Error,
+        text: format!("{name}: \"{table}\" rewrites handoff addresses to \"{answer}\""),
+        remedy: format!("let the patterns of \"{table}\" match the site's own domains only"),
+    })
+}
+
+/// Judges what was read from an instance.
+pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
+    let mut report = Report(Vec::new());
+    version(&mut report, site);
+    match Wanted::from(config, site) {
+        Ok(wanted) => report.differences(&change::diff(site, &wanted)),
+        Err(error) => report.error("RM-POSTFIX-10", error.to_string(), "change that setting"),
+    }
+    milter_lists(&mut report, config, site);
+    entrances(&mut report, site);
+    sockets(&mut report, config, site);
+    hops(&mut report, config, site);
+    addresses(&mut report, config, site);
+    queue(&mut report, site);
+    report.0
+}
+
+struct Report(Vec<Finding>);
+
+impl Report {
+    fn add(&mut self, severity: Severity, id: &'static str, text: String, remedy: &str) {
+        let remedy = remedy.to_owned();
+        self.0.push(Finding { id, severity, text, remedy });
+    }
+
+    fn error(&mut self, id: &'static str, text: String, remedy: &str) {
+        self.add(Severity::Error, id, text, remedy);
+    }
+
+    fn warning(&mut self, id: &'static str, text: String, remedy: &str) {
+        self.add(Severity::Warning, id, text, remedy);
+    }
+
+    fn differences(&mut self, changes: &[Change]) {
+        for change in changes {
+            let (id, text) = match change {
+                Change::Param { name, .. } if LISTS.iter().any(|(list, _)| list == name) => {
+                    ("RM-POSTFIX-03", format!("{name} in main.cf does not name what is ours"))
+                }
+                Change::Param { name, old: None, .. } => {
+                    ("RM-POSTFIX-04", format!("{name} is missing in main.cf"))
+                }
+                Change::Param { name, .. } => (
+                    "RM-POSTFIX-04",
+                    format!("{name} in main.cf is not what the configuration needs"),
+                ),
+                Change::Service { key, old: None, .. } => {
+                    ("RM-POSTFIX-05", format!("service {key} is missing in master.cf"))
+                }
+                Change::Service { key, new: None, .. } => (
+                    "RM-POSTFIX-05",
+                    format!(
+                        "service {key} in master.cf is left over from an earlier configuration"
+                    ),
+                ),
+                Change::Service { key, .. } => (
+                    "RM-POSTFIX-05",
+                    format!("service {key} in master.cf is not what the configuration needs"),
+                ),
+                Change::File { name, .. } => (
+                    "RM-POSTFIX-06",
+                    format!("table {name} is missing or not what the configuration needs"),
+                ),
+            };
+            self.error(id, text, "recruit-milter postfix --apply");
+        }
+    }
+}
+
+fn version(report: &mut Report, site: &Site) {
+    if site.version() < OLDEST {
+        report.error(
+            "RM-POSTFIX-01",
+            format!("Postfix {} is too old", site.value("mail_version")),
+            "use Postfix 3.5 or newer",
+        );
+    }
+    for kind in ["inline", "regexp"] {
+        if !site.table_types.contains(kind) {
+            report.error(
+                "RM-POSTFIX-02",
+                format!("this Postfix has no look-up tables of type {kind}"),
+                "install the package that brings them (postconf -m lists what is there)",
+            );
+        }
+    }
+}
+
+/// Whether a list names our front milter, and what is wrong with its place.
+fn milter_lists(report: &mut Report, config: &Config, site: &Site) {
+    let ours: Vec<String> = config
+        .milter
+        .front
+        .iter()
+        .map(|socket| endpoint(socket, site.value("queue_directory")))
+        .collect();
+    let is_front = |milter: &&str| {
+        let text = milter.trim_start_matches(['{', ' ']);
+        let name = text.split([',', ' ', '}']).next().unwrap_or(text);
+        ours.iter().any(|socket| socket == name)
+    };
+    for name in ["smtpd_milters", "non_smtpd_milters"] {
+        if name.starts_with("non") && site.raw(name).contains("$smtpd_milters") {
+            continue;
+        }
+        let milters = list(site.value(name));
+        if milters.iter().filter(|milter| is_front(milter)).count() > 1 {
+            report.error(
+                "RM-POSTFIX-07",
+                format!("{name} names our front milter more than once"),
+                "leave only $recruit_milter_front in the list",
+            );
+        }
+        let behind = milters.iter().skip_while(|milter| !is_front(milter)).skip(1);
+        if let Some(filter) = behind.copied().find(|m| !is_signer(m) && !is_front(m)) {
+            report.warning(
+                "RM-POSTFIX-08",
+                format!("{name}: \"{filter}\" comes after our front milter"),
+                "put $recruit_milter_front behind all spam and virus filters",
+            );
+        }
+    }
+    if list(site.value("milter_protocol")).first() != Some(&"6") {
+        report.error(
+            "RM-POSTFIX-09",
+            format!("milter_protocol is {}", site.value("milter_protocol")),
+            "postconf -X milter_protocol (the default is 6)",
+        );
+    }
+    if !site.value("smtpd_milter_maps").is_empty() {
+        report.warning(
+            "RM-POSTFIX-11",
+            "smtpd_milter_maps gives some clients other milters: mail from them is not forwarded"
+                .into(),
+            "add $recruit_milter_front to the results in that table, or list no client that \
+             sends mail to recruiting addresses",
+        );
+    }
+}
+
+/// The services through which mail enters, and what keeps it from our milter there.
+fn entrances(report: &mut Report, site: &Site) {
+    let smtpd = |service: &&Service| service.command == "smtpd" && !is_ours(service);
+    for service in site.services.iter().filter(smtpd) {
+        let key = service.key();
+        let severity = match key.as_str() {
+            "smtp/inet" | "25/inet" | "smtpd/pass" => Severity::Error,
+            _ => Severity::Warning,
+        };
+        let own = service.option("smtpd_milters");
+        if let Some(milters) = own.filter(|milters| !names_us(milters, site)) {
+            let text = format!(
+                "{key} in master.cf has \"-o smtpd_milters={milters}\": \
+                 mail that comes in there is not forwarded"
+            );
+            report.add(severity, "RM-POSTFIX-12", text, &listing(&key, milters));
+        }
+        let option = |name| service.option(name).unwrap_or_else(|| site.value(name));
+        if list(option("receive_override_options")).contains(&"no_milters") {
+            let text = format!(
+                "{key} has no_milters in receive_override_options: \
+                 mail that comes in there is not forwarded"
+            );
+            let remedy = "take no_milters away there \
+                          (or leave it, if the mail has passed our milter before)";
+            report.add(severity, "RM-POSTFIX-12", text, remedy);
+        }
+        if !option("smtpd_proxy_filter").is_empty() {
+            let text = format!(
+                "{key} has an smtpd_proxy_filter: Postfix makes no changes of milters there"
+            );
+            let remedy = "list $recruit_milter_front at the smtpd behind that filter, \
+                          or use the filter as a milter";
+            report.add(severity, "RM-POSTFIX-13", text, remedy);
+        }
+        if !option("content_filter").is_empty() {
+            let text = format!("{key} has a content_filter: handoffs pass through it as well");
+            let remedy = "make sure that it hands on ORCPT and NOTIFY (SMTP extension DSN), \
+                          or list $recruit_milter_front only at the smtpd behind it";
+            report.warning("RM-POSTFIX-13", text, remedy);
+        }
+    }
+}
+
+/// Whether a list of milters names our front milter, itself or by way of another parameter.
+fn names_us(milters: &str, site: &Site) -> bool {
+    let ours = LISTS[0].1;
+    list(milters).into_iter().any(|milter| {
+        let other = milter.strip_prefix('$').map_or("", |name| site.raw(name));
+        is_element(milter, ours) || list(other).iter().any(|milter| is_element(milter, ours))
+    })
+}
+
+/// How to add our front milter to an override.
+fn listing(key: &str, milters: &str) -> String {
+    let mut elements = list(milters);
+    elements.push(LISTS[0].1);
+    let command = format!("postconf -P '{key}/smtpd_milters={}'", elements.join(","));
+    // Postfix: -P refuses a value with white space.
+    if elements.iter().any(|element| element.contains(char::is_whitespace)) {
+        return format!("add {} to that option in master.cf", LISTS[0].1);
+    }
+    format!("{command} (or leave it, if no mail for recruiting addresses comes in there)")
+}
+
+fn sockets(report: &mut Report, config: &Config, site: &Site) {
+    let queue = Path::new(site.value("queue_directory"));
+    let entrance = |s: &Service| ["smtpd", "cleanup"].contains(&s.command.as_str()) && !is_ours(s);
+    let jailed = site.services.iter().find(|s| entrance(s) && s.is_chrooted());
+    if let (Some(Socket::Unix(path)), Some(service)) = (config.milter.front.first(), jailed)
+        && !path.starts_with(queue)
+    {
+        let (key, queue, path) = (service.key(), queue.display(), path.display());
+        report.error(
+            "RM-POSTFIX-15",
+            format!("{key} runs chrooted in {queue} and cannot reach {path}"),
+            &format!("put the sockets below {queue}/recruit-milter"),
+        );
+    }
+}
+
+fn hops(report: &mut Report, config: &Config, site: &Site) {
+    let hops = [("smtpd", config.handoff.smtpd), ("return_smtpd", config.handoff.return_smtpd)];
+    for (name, address) in hops {
+        if !address.ip().is_loopback() {
+            report.error(
+                "RM-POSTFIX-16",
+                format!("[handoff] {name} = \"{address}\" can be reached from outside"),
+                "use an address of this machine's loopback: 127.0.0.1:PORT",
+            );
+        }
+        let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+        let protocols = list(site.value("inet_protocols"));
+        if !protocols.iter().any(|protocol| [family, "all"].contains(protocol)) {
+            report.error(
+                "RM-POSTFIX-16",
+                format!(
+                    "inet_protocols lacks {family}, which [handoff] {name} = \"{address}\" needs"
+                ),
+                &format!(
+                    "add {family} to inet_protocols, or give [handoff] {name} another address"
+                ),
+            );
+        }
+    }
+    disabled(report, site, &hops.map(|(_, address)| address));
+}
+
+fn disabled(report: &mut Report, site: &Site, hops: &[SocketAddr]) {
+    let disabled = list(site.value("master_service_disable"));
+    for address in hops {
+        let key = format!("{address}/inet");
+        // Postfix: either "type" or "name/type".
+        if let Some(entry) = disabled.iter().find(|entry| ["inet", &key].contains(entry)) {
+            report.error(
+                "RM-POSTFIX-17",
+                format!("master_service_disable has \"{entry}\": {address} does not listen"),
+                "take it out of master_service_disable",
+            );
+        }
+    }
+}
+
+fn addresses(report: &mut Report, config: &Config, site: &Site) {
+    let postfix = site.value("recipient_delimiter");
+    let ours = &config.rules.delimiters;
+    if postfix != ours {
+        report.warning(
+            "RM-POSTFIX-18",
+            format!(
+                "recipient_delimiter is \"{postfix}\" in Postfix and \"{ours}\" for us: \
+                 address extensions are not taken alike"
+            ),
+            "set both to the same characters",
+        );
+    }
+    for system in &config.rules.systems {
+        let domain = system.inbound.domain().to_lowercase();
+        let classes = ["mydestination", "virtual_mailbox_domains", "virtual_alias_domains"];
+        let local = classes.iter().find(|class| list(site.value(class)).contains(&&*domain));
+        if let (Some(class), None) = (local, &system.next_hop) {
+            report.warning(
+                "RM-POSTFIX-19",
+                format!(
+                    "the inbound address {} is in a domain of this Postfix ({class})",
+                    system.inbound
+                ),
+                &format!("set next_hop in [system.{}], or use the system's own address", system.id),
+            );
+        }
+    }
+}
+
+/// Handoffs that wait longer than Postfix keeps mail would vanish: they carry NOTIFY=NEVER.
+fn queue(report: &mut Report, site: &Site) {
+    let lifetime = site.value("maximal_queue_lifetime");
+    if hours(lifetime).is_some_and(|hours| hours < 24.0) {
+        report.error(
+            "RM-POSTFIX-20",
+            format!(
+                "maximal_queue_lifetime is {lifetime}: what waits longer for us is dropped unseen"
+            ),
+            "use one day or more (the default is 5d)",
+        );
+    }
+}
+
+/// A time value of Postfix whose default unit is the day.
+fn hours(value: &str) -> Option<f64> {
+    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &value[digits.len()..] {
+        "s" => 1.0 / 3600.0,
+        "m" => 1.0 / 60.0,
+        "h" => 1.0,
+        "" | "d" => 24.0,
+        "w" => 168.0,
+        _ => return None,
+    };
+    Some(digits.parse::<u32>().ok().map(f64::from)? * factor)
+}

@@ -1,0 +1,118 @@
+//! Postfix's configuration: what recruit-milter needs in it, what is there, and how one becomes the
+//! other.
+//!
+//! * [`syntax`]: the files' syntax.
+//! * [`site`]: what an instance has now, asked from `postconf`.
+//! * [`wanted`]: what it must have, line by line with the reasons.
+//! * [`change`]: the difference, as the admin is shown it.
+//! * [`mod@apply`]: makes the changes, and undoes them.
+//! * [`mod@check`]: what is wrong, and what to do about it.
+//!
+//! Must not know running sessions or decisions.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+pub mod apply;
+pub mod change;
+pub mod check;
+mod lines;
+pub mod site;
+pub mod syntax;
+pub mod wanted;
+
+pub use apply::{apply, remove};
+pub use change::{Change, diff, show};
+pub use check::{Finding, Severity, check};
+pub use site::{Instance, Site};
+pub use wanted::Wanted;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why Postfix's configuration could not be read or changed.
+#[derive(Debug)]
+pub enum Error {
+    /// A program of Postfix is nowhere to be found.
+    NotInstalled(&'static str),
+    /// A program could not be started.
+    Run {
+        /// Which.
+        program: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A program failed.
+    Command {
+        /// With its arguments.
+        command: String,
+        /// What it said.
+        said: String,
+    },
+    /// A file could not be read or written.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no socket to tell Postfix of.
+    NoSocket(&'static str),
+    /// A value of the configuration cannot be written in main.cf.
+    Value {
+        /// What it is.
+        what: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// A service of somebody else has the name or port that one of ours needs.
+    Taken {
+        /// Its `name/type`.
+        key: String,
+        /// Its program.
+        command: String,
+    },
+    /// After all steps something still differed.
+    NotTaken(String),
+    /// A step failed, and then not even the old state could be brought back.
+    NotRestored {
+        /// What failed first.
+        error: Box<Error>,
+        /// What failed then.
+        restoring: Box<Error>,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInstalled(program) => {
+                write!(f, "\"{program}\" was not found: is Postfix installed?")
+            }
+            Self::Run { program, .. } => write!(f, "cannot run \"{program}\""),
+            Self::Command { command, said } => write!(f, "\"{command}\" failed: {said}"),
+            Self::File { path, .. } => write!(f, "cannot read or write {}", path.display()),
+            Self::NoSocket(which) => write!(f, "no {which} socket is configured"),
+            Self::Taken { key, command } => write!(
+                f,
+                "\"{key}\" in master.cf is already in use, by \"{command}\"; \
+                 choose another port in [handoff]"
+            ),
+            Self::NotTaken(left) => write!(f, "Postfix did not take all changes:\n{left}"),
+            Self::NotRestored { error, restoring } => {
+                write!(f, "{error}; then the old files could not be put back: {restoring}")
+            }
+            Self::Value { what, value } => {
+                write!(f, "{what} cannot be written in main.cf: {value:?}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Run { source, .. } | Self::File { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

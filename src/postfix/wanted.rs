@@ -1,0 +1,548 @@
+//! What Postfix must have for recruit-milter to work, line by line and with the reasons.
+//!
+//! Pure: from a configuration and what a Postfix instance has now. Must not run anything.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::Error;
+use super::lines::{self, Line};
+use super::site::Site;
+use super::syntax::{Service, list};
+use crate::config::{Config, Socket};
+
+/// The table that lets reports exist behind the handoff.
+pub const COMMAND_FILTER: &str = "recruit-milter.regexp";
+/// The table that routes handoff addresses.
+pub const TRANSPORT: &str = "recruit-milter.transport";
+/// The table that keeps our addresses out of the site's address mapping.
+pub const VIRTUAL: &str = "recruit-milter.virtual";
+/// The files of ours in Postfix's configuration directory.
+pub const FILES: [&str; 3] = [COMMAND_FILTER, TRANSPORT, VIRTUAL];
+
+/// The per-milter settings. Without them a hanging milter would hold a client for five minutes, and
+/// `milter_default_action = accept` would let mail pass unseen.
+const MILTER_SETTINGS: &str =
+    "default_action=tempfail, connect_timeout=5s, command_timeout=30s, content_timeout=60s";
+
+/// A parameter of ours in main.cf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Param {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, unexpanded.
+    pub value: String,
+    /// Why it is there.
+    pub why: &'static str,
+}
+
+/// A service of ours in master.cf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedService {
+    /// The entry.
+    pub service: Service,
+    /// What it is for.
+    pub why: &'static str,
+    /// The reason of each option, in their order; empty where the one above covers it.
+    pub reasons: Vec<&'static str>,
+}
+
+/// A file of ours in the configuration directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedFile {
+    /// Its name.
+    pub name: &'static str,
+    /// Its content.
+    pub content: String,
+}
+
+/// All that must be in Postfix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Parameters of main.cf: our own, and the site's lists with ours in them.
+    pub params: Vec<Param>,
+    /// Services of master.cf.
+    pub services: Vec<WantedService>,
+    /// Tables.
+    pub files: Vec<WantedFile>,
+}
+
+/// The parameters in main.cf that are ours alone.
+pub(super) const OWN_PARAMS: [&str; 5] = [
+    "recruit_milter_front",
+    "recruit_milter_handoff",
+    "recruit_milter_transports",
+    "recruit_milter_aliases",
+    "recruit-handoff_destination_recipient_limit",
+];
+
+/// The site's lists that an element of ours joins, and that element.
+pub(super) const LISTS: [(&str, &str); 4] = [
+    ("smtpd_milters", "$recruit_milter_front"),
+    ("non_smtpd_milters", "$recruit_milter_front"),
+    ("transport_maps", "$recruit_milter_transports"),
+    ("virtual_alias_maps", "$recruit_milter_aliases"),
+];
+
+/// The names of our services that are not `inet`.
+pub(super) const OWN_SERVICES: [&str; 4] =
+    ["recruit-cleanup", "recruit-return-cleanup", "recruit-handoff", "recruit-out"];
+
+/// Whether a service of master.cf is ours.
+pub(super) fn is_ours(service: &Service) -> bool {
+    OWN_SERVICES.contains(&service.name.as_str())
+        || service
+            .option("cleanup_service_name")
+            .is_some_and(|cleanup| OWN_SERVICES.contains(&cleanup))
+}
+
+impl Wanted {
+    /// What an instance must have for a configuration.
+    pub fn from(config: &Config, site: &Site) -> Result<Self, Error> {
+        let wanted = Self {
+            params: params(config, site)?,
+            services: services(config, site),
+            files: files(config),
+        };
+        for address in [config.handoff.smtpd, config.handoff.return_smtpd] {
+            if let Some(other) = occupant(site, address) {
+                return Err(Error::Taken { key: other.key(), command: other.command.clone() });
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// main.cf and master.cf text for an admin to read or paste, each line with its reason.
+    pub fn print(&self) -> String {
+        let mut out = String::from("# ---- main.cf ----\n");
+        for param in &self.params {
+            let _ = write!(out, "# {}\n{} = {}\n", param.why, param.name, param.value);
+        }
+        out.push_str("\n# ---- master.cf ----\n");
+        for wanted in &self.services {
+            let _ = write!(out, "# {}\n{}\n", wanted.why, wanted.service.head());
+            for (why, line) in wanted.reasons.iter().zip(wanted.service.tail()) {
+                if !why.is_empty() {
+                    let _ = writeln!(out, "  # {why}");
+                }
+                let _ = writeln!(out, "  {line}");
+            }
+        }
+        for file in &self.files {
+            let _ = write!(out, "\n# ---- {} ----\n{}", file.name, file.content);
+        }
+        out
+    }
+}
+
+/// How Postfix names a socket. One below the queue directory is named relative to it: that works in
+/// a chroot jail and outside.
+pub(super) fn endpoint(socket: &Socket, queue_directory: &str) -> String {
+    match socket {
+        Socket::Inet(address) => format!("inet:{}:{}", host(address), address.port()),
+        Socket::Unix(path) => {
+            let below = path.strip_prefix(queue_directory).ok();
+            let shown = below.filter(|rest| *rest != Path::new("")).unwrap_or(path);
+            format!("unix:{}", shown.display())
+        }
+    }
+}
+
+fn host(address: &SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(v4) => v4.ip().to_string(),
+        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+    }
+}
+
+fn milter(sockets: &[Socket], which: &'static str, site: &Site) -> Result<String, Error> {
+    let socket = sockets.first().ok_or(Error::NoSocket(which))?;
+    let endpoint = safe("a socket", &endpoint(socket, site.value("queue_directory")))?;
+    Ok(format!("{{ {endpoint}, {MILTER_SETTINGS} }}"))
+}
+
+/// Refuses a value that would mean something else inside a braced list of main.cf.
+fn safe(what: &'static str, value: &str) -> Result<String, Error> {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || "{}$=,#\"".contains(c);
+    if value.contains(bad) {
+        return Err(Error::Value { what, value: value.to_owned() });
+    }
+    Ok(value.to_owned())
+}
+
+fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> {
+    let param = |name, value, why| Param { name, value, why };
+    let mut params = vec![
+        param(
+            "recruit_milter_front",
+            milter(&config.milter.front, "front", site)?,
+            "pass 1: the envelope of incoming mail",
+        ),
+        param(
+            "recruit_milter_handoff",
+            milter(&config.milter.handoff, "handoff", site)?,
+            "pass 2: the copy on its way to the recruiting system",
+        ),
+        param(
+            "recruit_milter_transports",
+            transports(config, site)?,
+            "handoffs go to our smtpd services, copies to the recruiting system",
+        ),
+        param(
+            "recruit-handoff_destination_recipient_limit",
+            "1".into(),
+            "one handoff in a transaction",
+        ),
+        param(
+            "recruit_milter_aliases",
+            format!("regexp:$config_directory/{VIRTUAL}"),
+            "reports on our copies go to pass 2; the site's aliases do not touch handoffs",
+        ),
+    ];
+    for (name, element) in LISTS {
+        let (value, why) = match name {
+            "smtpd_milters" => {
+                (with_milter(site.raw(name), element), "after spam filters, before a DKIM signer")
+            }
+            "non_smtpd_milters" if site.raw(name).contains("$smtpd_milters") => continue,
+            "non_smtpd_milters" => {
+                (with_milter(site.raw(name), element), "mail from sendmail(1) is forwarded as well")
+            }
+            _ => (
+                in_front(site, name, element),
+                "ours comes first, so that no catch-all of the site hides it",
+            ),
+        };
+        params.push(param(name, value, why));
+    }
+    Ok(params)
+}
+
+fn transports(config: &Config, site: &Site) -> Result<String, Error> {
+    let mut value = format!("regexp:$config_directory/{TRANSPORT}");
+    let mut entries = Vec::new();
+    for system in &config.rules.systems {
+        let inbound = safe("an inbound address", &system.inbound.key())?;
+        let next_hop = match (&system.next_hop, fixed_next_hop(site)) {
+            (Some(next_hop), _) => safe("a next hop", next_hop)?,
+            (None, Some(next_hop)) => next_hop.to_owned(),
+            // An empty relayhost leaves an empty next hop: the MX of the address.
+            (None, None) => "$relayhost".to_owned(),
+        };
+        let entry = format!("{{ {inbound} = recruit-out:{next_hop} }}");
+        if !entries.contains(&entry) {
+            entries.push(entry);
+        }
+    }
+    if !entries.is_empty() {
+        let _ = write!(value, ", inline:{{ {} }}", entries.join(", "));
+    }
+    Ok(value)
+}
+
+/// The next hop that `default_transport` names; it counts before relayhost.
+fn fixed_next_hop(site: &Site) -> Option<&str> {
+    let (_, next_hop) = site.value("default_transport").split_once(':')?;
+    (!next_hop.is_empty()).then_some(next_hop)
+}
+
+/// Whether a milter signs what it sees, so that it belongs behind us.
+pub(super) fn is_signer(milter: &str) -> bool {
+    // OpenDKIM and dkim-milter by their usual names and ports (Debian, Red Hat, Arch).
+    let milter = milter.to_lowercase();
+    ["dkim", ":8891", ":12301"].iter().any(|mark| milter.contains(mark))
+}
+
+/// A list of milters with ours in it: last, but before signers at its end.
+fn with_milter(current: &str, ours: &str) -> String {
+    let mut milters = list(current);
+    if milters.iter().any(|milter| is_element(milter, ours)) {
+        return current.to_owned();
+    }
+    let signers = milters.iter().rev().take_while(|m| is_signer(m)).count();
+    milters.insert(milters.len() - signers, ours);
+    milters.join(", ")
+}
+
+/// A list of tables with ours in front.
+fn in_front(site: &Site, name: &str, ours: &str) -> String {
+    let current = site.raw(name);
+    if list(current).first().is_some_and(|first| is_element(first, ours)) {
+        return current.to_owned();
+    }
+    let rest = without(current, ours);
+    // The default `$virtual_maps` is a name from long ago that is rarely set.
+    let rest = match rest.as_str() {
+        "$virtual_maps" if !site.main.contains_key("virtual_maps") => "",
+        rest => rest,
+    };
+    let both = [ours, rest];
+    let parts: Vec<_> = both.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(", ")
+}
+
+/// A list without the element that is ours.
+pub(super) fn without(current: &str, ours: &str) -> String {
+    let elements = list(current);
+    if !elements.iter().any(|element| is_element(element, ours)) {
+        return current.to_owned();
+    }
+    let others = elements.into_iter().filter(|e| !is_element(e, ours));
+    others.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether an element is `$name`, in whichever of the three ways Postfix lets it be written.
+pub(super) fn is_element(element: &str, ours: &str) -> bool {
+    let name = ours.trim_start_matches('$');
+    [ours, &format!("${{{name}}}"), &format!("$({name})")].contains(&element)
+}
+
+/// A service of somebody else that listens where one of ours shall.
+fn occupant(site: &Site, address: SocketAddr) -> Option<&Service> {
+    let others = site.services.iter().filter(|service| !is_ours(service));
+    others.filter(|service| service.kind == "inet").find(|service| {
+        let (host, port) = service.name.rsplit_once(':').unwrap_or(("", &service.name));
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        // Without a host Postfix listens on inet_interfaces, which may hold any address.
+        let same_host = ["", "localhost"].contains(&host) || host.parse() == Ok(address.ip());
+        port.parse() == Ok(address.port()) && same_host
+    })
+}
+
+/// Collects the options of one service.
+struct Builder(WantedService);
+
+impl Builder {
+    fn new(name: &str, kind: &str, columns: [&str; 5], command: &str, why: &'static str) -> Self {
+        Self(WantedService {
+            service: Service {
+                name: name.to_owned(),
+                kind: kind.to_owned(),
+                columns: columns.map(str::to_owned),
+                command: command.to_owned(),
+                ..Service::default()
+            },
+            why,
+            reasons: Vec::new(),
+        })
+    }
+
+    fn option(mut self, name: &str, value: &str, why: &'static str) -> Self {
+        let option = (name.to_owned(), value.to_owned());
+        self.0.service.options.push(option);
+        self.0.reasons.push(why);
+        self
+    }
+
+    /// Adds options. Those that this version of Postfix does not have are left out.
+    fn lines(self, lines: &[Line], site: &Site) -> Self {
+        lines
+            .iter()
+            .filter(|(name, ..)| site.knows(name))
+            .fold(self, |b, (name, value, why)| b.option(name, value, why))
+    }
+
+    /// Adds what the site gives a service of its own, as far as we do not say otherwise.
+    fn inherited(mut self, model: Option<&Service>, why: &'static str) -> Self {
+        let mut inherited = model.map_or(Vec::new(), |service| service.options.clone());
+        inherited.retain(|(name, _)| self.0.service.option(name).is_none());
+        for (name, value) in inherited {
+            self = self.option(&name, &value, why);
+        }
+        self
+    }
+}
+
+fn services(config: &Config, site: &Site) -> Vec<WantedService> {
+    let hops = &config.handoff;
+    [
+        smtpd(hops.smtpd, site, "second smtpd: takes handoffs, with pass 2 as its milter")
+            .option("syslog_name", "postfix/handoff", "")
+            .option(
+                "smtpd_command_filter",
+                &format!("regexp:$config_directory/{COMMAND_FILTER}"),
+                "reports are wanted from here on: the sender is now ours",
+            )
+            .option("cleanup_service_name", "recruit-cleanup", "")
+            .option(
+                "receive_override_options",
+                "no_address_mappings,no_unknown_recipient_checks,no_header_body_checks",
+                "",
+            ),
+        smtpd(hops.return_smtpd, site, "third smtpd: gives mail back to the recruiting address")
+            .option("syslog_name", "postfix/return", "")
+            .option("smtpd_command_filter", "", "")
+            .option("cleanup_service_name", "recruit-return-cleanup", "")
+            .option(
+                "receive_override_options",
+                "no_unknown_recipient_checks,no_header_body_checks",
+                "address mapping stays on: a recruiting address may be an alias",
+            ),
+        cleanup("recruit-cleanup", "the queue's entrance behind the second smtpd")
+            .option("syslog_name", "postfix/handoff", "")
+            .lines(lines::NO_MAPPING, site)
+            .lines(lines::CLEANUP, site),
+        cleanup("recruit-return-cleanup", "the queue's entrance behind the third smtpd")
+            .option("syslog_name", "postfix/return", "")
+            .lines(lines::RETURN_MAPPING, site)
+            .lines(lines::CLEANUP, site)
+            .inherited(site_cleanup(site), "as in the site's own cleanup service"),
+        handoff_client(hops.smtpd, site),
+        out_client(site),
+    ]
+    .map(|builder| builder.0)
+    .into()
+}
+
+fn smtpd(address: SocketAddr, site: &Site, why: &'static str) -> Builder {
+    let name = format!("{}:{}", host(&address), address.port());
+    // Postfix: the values of smtpd_forbid_bare_newline grew from yes/no to more in stable updates.
+    let newline =
+        if site.knows("smtpd_forbid_bare_newline_reject_code") { "reject" } else { "yes" };
+    let mut b = Builder::new(&name, "inet", ["n", "-", "n", "-", "-"], "smtpd", why)
+        .option("mynetworks", loopback(address), "")
+        .lines(lines::SMTPD, site);
+    if site.knows("smtpd_forbid_bare_newline") {
+        b = b.option("smtpd_forbid_bare_newline", newline, "").option(
+            "smtpd_forbid_bare_newline_exclusions",
+            "",
+            "",
+        );
+    }
+    b
+}
+
+fn loopback(address: SocketAddr) -> &'static str {
+    if address.is_ipv4() { "127.0.0.0/8" } else { "[::1]/128" }
+}
+
+fn cleanup(name: &str, why: &'static str) -> Builder {
+    Builder::new(name, "unix", ["n", "-", "n", "-", "0"], "cleanup", why)
+}
+
+/// The cleanup service behind the site's port 25.
+fn site_cleanup(site: &Site) -> Option<&Service> {
+    let entrance = site
+        .service("smtp/inet")
+        .filter(|service| service.command == "smtpd")
+        .or_else(|| site.service("smtpd/pass"));
+    let named = entrance.and_then(|service| service.option("cleanup_service_name"));
+    let name = named.unwrap_or_else(|| match site.value("cleanup_service_name") {
+        "" => "cleanup",
+        name => name,
+    });
+    site.service(&format!("{name}/unix"))
+}
+
+fn handoff_client(smtpd: SocketAddr, site: &Site) -> Builder {
+    let (protocols, bind, own) = if smtpd.is_ipv4() {
+        ("ipv4", "smtp_bind_address", "127.0.0.1")
+    } else {
+        ("ipv6", "smtp_bind_address6", "::1")
+    };
+    client("recruit-handoff", "brings handoffs to our smtpd services")
+        .option("syslog_name", "postfix/handoff", "")
+        .option("inet_protocols", protocols, "")
+        .option(bind, own, "our smtpd takes mail from this machine only")
+        .lines(lines::HANDOFF_CLIENT, site)
+        .lines(lines::BYTES, site)
+}
+
+fn out_client(site: &Site) -> Builder {
+    let keywords = site.value("smtp_discard_ehlo_keywords");
+    let mut keywords = list(keywords);
+    keywords.retain(|keyword| !["dsn", "silent-discard"].contains(keyword));
+    keywords.extend(["dsn", "silent-discard"]);
+    let model = site.value("default_transport").split(':').next();
+    let model = model.and_then(|name| site.service(&format!("{name}/unix")));
+    client("recruit-out", "brings copies to the recruiting systems")
+        .option("syslog_name", "postfix/recruit", "")
+        .option(
+            "smtp_discard_ehlo_keywords",
+            &keywords.join(","),
+            "Postfix itself reports that a copy was taken",
+        )
+        .option("smtp_discard_ehlo_keyword_address_maps", "", "")
+        .lines(lines::BYTES, site)
+        .inherited(
+            model.filter(|service| service.command == "smtp"),
+            "as in the site's default_transport",
+        )
+}
+
+fn client(name: &str, why: &'static str) -> Builder {
+    Builder::new(name, "unix", ["-", "-", "n", "-", "-"], "smtp", why)
+}
+
+fn files(config: &Config) -> Vec<WantedFile> {
+    let quoted = |domain: &str| domain.replace('.', "\\.");
+    let handoff = quoted(&config.rules.handoff_domain);
+    let back = quoted(&config.rules.return_domain);
+    let hops = &config.handoff;
+    let hop = |a: &SocketAddr| format!("recruit-handoff:[{}]:{}", a.ip(), a.port());
+    let head = "# Written by recruit-milter; remade by \"recruit-milter postfix --apply\".\n";
+    let mut virtual_aliases =
+        format!("{head}# Handoffs stay what they are.\n/^(.+@({handoff}|{back}))$/  $1\n");
+    if let Some(bounce) = &config.rules.bounce {
+        let _ = write!(
+            virtual_aliases,
+            "# Reports on our copies go to pass 2, with their token.\n\
+             /^{}({}[^@]*)?@{}$/  {}$1@{}\n",
+            quote(bounce.local_part()),
+            class(&config.rules.delimiters),
+            quoted(bounce.domain()),
+            bounce.local_part(),
+            config.rules.handoff_domain
+        );
+    }
+    let file = |name, content| WantedFile { name, content };
+    vec![
+        file(
+            COMMAND_FILTER,
+            format!(
+                "{head}\
+                 # Up to here nobody may hear of the handoff; from here on the sender is ours.\n\
+                 /^(RCPT[[:space:]]+TO:[[:space:]]*<[^>]*@{handoff}>.*[[:space:]])\
+                 NOTIFY=NEVER(.*)$/  ${{1}}NOTIFY=SUCCESS,FAILURE,DELAY${{2}}\n"
+            ),
+        ),
+        file(
+            TRANSPORT,
+            format!(
+                "{head}/@{handoff}$/  {}\n/@{back}$/  {}\n",
+                hop(&hops.smtpd),
+                hop(&hops.return_smtpd)
+            ),
+        ),
+        file(VIRTUAL, virtual_aliases),
+    ]
+}
+
+/// A text as a regular expression that matches it alone.
+fn quote(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if ".*+?^$|(){}[]\\/".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A bracket expression that matches any of the delimiters.
+fn class(delimiters: &str) -> String {
+    let delimiters = if delimiters.is_empty() { "+" } else { delimiters };
+    // POSIX: in brackets only the places of "]", "^" and "-" matter.
+    let has = |c| delimiters.contains(c);
+    let plain = delimiters.chars().filter(|c| !"]^-".contains(*c));
+    let first = has(']').then_some(']');
+    let last = [has('^').then_some('^'), has('-').then_some('-')];
+    let class: String = first.into_iter().chain(plain).chain(last.into_iter().flatten()).collect();
+    match class.as_str() {
+        "^" => "\\^".to_owned(),
+        _ => format!("[{class}]"),
+    }
+}
