@@ -1,0 +1,410 @@
+//! Asks the policy, and tells the journal and the log what was decided: what a session talks to in
+//! production.
+//!
+//! Must not know the protocol.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+
+use super::seam::{FrontMessage, HandoffMessage, Opening, Policy};
+use crate::config::Config;
+use crate::journal::{self, Entry, Journal, ReportAction};
+use crate::mail::{RawPath, Recipient};
+use crate::observe::{self, Masker, Shown};
+use crate::plan::{Plan, Reply, ReplyText};
+use crate::policy::budget::Budget;
+use crate::policy::divert::{self, Diverted, divert};
+use crate::policy::facts::Facts;
+use crate::policy::forward::{
+    self, Accepted, Action, Arrival, Decision, Reason, Refusal, forward, wants_body,
+};
+use crate::policy::report::Outcome;
+use crate::policy::token::{TokenId, Way};
+
+/// A configuration at work. What outlives a reload is shared with the one before.
+#[derive(Clone)]
+pub struct Active {
+    config: Arc<Config>,
+    masker: Masker,
+    journal: Journal,
+    budget: Arc<Mutex<Budget>>,
+}
+
+impl Active {
+    /// A configuration that writes to a journal.
+    pub fn new(config: Config, journal: Journal) -> Self {
+        let masker = Masker::new(config.log.addresses, &config.keys);
+        Self { config: Arc::new(config), masker, journal, budget: Arc::default() }
+    }
+
+    /// Another configuration, with the journal and the memory of this one.
+    #[must_use]
+    pub fn with(&self, config: Config) -> Self {
+        Self { budget: Arc::clone(&self.budget), ..Self::new(config, self.journal.clone()) }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// Pass 1 of a message.
+pub struct Front {
+    active: Arc<Active>,
+    opening: Opening,
+    recipients: Vec<Recipient>,
+}
+
+/// Pass 2 of a message.
+pub struct Handoff {
+    active: Arc<Active>,
+    opening: Opening,
+    taken: Option<(Accepted, RawPath)>,
+    facts: Facts,
+    body: Vec<u8>,
+}
+
+/// What is to be said about a message once the MTA has its edits.
+pub struct Record {
+    queue_id: Option<String>,
+    sender: Shown,
+    outcome: Told,
+}
+
+enum Told {
+    /// Pass 1.
+    Diverted(Vec<Diverted>),
+    /// Pass 2.
+    Decided { way: Way, decision: Box<Decision>, forged: usize },
+    /// No decision could be made.
+    Undecided(journal::Pass, &'static str),
+}
+
+impl Policy for Active {
+    type Front = Front;
+    type Handoff = Handoff;
+    type Record = Record;
+
+    fn accept_early(&self) -> bool {
+        self.config.milter.accept_early
+    }
+
+    fn deadline(&self) -> Duration {
+        self.config.milter.deadline
+    }
+
+    fn is_recruiting(&self, resolved: &str) -> bool {
+        divert::is_recruiting(&self.config.rules, resolved)
+    }
+
+    fn front(self: &Arc<Self>, opening: Opening) -> Front {
+        Front { active: Arc::clone(self), opening, recipients: Vec::new() }
+    }
+
+    fn handoff(self: &Arc<Self>, opening: Opening) -> Handoff {
+        Handoff {
+            active: Arc::clone(self),
+            opening,
+            taken: None,
+            facts: Facts::default(),
+            body: Vec::new(),
+        }
+    }
+
+    fn record(&self, record: Record, carried_out: Result<(), String>) {
+        match carried_out {
+            Ok(()) => record.tell(self),
+            Err(error) => {
+                let pass = match &record.outcome {
+                    Told::Diverted(_) => journal::Pass::Front,
+                    Told::Decided { way, .. } => pass_of(*way),
+                    Told::Undecided(pass, _) => *pass,
+                };
+                observe::tempfailed(record.queue_id.as_deref(), pass, &error);
+            }
+        }
+    }
+}
+
+impl FrontMessage for Front {
+    type Record = Record;
+
+    fn rcpt(&mut self, recipient: Recipient) {
+        self.recipients.push(recipient);
+    }
+
+    fn finish(self, queue_id: Option<&str>) -> (Plan, Record) {
+        let config = &self.active.config;
+        let client = self.opening.origin.client;
+        let origin = divert::Origin {
+            authenticated: self.opening.origin.login.is_some(),
+            internal: client.is_none_or(|client| config.rules.is_internal_client(client)),
+        };
+        let record = |outcome| Record {
+            queue_id: queue_id.map(str::to_owned),
+            sender: self.active.masker.show(&self.opening.sender),
+            outcome,
+        };
+        let diversion = stamps().and_then(|mut stamp| {
+            divert(&config.rules, &config.keys, &self.recipients, origin, &mut stamp)
+        });
+        match diversion {
+            Some(diversion) => (diversion.plan, record(Told::Diverted(diversion.diverted))),
+            None => undecided(record(Told::Undecided(journal::Pass::Front, "no-token"))),
+        }
+    }
+}
+
+impl HandoffMessage for Handoff {
+    type Record = Record;
+
+    fn rcpt(&mut self, recipient: Recipient) -> Result<(), Reply> {
+        let config = &self.active.config;
+        let found = if self.taken.is_some() {
+            Err(Refusal::OneAtATime)
+        } else {
+            forward::recipient(&config.rules, &config.keys, now(), &recipient)
+        };
+        match found {
+            Ok(accepted) => {
+                self.taken = Some((accepted, recipient.path));
+                Ok(())
+            }
+            Err(refusal) => {
+                let path = recipient.path.printable();
+                match refusal {
+                    Refusal::NotOurs => observe::invalid_handoff(None, &path, "not-ours"),
+                    Refusal::UnknownKey(_) => observe::unknown_handoff(None, &path, "unknown-key"),
+                    Refusal::UnknownAddress => {
+                        observe::unknown_handoff(None, &path, "unknown-address");
+                    }
+                    Refusal::OneAtATime => observe::invalid_handoff(None, &path, "one-at-a-time"),
+                }
+                Err(refusal.reply())
+            }
+        }
+    }
+
+    fn field(&mut self, name: &[u8], body: &[u8]) {
+        self.facts.push(name, body);
+    }
+
+    fn wants_body(&self) -> bool {
+        let wanted = self.taken.as_ref().map_or(0, |(accepted, _)| wants_body(accepted));
+        self.body.len() < wanted
+    }
+
+    fn body(&mut self, piece: &[u8]) {
+        let wanted = self.taken.as_ref().map_or(0, |(accepted, _)| wants_body(accepted));
+        let room = wanted.saturating_sub(self.body.len());
+        self.body.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+
+    fn finish(self, queue_id: Option<&str>) -> (Plan, Record) {
+        let config = &self.active.config;
+        let record = |outcome| Record {
+            queue_id: queue_id.map(str::to_owned),
+            sender: self.active.masker.show(&self.opening.sender),
+            outcome,
+        };
+        let Some((accepted, path)) = &self.taken else {
+            return undecided(record(Told::Undecided(journal::Pass::Handoff, "no-recipient")));
+        };
+        let way = match accepted {
+            Accepted::Handoff { token, .. } => token.way,
+            Accepted::Report { .. } => Way::Forward,
+        };
+        let arrival = Arrival {
+            accepted,
+            path,
+            sender: &self.opening.sender,
+            facts: &self.facts,
+            body: &self.body,
+        };
+        let decision = {
+            let mut budget = self.active.budget.lock().unwrap_or_else(PoisonError::into_inner);
+            forward(&config.rules, &config.keys, now(), &arrival, &mut budget)
+        };
+        match decision {
+            Some(decision) => {
+                let forged = self.facts.forged().len();
+                let plan = decision.plan.clone();
+                (plan, record(Told::Decided { way, decision: Box::new(decision), forged }))
+            }
+            None => undecided(record(Told::Undecided(pass_of(way), "no-token"))),
+        }
+    }
+}
+
+impl Record {
+    fn tell(self, active: &Active) {
+        let queue_id = self.queue_id.as_deref();
+        match &self.outcome {
+            Told::Undecided(pass, reason) => {
+                observe::tempfailed(queue_id, *pass, reason);
+                let mut entry = self.entry(*pass, journal::Action::Tempfail);
+                entry.reason = Some((*reason).to_owned());
+                active.journal.record(entry);
+            }
+            Told::Diverted(diverted) => {
+                self.log_diverted(active, diverted);
+                for one in diverted {
+                    let mut entry = self.entry(journal::Pass::Front, journal::Action::Diverted);
+                    entry.token = one.handoff.map(|h| h.id.to_string());
+                    entry.address = Some(one.address.to_string());
+                    entry.system = Some(one.system.clone());
+                    active.journal.record(entry);
+                }
+            }
+            Told::Decided { way, decision, forged } => {
+                self.log_decided(active, decision, *forged);
+                let mut entry = self.entry(pass_of(*way), journal_action(decision.action));
+                entry.reason = Some(decision.reason.word().to_owned());
+                entry.token = decision.token.map(|t| t.to_string());
+                entry.address.clone_from(&decision.address);
+                entry.system.clone_from(&decision.system);
+                entry.kind = decision.kind.map(|k| k.word().to_owned());
+                entry.report = report_action(decision.reason);
+                entry.status.clone_from(&decision.status);
+                active.journal.record(entry);
+            }
+        }
+    }
+
+    fn entry(&self, pass: journal::Pass, action: journal::Action) -> Entry {
+        let mut entry = Entry::new(Timestamp::now(), pass, action);
+        entry.queue_id.clone_from(&self.queue_id);
+        entry.sender = Some(self.sender.as_str().to_owned());
+        entry
+    }
+
+    fn log_diverted(&self, active: &Active, diverted: &[Diverted]) {
+        let tokens: Vec<String> = diverted
+            .iter()
+            .map(|d| d.handoff.map_or_else(|| "-".into(), |h| h.id.to_string()))
+            .collect();
+        let kept = |d: &Diverted| {
+            active.config.rules.lookup(d.address.as_str()).is_none_or(|(_, rule)| rule.local_copy)
+        };
+        let copies: Vec<observe::DivertedCopy<'_>> = diverted
+            .iter()
+            .zip(&tokens)
+            .map(|(d, token)| observe::DivertedCopy {
+                address: d.address.as_str(),
+                system: &d.system,
+                token,
+                local_copy: kept(d),
+            })
+            .collect();
+        observe::diverted(self.queue_id.as_deref(), &self.sender, &copies);
+    }
+
+    fn log_decided(&self, active: &Active, decision: &Decision, forged: usize) {
+        let queue_id = self.queue_id.as_deref();
+        let token = decision.token.map(|t| t.to_string()).unwrap_or_default();
+        let address = decision.address.as_deref();
+        let system = decision.system.as_deref();
+        let copy = observe::CopyInHand {
+            queue_id,
+            from: &self.sender,
+            address: address.unwrap_or_default(),
+            system: system.unwrap_or_default(),
+            kind: decision.kind.map(forward::Kind::word),
+            token: &token,
+        };
+        let reason = decision.reason.word();
+        let rules = &active.config.rules;
+        let rule = address.and_then(|a| rules.lookup(a)).map(|(_, rule)| rule);
+        let back_to = rule
+            .and_then(|rule| rule.fallback.as_ref())
+            .map_or(address, |fallback| Some(fallback.as_str()))
+            .unwrap_or_default();
+        if decision.reason == Reason::LoopBudget {
+            observe::loop_budget_exceeded(queue_id, copy.address, copy.system, rules.loop_budget);
+        }
+        match decision.action {
+            Action::Forwarded => {
+                let inbound = rule.map(|rule| rules.system(rule).inbound.as_str());
+                let key = active.config.keys.current();
+                observe::forwarded(&copy, inbound.unwrap_or_default(), key, forged);
+            }
+            Action::KeptLocal => observe::kept_local(&copy, reason),
+            Action::GivenBack | Action::Returned => observe::given_back(&copy, back_to, reason),
+            Action::Merged => observe::discarded(&copy, "merged"),
+            Action::ReportForeign => observe::report_unreadable(queue_id, reason),
+            Action::ReportRead | Action::ReportGivenBack => {
+                if let Some(outcome) = report_action(decision.reason) {
+                    let status = decision.status.as_deref();
+                    let line = observe::ReportLine {
+                        queue_id,
+                        token: &token,
+                        address,
+                        system,
+                        outcome,
+                        status,
+                    };
+                    observe::report(&line);
+                } else {
+                    observe::report_unreadable(queue_id, reason);
+                }
+                if decision.action == Action::ReportGivenBack {
+                    observe::given_back(&copy, back_to, reason);
+                }
+            }
+        }
+    }
+}
+
+fn undecided(record: Record) -> (Plan, Record) {
+    (Plan::only(Reply::Tempfail(ReplyText::TryAgain)), record)
+}
+
+fn pass_of(way: Way) -> journal::Pass {
+    match way {
+        Way::Forward => journal::Pass::Handoff,
+        Way::Return => journal::Pass::Return,
+    }
+}
+
+fn journal_action(action: Action) -> journal::Action {
+    match action {
+        Action::Forwarded => journal::Action::Forwarded,
+        Action::KeptLocal => journal::Action::KeptLocal,
+        Action::GivenBack | Action::Returned => journal::Action::GivenBack,
+        Action::Merged | Action::ReportForeign => journal::Action::Discarded,
+        Action::ReportRead | Action::ReportGivenBack => journal::Action::Report,
+    }
+}
+
+fn report_action(reason: Reason) -> Option<ReportAction> {
+    match reason {
+        Reason::Report(Outcome::Delivered) => Some(ReportAction::Delivered),
+        Reason::Report(Outcome::Relayed) => Some(ReportAction::Relayed),
+        Reason::Report(Outcome::Delayed) => Some(ReportAction::Delayed),
+        Reason::Report(Outcome::Failed) => Some(ReportAction::Failed),
+        _ => None,
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// Token ids for one message: a random number, and the next ones. None if the system has no
+/// random numbers.
+fn stamps() -> Option<impl FnMut() -> TokenId> {
+    let time = u32::try_from(now()).unwrap_or(u32::MAX);
+    let mut octets = [0; 8];
+    getrandom::fill(&mut octets[2..]).ok()?;
+    let mut number = u64::from_be_bytes(octets);
+    Some(move || {
+        number = number.wrapping_add(1);
+        let [_, _, nonce @ ..] = number.to_be_bytes();
+        TokenId { time, nonce }
+    })
+}

@@ -1,0 +1,156 @@
+//! The milter role: the imperative shell around the decisions.
+//!
+//! A session is: translate the events of the protocol into plain data, ask one function, carry out
+//! the plan it returns. The role opens no network connection besides its sockets, no database and
+//! no file, and can be killed at any moment.
+//!
+//! * [`seam`]: whom it asks, and with what.
+//! * [`shell`], `session`, [`execute`]: one step, the dialogue, the plan.
+//! * [`socket`], [`listener`], [`stream`], [`gate`]: connections and their limits.
+//! * [`notice`]: what goes wrong. [`probe`]: whether it answers.
+//!
+//! The only place that names the protocol library. Must not know why anything is decided.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+pub mod decide;
+pub mod execute;
+pub mod gate;
+pub mod listener;
+pub mod notice;
+pub mod probe;
+pub mod seam;
+mod session;
+pub mod shell;
+pub mod socket;
+pub mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::config::{MilterSettings, Socket};
+use gate::{Gate, Order};
+use listener::{Listener, Sockets};
+use seam::Policy;
+use shell::Shell;
+use socket::{Bound, SocketError};
+
+/// How long sessions that seem idle go on after the order to stop.
+// Postfix: sends MAIL and RCPT, which need no answer, together with the end of the message. So a
+// session that seems idle can have a message under way; most messages take less than this.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long sessions that were told to end now are waited for. One that does not is in a decision
+/// that blocks, and goes down with the runtime.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// Where to listen for each pass.
+#[derive(Debug, Default)]
+pub struct Listen {
+    /// Pass 1.
+    pub front: Vec<Bound>,
+    /// Pass 2.
+    pub handoff: Vec<Bound>,
+}
+
+impl Listen {
+    /// Binds what the configuration names, for each pass that has no sockets passed in already. To
+    /// be called within a tokio runtime.
+    pub fn bind(mut self, settings: &MilterSettings) -> Result<Self, SocketError> {
+        for (bound, sockets) in
+            [(&mut self.front, &settings.front), (&mut self.handoff, &settings.handoff)]
+        {
+            if bound.is_empty() {
+                *bound = sockets.iter().map(Bound::bind).collect::<Result<_, _>>()?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Where to connect to reach these sockets, for [`probe`].
+    pub fn addresses(&self) -> Vec<Socket> {
+        let all = self.front.iter().chain(&self.handoff);
+        all.filter_map(Bound::address).collect()
+    }
+}
+
+/// How serving has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// How many sessions were ended within a message because the time to drain was over.
+    pub cut: usize,
+}
+
+/// Serves all sockets until `shutdown` completes. Then nobody is let in any more, idle sessions end
+/// after a moment and the others with the message they are in, for which they have
+/// `settings.drain`.
+pub async fn serve<P: Policy>(
+    listen: Listen,
+    shell: Arc<Shell<P>>,
+    settings: &MilterSettings,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Drained> {
+    let gates = [(); 2].map(|()| Gate::new(settings.max_sessions));
+    let stop = watch::Sender::new(());
+    let stopped = || {
+        let mut stop = stop.subscribe();
+        async move {
+            // Closed or changed: both mean stop.
+            let _ = stop.changed().await;
+        }
+    };
+    let notices = shell.notices();
+    let front = Listener::new(Sockets::new(listen.front), gates[0].clone(), notices.clone());
+    let handoff = Listener::new(Sockets::new(listen.handoff), gates[1].clone(), notices.clone());
+
+    let mut running = JoinSet::new();
+    let callbacks = session::front(&shell);
+    running.spawn(indymilter::run(front, callbacks, library(), stopped()));
+    let callbacks = session::handoff(&shell);
+    running.spawn(indymilter::run(handoff, callbacks, library(), stopped()));
+
+    tokio::select! {
+        () = shutdown => {}
+        // Our listener returns no errors, so this does not happen; if it does, it must be seen.
+        ended = running.join_next() => {
+            return Err(match ended {
+                Some(Ok(Err(error))) => error,
+                Some(Err(error)) => io::Error::other(error),
+                _ => io::Error::other("a listener has ended by itself"),
+            });
+        }
+    }
+
+    let give = |order| {
+        for gate in &gates {
+            gate.give(order);
+        }
+    };
+    let all_empty = async || {
+        for gate in &gates {
+            gate.empty().await;
+        }
+    };
+    give(Order::Drain);
+    let end = Instant::now() + settings.drain;
+    let _ = timeout(GRACE.min(settings.drain), all_empty()).await;
+    give(Order::Leave);
+    let _ = timeout_at(end, all_empty()).await;
+    let cut = gates.iter().map(Gate::open).sum();
+    give(Order::End);
+    let _ = timeout(LAST_WAIT, all_empty()).await;
+    stop.send_replace(());
+    let all_ended = async { while running.join_next().await.is_some() {} };
+    let _ = timeout(LAST_WAIT, all_ended).await;
+    Ok(Drained { cut })
+}
+
+/// The library's settings. Our [`Gate`] limits sessions, its own limit must not bite before.
+fn library() -> indymilter::Config {
+    indymilter::Config { max_connections: usize::MAX >> 4, ..Default::default() }
+}

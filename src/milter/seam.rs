@@ -1,0 +1,176 @@
+//! What the milter asks and whom: the traits that decide, and the plain data they are given.
+//!
+//! A session translates the events of the protocol into calls of these traits and carries out the
+//! plan they return. It decides nothing itself.
+//!
+//! Must not know the protocol.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fmt;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::mail::{RawPath, Recipient};
+use crate::plan::{Plan, Reply};
+
+/// Which of the two passes a session belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// Pass 1: incoming mail, envelope only.
+    Front,
+    /// Pass 2: the handoff.
+    Handoff,
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Front => "front",
+            Self::Handoff => "handoff",
+        })
+    }
+}
+
+/// A point in the dialogue about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// The options are negotiated.
+    Negotiate,
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Rcpt,
+    /// DATA (front only, and only with `accept_early`).
+    Data,
+    /// A header field (handoff only).
+    Header,
+    /// A piece of the body (handoff only).
+    Body,
+    /// End of message, before the decision.
+    Eom,
+    /// End of message: the edits are made, the reply is not given yet.
+    Edited,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Negotiate,
+        Self::Mail,
+        Self::Rcpt,
+        Self::Data,
+        Self::Header,
+        Self::Body,
+        Self::Eom,
+        Self::Edited,
+    ];
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Negotiate => "negotiate",
+            Self::Mail => "mail",
+            Self::Rcpt => "rcpt",
+            Self::Data => "data",
+            Self::Header => "header",
+            Self::Body => "body",
+            Self::Eom => "eom",
+            Self::Edited => "edited",
+        })
+    }
+}
+
+/// The seam for fault injection in tests: called at every stage before anything is decided there.
+/// It may block, panic or kill the process; what it returns is awaited. Production has none.
+pub type StageHook =
+    Arc<dyn Fn(Pass, Stage) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Where a message comes from, as far as the MTA tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The SASL login name.
+    pub login: Option<String>,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+}
+
+/// How a message begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// The envelope sender.
+    pub sender: RawPath,
+    /// The ESMTP arguments of MAIL FROM, as received.
+    pub sender_args: Vec<Vec<u8>>,
+    /// Where it comes from. Only the front socket asks for it.
+    pub origin: Origin,
+}
+
+/// One configuration and all that decides by it. A message keeps the one it began with.
+///
+/// All calls must return quickly and must not block: they run on the threads that serve all
+/// sessions. A panic defers the message and harms nothing else.
+pub trait Policy: Send + Sync + 'static {
+    /// The decision about one message in pass 1.
+    type Front: FrontMessage<Record = Self::Record>;
+    /// The decision about one message in pass 2.
+    type Handoff: HandoffMessage<Record = Self::Record>;
+    /// What is to be said about a message once its plan was carried out.
+    type Record: Send;
+
+    /// Whether mail that is not ours is accepted at DATA.
+    fn accept_early(&self) -> bool;
+
+    /// How long one step may take before the message is deferred.
+    fn deadline(&self) -> Duration;
+
+    /// Whether a recipient, as resolved by the MTA, concerns pass 1. Asked for every recipient of
+    /// all mail.
+    fn is_recruiting(&self, resolved: &str) -> bool;
+
+    /// Begins pass 1 for a message, at its first recipient that concerns us.
+    fn front(self: &Arc<Self>, opening: Opening) -> Self::Front;
+
+    /// Begins pass 2 for a message.
+    fn handoff(self: &Arc<Self>, opening: Opening) -> Self::Handoff;
+
+    /// Takes the record of a message whose edits were handed to the MTA (`Ok`), or could not be, so
+    /// that it was deferred. Must not wait for anything.
+    fn record(&self, record: Self::Record, carried_out: Result<(), String>);
+}
+
+/// Pass 1 of one message.
+pub trait FrontMessage: Send {
+    /// See [`Policy::Record`].
+    type Record;
+
+    /// Takes a recipient for which [`Policy::is_recruiting`] holds.
+    fn rcpt(&mut self, recipient: Recipient);
+
+    /// Decides.
+    fn finish(self, queue_id: Option<&str>) -> (Plan, Self::Record);
+}
+
+/// Pass 2 of one message.
+pub trait HandoffMessage: Send {
+    /// See [`Policy::Record`].
+    type Record;
+
+    /// Takes a recipient, or refuses it with the reply it gives.
+    fn rcpt(&mut self, recipient: Recipient) -> Result<(), Reply>;
+
+    /// Takes a field: its name, and its body with leading space and inner line ends (LF).
+    fn field(&mut self, name: &[u8], body: &[u8]);
+
+    /// Whether more of the body is wanted. Asked when a piece has come and before it is given, so
+    /// that a body nobody wants costs one piece.
+    fn wants_body(&self) -> bool;
+
+    /// Takes a piece of the body.
+    fn body(&mut self, piece: &[u8]);
+
+    /// Decides.
+    fn finish(self, queue_id: Option<&str>) -> (Plan, Self::Record);
+}
