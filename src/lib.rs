@@ -1,6 +1,73 @@
-//! recruit-milter.
+//! recruit-milter forwards recruiting mail to a recruiting system from inside Postfix: whole, with
+//! the applicant recognisable, exactly once.
+//!
+//! # How mail flows
+//!
+//! ```text
+//! applicant ─► smtpd ─ pass 1, socket "front": envelope only
+//!                │        add_rcpt <token>@handoff domain, del_rcpt jobs@ (unless a local copy is kept)
+//!                ▼
+//!          Postfix queue ─► local mailbox: message and envelope sender untouched
+//!                │
+//!                └─ smtp to the second smtpd ─ pass 2, socket "handoff": header, and body only for reports
+//!                                                forged own fields out, our sealed fields in,
+//!                                                bounce address as sender, the system's inbound
+//!                                                address as recipient
+//!                                                     ▼
+//!                                          Postfix queue ─► the recruiting system's MX
+//! delivery reports ─► bounce address ─ same hop ─► pass 2 reads, journals and discards them
+//! ```
+//!
+//! Postfix does all queueing. It commits our edits with the message itself, so there is no moment
+//! in which it has accepted a message and the copy is still to be arranged. This program never
+//! holds a message.
+//!
+//! # Where things are
+//!
+//! | module | holds | must not know |
+//! |---|---|---|
+//! | [`mail`] | addresses, envelopes, header fields, messages; byte-exact | anything else |
+//! | [`plan`] | edits and reply as data, in safe order; reference interpreter | I/O, clock, configuration |
+//! | [`policy`] | what we decide, as pure functions | I/O, clock, async, logging |
+//! | [`milter`] | the protocol: events in, plans out; the only place that names indymilter | decisions |
+//! | [`journal`] | one line per decision, appended and replayed | mail |
+//! | [`observe`] | the log vocabulary, one function per event | decisions |
+//! | [`config`] | what an admin wrote, checked | running sessions |
+//! | [`postfix`] | reads and writes Postfix's configuration | messages |
+//! | [`cli`] | one file per subcommand | |
+//!
+//! # Invariants
+//!
+//! Each is held by a type or a test.
+//!
+//! 1. `mail`, `plan` and `policy` do no I/O, read no clock, are not async and log nothing
+//!    (`tests/layers.rs`).
+//! 2. Only `milter` names indymilter; the milter role opens no network connection and no database
+//!    (`tests/layers.rs`).
+//! 3. Original bytes are kept: nothing is re-serialised. Only fields of our own namespace can be
+//!    added or deleted ([`mail::OwnField`], [`mail::OwnName`]; the golden messages in `tests/it`).
+//! 4. Fields of our namespace that come from outside are removed, never trusted; trust comes from
+//!    the seal ([`policy::seal`]).
+//! 5. No CR, LF or NUL enters a field body, no control byte an address ([`mail::FieldBody`],
+//!    [`mail::Address`]).
+//! 6. Nothing is sent to Postfix before the decision is complete, and every prefix of a plan is
+//!    safe to commit ([`plan::PlanBuilder`] and its property test).
+//! 7. Continue to end of message unless `accept_early` is set. Failure, panic, deadline: tempfail.
+//! 8. Nothing is de-duplicated by Message-ID or content. What carries our valid seal is not
+//!    forwarded again; mail from a system's own inbound address passes within a budget
+//!    ([`policy::budget`]). Nothing else stops a forward.
+//! 9. "Handed over" is what the milter can say; "delivered" only a report can.
+//! 10. A message uses the configuration it began with; a failed reload keeps the old one.
+//! 11. Reply texts to clients are fixed ([`plan::ReplyText`]); details go to the log. No message
+//!     content is stored or logged, outside addresses only as configured.
 // SPDX-License-Identifier: GPL-3.0-or-later
+
+pub mod cli;
 pub mod config;
+pub mod journal;
 pub mod mail;
+pub mod milter;
+pub mod observe;
 pub mod plan;
 pub mod policy;
+pub mod postfix;

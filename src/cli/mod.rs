@@ -1,0 +1,208 @@
+//! The command line: what can be asked, and the exit codes that answer. One file per subcommand.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, Surroundings};
+
+mod check;
+pub mod explain;
+mod explain_command;
+mod init_key;
+mod postfix;
+mod run;
+
+/// Where the configuration is looked for if nothing else is said.
+const CONFIG: &str = "/etc/recruit-milter/recruit-milter.toml";
+
+/// The exit codes that are used, of sysexits(3) and two below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All is well.
+    Ok = 0,
+    /// A test ran, and its answer is "not working".
+    NotWorking = 1,
+    /// The command line is wrong.
+    Usage = 64,
+    /// A message could not be read.
+    Data = 65,
+    /// A file is missing.
+    NoInput = 66,
+    /// A program or service that is needed is not there.
+    Unavailable = 69,
+    /// This program has a fault.
+    Software = 70,
+    /// The system refused something.
+    Os = 71,
+    /// A file cannot be written.
+    CannotCreate = 73,
+    /// Not permitted.
+    NoPermission = 77,
+    /// The configuration is wrong.
+    Config = 78,
+}
+
+/// Forwards recruiting mail to a recruiting system from inside Postfix, whole and exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "recruit-milter", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the milter (in the foreground; what systemd starts).
+    Run(RunArgs),
+    /// Test the configuration: everything that is wrong with it, at once.
+    #[command(alias = "-t")]
+    Check(CheckArgs),
+    /// Make the secret key that tokens and seals are signed with, or add a new one.
+    InitKey(InitKeyArgs),
+    /// Show what goes into Postfix's main.cf and master.cf; apply or remove it.
+    Postfix(PostfixArgs),
+    /// Say what would happen to a message, and why.
+    Explain(ExplainArgs),
+}
+
+/// The option that all commands have.
+#[derive(Debug, Args)]
+struct ConfigArg {
+    /// The configuration file.
+    #[arg(long, short, default_value = CONFIG, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Accepted and ignored: the program always stays in the foreground.
+    #[arg(short = 'f', hide = true)]
+    _foreground: bool,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Print the effective configuration, secrets masked.
+    #[arg(long)]
+    print: bool,
+    /// Print problems as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct InitKeyArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Write to this file instead of the one that the configuration names.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Put a new key before those that are there. The old ones still verify.
+    #[arg(long)]
+    rotate: bool,
+}
+
+#[derive(Debug, Args)]
+struct PostfixArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Postfix's configuration folder, where it is not the system's.
+    #[arg(long, value_name = "FOLDER")]
+    config_dir: Option<PathBuf>,
+    /// Make the changes, after showing them. Nothing changes where nothing has to.
+    #[arg(long, conflicts_with_all = ["remove", "check"])]
+    apply: bool,
+    /// Take the changes back.
+    #[arg(long, conflicts_with = "check")]
+    remove: bool,
+    /// Compare with what Postfix has; exit code 1 if something is missing or in the way.
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The message, in a file; `-` for standard input.
+    #[arg(value_name = "FILE")]
+    message: PathBuf,
+    /// The envelope sender; empty for the null sender. Without it, Return-Path or From of the file.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
+    /// A recipient; can be given several times.
+    #[arg(long = "rcpt", value_name = "ADDRESS", required = true)]
+    to: Vec<String>,
+    /// The client's IP address.
+    #[arg(long, value_name = "IP")]
+    client: Option<std::net::IpAddr>,
+    /// The SASL login name.
+    #[arg(long, value_name = "NAME")]
+    login: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command line `args` (with the program's name first) and says how the process shall end.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    match cli.command {
+        Command::Run(args) => run::run(&args.config.config),
+        Command::Check(args) => check::check(&args),
+        Command::InitKey(args) => init_key::init_key(&args),
+        Command::Postfix(args) => postfix::postfix(&args),
+        Command::Explain(args) => explain_command::explain(&args),
+    }
+}
+
+/// Reads the configuration; what is wrong with it goes to standard error.
+fn load(path: &Path) -> Result<Config, Exit> {
+    load_with(path, &Surroundings::of_process())
+}
+
+/// [`load`] with other surroundings than those of this process.
+fn load_with(path: &Path, around: &Surroundings) -> Result<Config, Exit> {
+    if !path.exists() {
+        say(&format!("error: {}: no such file", path.display()));
+        return Err(Exit::NoInput);
+    }
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    match config::load_with(path, around) {
+        Ok(loaded) => {
+            if !loaded.warnings.is_empty() {
+                say(&loaded.warnings.render(colour));
+            }
+            Ok(loaded.config)
+        }
+        Err(problems) => {
+            say(&problems.render(colour));
+            Err(Exit::Config)
+        }
+    }
+}
+
+/// Writes a remark to standard error. That it cannot be written is nobody's concern.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
+
+/// Writes an answer to standard output. A reader that has gone away (`| head`) is no error.
+fn answer(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+}

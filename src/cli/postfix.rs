@@ -1,0 +1,110 @@
+//! `postfix`: what Postfix must have for this configuration; shown, applied, removed or compared.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use super::{Exit, PostfixArgs, answer, load, say};
+use crate::config::Config;
+use crate::postfix::{self, Error, Instance, Severity, Site, Wanted};
+
+pub(super) fn postfix(args: &PostfixArgs) -> Exit {
+    let instance = args.config_dir.as_ref().map_or_else(Instance::system, Instance::at);
+    let done = if args.remove { remove(&instance) } else { with_config(args, &instance) };
+    done.unwrap_or_else(|failure| match failure {
+        Failure::Config(exit) => exit,
+        Failure::Postfix(error) => {
+            say(&format!("error: {}", chain(&error)));
+            exit_for(&error)
+        }
+    })
+}
+
+enum Failure {
+    Config(Exit),
+    Postfix(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Postfix(error)
+    }
+}
+
+fn with_config(args: &PostfixArgs, instance: &Instance) -> Result<Exit, Failure> {
+    let config = load(&args.config.config).map_err(Failure::Config)?;
+    if config.rules.is_idle() {
+        say("no recruiting addresses are configured yet: nothing to do in Postfix");
+        return Ok(Exit::Ok);
+    }
+    if args.check {
+        return check(&config, instance);
+    }
+    let site = Site::read(instance)?;
+    let wanted = Wanted::from(&config, &site)?;
+    if !args.apply {
+        answer(&wanted.print());
+        return Ok(Exit::Ok);
+    }
+    let changes = postfix::diff(&site, &wanted);
+    if changes.is_empty() {
+        answer("Postfix has all of it already: nothing changed");
+        return Ok(Exit::Ok);
+    }
+    answer(&postfix::show(&changes));
+    postfix::apply(instance, &wanted)?;
+    tell_running(instance)?;
+    Ok(Exit::Ok)
+}
+
+fn remove(instance: &Instance) -> Result<Exit, Failure> {
+    let changes = postfix::remove(instance)?;
+    if changes.is_empty() {
+        answer("Postfix has nothing of ours: nothing changed");
+        return Ok(Exit::Ok);
+    }
+    answer(&postfix::show(&changes));
+    tell_running(instance)?;
+    Ok(Exit::Ok)
+}
+
+fn check(config: &Config, instance: &Instance) -> Result<Exit, Failure> {
+    let findings = postfix::check(instance, config)?;
+    for finding in &findings {
+        answer(&finding.to_string());
+    }
+    if findings.is_empty() {
+        answer("ok: Postfix has what recruit-milter needs");
+    }
+    let errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+    Ok(if errors { Exit::NotWorking } else { Exit::Ok })
+}
+
+fn tell_running(instance: &Instance) -> Result<(), Failure> {
+    say(if instance.reload()? {
+        "applied, and Postfix was reloaded"
+    } else {
+        "applied; Postfix is not running"
+    });
+    Ok(())
+}
+
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn exit_for(error: &Error) -> Exit {
+    match error {
+        Error::NotInstalled(_) | Error::Run { .. } => Exit::Unavailable,
+        Error::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Exit::NoPermission
+        }
+        Error::File { .. } => Exit::CannotCreate,
+        Error::NoSocket(_) | Error::Value { .. } | Error::Taken { .. } => Exit::Config,
+        Error::Command { .. } | Error::NotTaken(_) | Error::NotRestored { .. } => Exit::Os,
+    }
+}

@@ -1,0 +1,220 @@
+//! `run`: the daemon. Puts the pieces together, and listens to signals and to systemd.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::io;
+use std::os::fd::RawFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use listenfd::ListenFd;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Exit, load, say};
+use crate::config::{self, Config, Socket};
+use crate::journal::Journal;
+use crate::milter::decide::Active;
+use crate::milter::notice::Notices;
+use crate::milter::probe::probe;
+use crate::milter::shell::Shell;
+use crate::milter::socket::{Bound, SocketError};
+use crate::milter::{Listen, serve};
+use crate::observe::{self, Logging};
+
+/// How long the journal may take for its last lines.
+const LAST_LINES: Duration = Duration::from_secs(5);
+/// How many sessions' worth of work is done at once. Decisions take microseconds, so that one
+/// thread serves any MTA (more cost more, in waking each other); the second is for the day on which
+/// one is stuck.
+const THREADS: usize = 2;
+
+pub(super) fn run(path: &Path) -> Exit {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let logging = observe::init(&config.log);
+    observe::log_panics();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .thread_name("milter")
+        .enable_all()
+        .build();
+    let exit = match runtime {
+        Ok(runtime) => {
+            let exit = runtime.block_on(daemon(config, &logging));
+            // A thread that is stuck must not hold up the end.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            exit
+        }
+        Err(error) => fatal(&format!("cannot start: {error}"), Exit::Os),
+    };
+    drop(logging);
+    exit
+}
+
+async fn daemon(config: Config, logging: &Logging) -> Exit {
+    let started = Instant::now();
+    let settings = config.milter.clone();
+    raise_file_limit(settings.max_sessions);
+    let listen = match passed_in().and_then(|listen| listen.bind(&settings)) {
+        Ok(listen) => listen,
+        Err(error) => return fatal(&error.to_string(), Exit::Unavailable),
+    };
+    let signals =
+        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut term), Ok(mut int), Ok(mut hup)] = signals else {
+        return fatal("cannot listen to signals", Exit::Os);
+    };
+    let addresses = listen.addresses();
+    let journal = Journal::open(&config.state_dir, config.journal_size, config.journal_files);
+    tell_started(&config, &addresses);
+    let active = Active::new(config, journal.clone());
+    let shell = Arc::new(Shell::new(active, Notices::default()));
+    notify(&[NotifyState::Ready]);
+
+    let mut stopping = started;
+    let shutdown = async {
+        let watchdog = tokio::spawn(watch(addresses));
+        loop {
+            tokio::select! {
+                _ = term.recv() => break,
+                _ = int.recv() => break,
+                _ = hup.recv() => reload(&shell, logging),
+            }
+        }
+        watchdog.abort();
+        stopping = Instant::now();
+        notify(&[NotifyState::Stopping]);
+        observe::stopping(settings.drain);
+    };
+    let served = serve(listen, Arc::clone(&shell), &settings, shutdown).await;
+    journal.close(LAST_LINES);
+    match served {
+        Ok(drained) => {
+            observe::drained(stopping.elapsed(), drained.cut);
+            observe::stopped(started.elapsed());
+            Exit::Ok
+        }
+        Err(error) => fatal(&format!("the milter has ended by itself: {error}"), Exit::Software),
+    }
+}
+
+/// Asks for as many file descriptors as the sessions of both sockets can need. What the system does
+/// not grant shows as sessions that are turned away, which Postfix answers with 4xx.
+fn raise_file_limit(max_sessions: usize) {
+    let needed = 2 * max_sessions as u64 + 64;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < needed) {
+        limit.current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+    if let Some(granted) = getrlimit(Resource::Nofile).current.filter(|granted| *granted < needed) {
+        observe::few_descriptors(granted, needed);
+    }
+}
+
+fn fatal(reason: &str, exit: Exit) -> Exit {
+    observe::fatal(reason);
+    exit
+}
+
+fn tell_started(config: &Config, sockets: &[Socket]) {
+    let sockets: Vec<String> = sockets.iter().map(ToString::to_string).collect();
+    observe::started(
+        env!("CARGO_PKG_VERSION"),
+        &config.path,
+        config.rules.systems.len(),
+        config.rules.addresses.len(),
+        &sockets,
+    );
+}
+
+/// Reads the configuration anew. What is wrong with it is told, and the old one stays.
+fn reload(shell: &Shell<Active>, logging: &Logging) {
+    notify(&[NotifyState::Reloading]);
+    let old = shell.policy();
+    let path = old.config().path.clone();
+    match config::load(&path) {
+        Ok(loaded) => {
+            if loaded.config.milter != old.config().milter {
+                observe::needs_restart("[milter]");
+            }
+            observe::reloaded(
+                &path,
+                loaded.config.rules.systems.len(),
+                loaded.config.rules.addresses.len(),
+            );
+            logging.reload(&loaded.config.log);
+            shell.reload(old.with(loaded.config));
+        }
+        Err(problems) => {
+            let first = problems.iter().next().map(|p| p.message.clone()).unwrap_or_default();
+            observe::reload_failed(&path, problems.len(), &first);
+            say(&format!(
+                "{}The running daemon keeps the old configuration.",
+                problems.render(false)
+            ));
+        }
+    }
+    notify(&[NotifyState::Ready]);
+}
+
+fn notify(state: &[NotifyState<'_>]) {
+    // Without systemd there is nobody to tell, and nothing depends on it.
+    let _ = sd_notify::notify(state);
+}
+
+/// Tells systemd's watchdog that the sockets answer, for as long as they do.
+async fn watch(sockets: Vec<Socket>) {
+    let Some(interval) = sd_notify::watchdog_enabled() else { return };
+    loop {
+        tokio::time::sleep(interval / 3).await;
+        let mut answers = true;
+        for socket in &sockets {
+            answers &= probe(socket, interval / 6).await.is_ok();
+        }
+        if answers {
+            notify(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+/// The sockets that systemd passes in, by the names of their units' `FileDescriptorName=`: `front`
+/// and `handoff`.
+fn passed_in() -> Result<Listen, SocketError> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut fds = ListenFd::from_env();
+    let mut listen: Listen = Listen::default();
+    for (index, name) in names.split(':').enumerate().take(fds.len()) {
+        let Some(bound) = take(&mut fds, index)? else { continue };
+        match name {
+            "front" | "recruit-milter-front.socket" => listen.front.push(bound),
+            "handoff" | "recruit-milter-handoff.socket" => listen.handoff.push(bound),
+            other => observe::unknown_socket(other),
+        }
+    }
+    Ok(listen)
+}
+
+fn take(fds: &mut ListenFd, index: usize) -> Result<Option<Bound>, SocketError> {
+    if let Ok(Some(unix)) = fds.take_unix_listener(index) {
+        return Bound::from_unix(unix).map(Some);
+    }
+    match fds.take_tcp_listener(index) {
+        Ok(Some(tcp)) => Bound::from_tcp(tcp).map(Some),
+        Ok(None) => Ok(None),
+        Err(error) => Err(unusable(index, error)),
+    }
+}
+
+fn unusable(index: usize, error: io::Error) -> SocketError {
+    // systemd numbers what it passes in from 3 (sd_listen_fds(3)).
+    let fd = RawFd::try_from(index).map_or(-1, |index| index + 3);
+    SocketError {
+        socket: format!("descriptor {fd}"),
+        problem: crate::milter::socket::Problem::Unusable(error),
+    }
+}

@@ -1,0 +1,140 @@
+//! The real program as a child process.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::process::Guarded;
+use super::{LIMIT, wait_for, wait_until};
+
+/// The program under test, which cargo has built beside the test.
+pub fn program() -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    // target/debug/deps/it-0123 or target/debug/examples/demo
+    let path = exe.parent().unwrap().parent().unwrap().join("recruit-milter");
+    assert!(path.exists(), "{} is not built: cargo build", path.display());
+    path
+}
+
+/// Runs a command of the program to its end.
+pub fn command(args: &[&str]) -> Output {
+    Command::new(program()).args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs a command that must succeed; its standard output.
+#[track_caller]
+pub fn succeed(args: &[&str]) -> String {
+    let output = command(args);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// `recruit-milter run`, with its configuration file and its log beside it.
+#[derive(Debug)]
+pub struct Daemon {
+    config: PathBuf,
+    sockets: Vec<PathBuf>,
+    child: Option<Guarded>,
+    /// Wraps the program: `prlimit --nofile=24`, say.
+    wrapper: Vec<String>,
+}
+
+impl Daemon {
+    /// A daemon that is not started yet. `sockets` are those of the configuration, which tell when
+    /// it is ready.
+    pub fn new(config: &Path, sockets: Vec<PathBuf>) -> Self {
+        Self { config: config.to_owned(), sockets, child: None, wrapper: Vec::new() }
+    }
+
+    /// Lets it be started by way of another program that becomes it.
+    pub fn wrap(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|w| (*w).to_owned()).collect();
+    }
+
+    /// Starts it and waits until its sockets answer.
+    pub fn start(&mut self) {
+        self.start_at_once();
+        wait_until("the milter's sockets answer", LIMIT, || {
+            if let Some(status) = self.child.as_mut().unwrap().ended() {
+                panic!("recruit-milter ended with {status}:\n{}", self.log());
+            }
+            self.sockets.iter().all(|socket| UnixStream::connect(socket).is_ok())
+        });
+    }
+
+    /// Starts it without waiting.
+    pub fn start_at_once(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
+        let program = program();
+        let mut words = self.wrapper.iter().map(PathBuf::from).chain([program]);
+        let mut command = Command::new(words.next().unwrap());
+        command
+            .args(words)
+            .args(["run", "--config"])
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .process_group(0);
+        self.child = Some(Guarded::spawn(&mut command));
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.config.with_extension("log")
+    }
+
+    /// The log so far, over all starts.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// Waits until a line of the log holds `text`, and gives that line.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) -> String {
+        wait_for(&format!("log line with {text:?}"), LIMIT, || {
+            self.log().lines().find(|line| line.contains(text)).map(str::to_owned)
+        })
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the daemon runs").pid()
+    }
+
+    /// Whether it was started and has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.ended().is_none())
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.child.as_ref().expect("the daemon runs").signal(signal);
+    }
+
+    /// SIGKILL; then it is gone.
+    pub fn kill(&mut self) {
+        self.child.take().expect("the daemon runs").kill();
+    }
+
+    /// SIGTERM; how it ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.child.take().expect("the daemon runs").stop(Duration::from_secs(40))
+    }
+
+    /// Waits for its end after a signal.
+    pub fn finish(&mut self) -> ExitStatus {
+        self.child.take().expect("the daemon runs").finish(Duration::from_secs(40))
+    }
+
+    /// Writes another configuration, without telling it.
+    pub fn configure(&self, text: &str) {
+        fs::write(&self.config, text).unwrap();
+    }
+}

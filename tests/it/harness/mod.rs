@@ -1,0 +1,47 @@
+//! The test harness: private Postfix instances, raw SMTP and milter clients, a fault proxy and the
+//! real daemon, all on loopback and below one scratch folder, all gone when they are dropped.
+//!
+//! The demo and the benches use the same files (`#[path]`), so nothing in here may depend on the
+//! test runner, and a harness that cannot go on panics with the reason.
+// SPDX-License-Identifier: GPL-3.0-or-later
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "tests, demo and benches each use a part of the harness"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::format_collect,
+    clippy::needless_pass_by_value,
+    clippy::struct_field_names,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what the harness cannot do ends the test"
+)]
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "everything here may panic, that is how it fails a test"
+)]
+
+pub mod daemon;
+pub mod frame;
+pub mod maildir;
+pub mod port;
+pub mod postfix;
+pub mod process;
+pub mod proxy;
+pub mod queue;
+pub mod scratch;
+pub mod site;
+pub mod smtp;
+pub mod socket;
+pub mod wait;
+
+pub use maildir::Delivered;
+pub use port::Port;
+pub use postfix::Postfix;
+pub use scratch::Scratch;
+pub use site::Site;
+pub use smtp::{Mail, Smtp};
+pub use wait::{LIMIT, wait_for, wait_until};

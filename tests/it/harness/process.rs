@@ -1,0 +1,170 @@
+//! Child processes that cannot outlive the test: ended when dropped, and by a leash if the test
+//! itself is killed.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+
+/// A child that is the first of its process group, and the group with it.
+#[derive(Debug)]
+pub struct Guarded {
+    child: Child,
+    pid: Pid,
+    leash: Option<Child>,
+}
+
+/// Ends the group when its standard input is closed without a word: that is when the test that
+/// held the other end is gone without having stopped its child.
+const LEASH: &str = r#"read -r word
+[ "$word" = done ] && exit 0
+kill -TERM "$1" "-$1"; sleep 2; kill -KILL "-$1""#;
+
+impl Guarded {
+    /// Starts `command`, which makes itself (or is made with `process_group(0)`) the leader of a
+    /// process group.
+    pub fn spawn(command: &mut Command) -> Self {
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let pid = Pid::from_child(&child);
+        let leash = Command::new("sh")
+            .args(["-c", LEASH, "leash", &child.id().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        Self { child, pid, leash: Some(leash) }
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The child, for its pipes.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Sends a signal to the process alone. One that has ended (and was not waited for) takes it
+    /// silently.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid, signal).unwrap();
+    }
+
+    /// Its exit status if it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// SIGTERM, and SIGKILL to the whole group for what is left of it after `patience`.
+    pub fn stop(&mut self, patience: Duration) -> ExitStatus {
+        if self.ended().is_none() {
+            self.signal(Signal::TERM);
+        }
+        self.finish(patience)
+    }
+
+    /// SIGKILL to the whole group.
+    pub fn kill(&mut self) -> ExitStatus {
+        // The group may not exist yet in the first moments of the child.
+        let _ = kill_process_group(self.pid, Signal::KILL);
+        if self.ended().is_none() {
+            self.signal(Signal::KILL);
+        }
+        self.finish(Duration::from_secs(5))
+    }
+
+    /// Waits for the end of the process and then of its group.
+    pub fn finish(&mut self, patience: Duration) -> ExitStatus {
+        let end = Instant::now() + patience;
+        while (self.ended().is_none() || group_exists(self.pid)) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if self.ended().is_none() {
+            self.signal(Signal::KILL);
+        }
+        let status = self.child.wait().unwrap();
+        while group_exists(self.pid) {
+            let _ = kill_process_group(self.pid, Signal::KILL);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if let Some(mut leash) = self.leash.take() {
+            let _ = leash.stdin.take().unwrap().write_all(b"done\n");
+            leash.wait().unwrap();
+        }
+        status
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if self.leash.is_some() {
+            self.stop(Duration::from_secs(5));
+        }
+    }
+}
+
+/// Whether a process of the group is alive. Init may take its time to collect those that ended.
+fn group_exists(leader: Pid) -> bool {
+    let number = u32::try_from(leader.as_raw_pid()).unwrap();
+    test_kill_process_group(leader).is_ok() && !group(number).is_empty()
+}
+
+/// Whether a process with this id is alive.
+pub fn is_alive(pid: u32) -> bool {
+    process(pid).is_some()
+}
+
+/// What `/proc` tells of one process.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Its id.
+    pub pid: u32,
+    /// The name of its program.
+    pub name: String,
+    /// CPU time of itself and of its children that have ended, in clock ticks (100 a second).
+    pub ticks: u64,
+    /// Resident memory in KiB.
+    pub resident_kib: u64,
+}
+
+/// The living processes of a group.
+pub fn group(leader: u32) -> Vec<Process> {
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| read_process(pid).filter(|(of, _)| *of == leader))
+        .map(|(_, process)| process)
+        .collect()
+}
+
+/// A living process.
+pub fn process(pid: u32) -> Option<Process> {
+    read_process(pid).map(|(_, process)| process)
+}
+
+/// Reads `/proc/PID/stat`: the process group and the rest; none if the process has ended.
+fn read_process(pid: u32) -> Option<(u32, Process)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // proc(5): the name stands in brackets and may itself hold brackets and spaces.
+    let (head, tail) = stat.rsplit_once(')')?;
+    let name = head.split_once('(')?.1.to_owned();
+    let fields: Vec<&str> = tail.split_whitespace().collect();
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    let process = Process {
+        pid,
+        name,
+        ticks: number(14)? + number(15)? + number(16)? + number(17)?,
+        resident_kib: number(24)? * 4,
+    };
+    Some((u32::try_from(number(5)?).ok()?, process))
+}

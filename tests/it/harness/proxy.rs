@@ -1,0 +1,137 @@
+//! A proxy between Postfix and a milter socket that knows the protocol's frames, and does damage at
+//! a chosen one.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::frame::Frame;
+use super::socket::{Endpoint, Listener, Stream};
+
+/// Which way a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// From Postfix to the milter.
+    In,
+    /// From the milter to Postfix.
+    Out,
+}
+
+/// Frames at which something shall happen: the `nth` (from 1) with a command byte, over all
+/// connections since it was armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// Which way.
+    pub way: Way,
+    /// The command or reply byte, such as `b'E'` for the end of message.
+    pub command: u8,
+    /// Which of them.
+    pub nth: u32,
+}
+
+/// What happens before the frame is passed on.
+pub enum Fault {
+    /// The connection is cut on both sides.
+    Cut,
+    /// The frame waits.
+    Delay(Duration),
+    /// Something else is done (a process killed, say); then the frame is passed on.
+    Call(Box<dyn FnOnce() + Send>),
+}
+
+#[derive(Default)]
+struct Shared {
+    armed: Mutex<Option<(Point, Fault)>>,
+    seen: Mutex<HashMap<(Way, u8), u32>>,
+    octets: [AtomicU64; 2],
+}
+
+/// A running proxy.
+pub struct Proxy {
+    endpoint: Endpoint,
+    shared: Arc<Shared>,
+}
+
+impl Proxy {
+    /// Listens on `path` and passes everything on to the socket `upstream`.
+    pub fn start(path: &Path, upstream: Endpoint) -> Self {
+        let endpoint = Endpoint::Unix(path.to_owned());
+        let listener = endpoint.listen().unwrap();
+        let shared = Arc::new(Shared::default());
+        let for_all = Arc::clone(&shared);
+        thread::spawn(move || accept(&listener, &upstream, &for_all));
+        Self { endpoint, shared }
+    }
+
+    /// Where it listens.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Does damage once, at the next frame that fits; counting begins now.
+    pub fn arm(&self, point: Point, fault: Fault) {
+        self.shared.seen.lock().unwrap().clear();
+        *self.shared.armed.lock().unwrap() = Some((point, fault));
+    }
+
+    /// Takes the fault back; whether it was still to come.
+    pub fn disarm(&self) -> bool {
+        self.shared.armed.lock().unwrap().take().is_some()
+    }
+
+    /// The octets that were passed on, in and out, frame headers included.
+    pub fn octets(&self) -> (u64, u64) {
+        let get = |i: usize| self.shared.octets[i].load(Ordering::Relaxed);
+        (get(0), get(1))
+    }
+}
+
+fn accept(listener: &Listener, upstream: &Endpoint, shared: &Arc<Shared>) {
+    while let Ok(client) = listener.accept() {
+        // Where the milter is down the connection closes at once, as a connect would fail.
+        let Ok(milter) = upstream.connect() else { continue };
+        for way in [Way::In, Way::Out] {
+            let (from, to) = match way {
+                Way::In => (client.try_clone().unwrap(), milter.try_clone().unwrap()),
+                Way::Out => (milter.try_clone().unwrap(), client.try_clone().unwrap()),
+            };
+            let shared = Arc::clone(shared);
+            thread::spawn(move || pump(way, from, to, &shared));
+        }
+    }
+}
+
+fn pump(way: Way, mut from: Stream, mut to: Stream, shared: &Shared) {
+    while let Ok(Some(frame)) = Frame::read(&mut from) {
+        match shared.due(way, frame.command) {
+            None => {}
+            Some(Fault::Cut) => break,
+            Some(Fault::Delay(time)) => thread::sleep(time),
+            Some(Fault::Call(call)) => call(),
+        }
+        let bytes = frame.to_bytes();
+        shared.octets[way as usize].fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if to.write_all(&bytes).is_err() {
+            break;
+        }
+    }
+    from.cut();
+    to.cut();
+}
+
+impl Shared {
+    fn due(&self, way: Way, command: u8) -> Option<Fault> {
+        let mut seen = self.seen.lock().unwrap();
+        let count = seen.entry((way, command)).or_default();
+        *count += 1;
+        let mut armed = self.armed.lock().unwrap();
+        let hit =
+            matches!(&*armed, Some((point, _)) if *point == Point { way, command, nth: *count });
+        if hit { armed.take().map(|(_, fault)| fault) } else { None }
+    }
+}

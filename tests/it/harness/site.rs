@@ -1,0 +1,234 @@
+//! The whole scene: a company's Postfix with the milter, a recruiting system's Postfix, and the
+//! daemon, configured by the program's own commands.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::daemon::{Daemon, succeed};
+use super::postfix::Builder;
+use super::proxy::Proxy;
+use super::socket::Endpoint;
+use super::{Delivered, LIMIT, Port, Postfix, Scratch, wait_until};
+
+/// The recruiting system's inbound address.
+pub const INBOUND: &str = "acme-jobs@m-personio.example";
+/// A recruiting address with a local copy.
+pub const JOBS: &str = "jobs@acme.example";
+/// A recruiting address of the same system without one; its fallback is [`HR`].
+pub const KARRIERE: &str = "karriere@acme.example";
+/// A recruiting address of another system.
+pub const OTHER_JOBS: &str = "jobs@other.example";
+/// The other system's inbound address.
+pub const OTHER_INBOUND: &str = "in@other-ats.example";
+/// The fallback.
+pub const HR: &str = "hr@acme.example";
+/// A colleague.
+pub const BOB: &str = "bob@acme.example";
+/// An applicant.
+pub const ERIKA: &str = "erika@example.org";
+
+/// What differs from the usual scene.
+#[derive(Default)]
+pub struct Setup {
+    /// More of the company's Postfix.
+    pub mx: Option<fn(Builder) -> Builder>,
+    /// More lines of recruit-milter's configuration.
+    pub config: String,
+    /// A proxy between Postfix and each of the milter's sockets.
+    pub proxies: bool,
+}
+
+/// The scene. All of it is gone when dropped.
+pub struct Site {
+    /// The company's Postfix.
+    pub mx: Postfix,
+    /// The recruiting systems' Postfix.
+    pub ats: Postfix,
+    /// The milter.
+    pub daemon: Daemon,
+    /// The proxies at the front and at the handoff socket, if asked for.
+    pub proxies: Option<[Proxy; 2]>,
+    /// recruit-milter's configuration file.
+    pub config: PathBuf,
+    ports: [Port; 2],
+    scratch: Scratch,
+}
+
+impl Site {
+    /// The usual scene, running.
+    pub fn start() -> Self {
+        Self::with(Setup::default())
+    }
+
+    /// A scene, running.
+    pub fn with(setup: Setup) -> Self {
+        let mut site = Self::prepare(setup);
+        site.daemon.start();
+        site.attach();
+        site.ats.start();
+        site.mx.start();
+        wait_until("our smtpd services answer", LIMIT, || {
+            site.ports.iter().all(|port| TcpStream::connect(("127.0.0.1", port.number())).is_ok())
+        });
+        site
+    }
+
+    /// A scene with nothing running, the milter not attached yet.
+    pub fn prepare(setup: Setup) -> Self {
+        let scratch = Scratch::new();
+        let mut mx = Postfix::builder(&scratch, "mx");
+        for mailbox in [JOBS, KARRIERE, HR, BOB, OTHER_JOBS, "erika@acme.example"] {
+            mx = mx.mailbox(mailbox);
+        }
+        if let Some(more) = setup.mx {
+            mx = more(mx);
+        }
+        let mx = mx.prepare();
+        let ats = Postfix::builder(&scratch, "ats").catch_all().prepare();
+        let sockets = mx.queue_dir().join("recruit-milter");
+        let status = Command::new("install")
+            .args(["-d", "-o", "root", "-g", "postfix", "-m", "2750"])
+            .arg(&sockets)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let ports = [Port::reserve(), Port::reserve()];
+        let config = scratch.join("recruit-milter.toml");
+        let state = scratch.join("state");
+        fs::create_dir(&state).unwrap();
+        let site_config = format!(
+            r#"state_dir = "{state}"
+{top}
+[milter]
+front = "unix:{sockets}/front.sock"
+handoff = "unix:{sockets}/handoff.sock"
+
+[handoff]
+smtpd = "127.0.0.1:{handoff}"
+return_smtpd = "127.0.0.1:{back}"
+
+[system.personio]
+inbound = "{INBOUND}"
+addresses = ["{JOBS}", "{KARRIERE}"]
+next_hop = "[127.0.0.1]:{ats}"
+
+[system.other]
+inbound = "{OTHER_INBOUND}"
+addresses = ["{OTHER_JOBS}"]
+next_hop = "[127.0.0.1]:{ats}"
+
+[address."{KARRIERE}"]
+local_copy = false
+fallback = "{HR}"
+{tables}"#,
+            state = state.display(),
+            sockets = sockets.display(),
+            handoff = ports[0].number(),
+            back = ports[1].number(),
+            ats = ats.port(),
+            top = if setup.config.starts_with('[') { "" } else { &setup.config },
+            tables = if setup.config.starts_with('[') { &setup.config } else { "" },
+        );
+        fs::write(&config, site_config).unwrap();
+        succeed(&["init-key", "--config", config.to_str().unwrap()]);
+        let paths = ["front", "handoff"].map(|name| sockets.join(name).with_extension("sock"));
+        let daemon = Daemon::new(&config, paths.to_vec());
+        let proxies = setup.proxies.then(|| {
+            paths.map(|path| Proxy::start(&path.with_extension("proxy"), Endpoint::Unix(path)))
+        });
+        Self { mx, ats, daemon, proxies, config, ports, scratch }
+    }
+
+    /// Lets `recruit-milter postfix --apply` configure the company's Postfix.
+    pub fn attach(&self) {
+        let etc = self.mx.config_dir();
+        succeed(&[
+            "postfix",
+            "--config",
+            self.config.to_str().unwrap(),
+            "--config-dir",
+            etc.to_str().unwrap(),
+            "--apply",
+        ]);
+        if let Some(proxies) = &self.proxies {
+            for (name, proxy) in
+                ["recruit_milter_front", "recruit_milter_handoff"].iter().zip(proxies)
+            {
+                let old = self.mx.postconf(name);
+                let (_, rest) = old.split_once(',').expect("a milter with options");
+                let new = format!("{{ {},{rest}", proxy.endpoint().for_postfix());
+                self.mx.set(&[(name, &new)]);
+            }
+        }
+    }
+
+    /// The scratch folder.
+    pub fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
+    /// The port of the second smtpd.
+    pub fn handoff_port(&self) -> u16 {
+        self.ports[0].number()
+    }
+
+    /// The configuration as text.
+    pub fn config_text(&self) -> String {
+        fs::read_to_string(&self.config).unwrap()
+    }
+
+    /// The journal's lines.
+    pub fn journal(&self) -> Vec<String> {
+        let text =
+            fs::read_to_string(self.scratch.join("state").join("journal")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until nothing is under way in either Postfix.
+    pub fn settle(&self) {
+        // A report can still be made while both queues look empty for a moment: ask twice.
+        for _ in 0..2 {
+            self.mx.wait_until_idle();
+            self.ats.wait_until_idle();
+        }
+    }
+
+    /// What the recruiting system's inbound address got, once everything is through.
+    pub fn inbound(&self) -> Vec<Delivered> {
+        self.ats.deliveries().into_iter().filter(|d| d.delivered_to == INBOUND).collect()
+    }
+}
+
+/// A message without the fields that are ours and without the topmost `hops` Received fields.
+///
+/// What remains of a forwarded copy must be what the applicant sent.
+pub fn without_ours(bytes: &[u8], hops: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    let mut received = 0;
+    while !rest.is_empty() && rest[0] != b'\n' {
+        let mut end = rest.iter().position(|&b| b == b'\n').map_or(rest.len(), |at| at + 1);
+        while matches!(rest.get(end), Some(b' ' | b'\t')) {
+            end +=
+                rest[end..].iter().position(|&b| b == b'\n').map_or(rest.len() - end, |at| at + 1);
+        }
+        let field = &rest[..end];
+        let is =
+            |name: &[u8]| field.get(..name.len()).is_some_and(|f| f.eq_ignore_ascii_case(name));
+        let drop = if is(b"Received:") {
+            received += 1;
+            received <= hops
+        } else {
+            is(b"X-Recruiting-")
+        };
+        if !drop {
+            out.extend_from_slice(field);
+        }
+        rest = &rest[end..];
+    }
+    out.extend_from_slice(rest);
+    out
+}

@@ -1,0 +1,128 @@
+//! The layers of DESIGN: who may know what. Read from the sources, so that it cannot be forgotten.
+// SPDX-License-Identifier: GPL-3.0-or-later
+#![allow(clippy::unwrap_used, reason = "a source that cannot be read fails the test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The code of a file without comments and unit tests.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    text.lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Lists `file: word` for each of `words` that stands in the code of a file for which `of` holds.
+fn uses(of: impl Fn(&str) -> bool, words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in sources(&src()) {
+        let name = path.strip_prefix(src()).unwrap().to_string_lossy().into_owned();
+        if of(&name) {
+            let code = code(&path);
+            found.extend(
+                words.iter().filter(|w| code.contains(**w)).map(|w| format!("{name}: {w}")),
+            );
+        }
+    }
+    found
+}
+
+fn is_test(name: &str) -> bool {
+    name.contains("tests") || name.ends_with("testing.rs")
+}
+
+fn is_core(name: &str) -> bool {
+    (name.starts_with("mail/") || name.starts_with("policy/") || name == "plan.rs")
+        && !is_test(name)
+}
+
+#[test]
+fn the_core_does_no_io_reads_no_clock_and_logs_nothing() {
+    let words = [
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::os",
+        "std::env",
+        "std::process",
+        "std::thread",
+        "std::io",
+        "SystemTime",
+        "Instant",
+        "getrandom",
+        "tokio",
+        "async ",
+        ".await",
+        "tracing",
+        "println!",
+        "eprintln!",
+        "dbg!",
+        "jiff",
+    ];
+    assert_eq!(uses(is_core, &words), [""; 0]);
+}
+
+#[test]
+fn the_core_knows_nothing_above_it() {
+    let above = [
+        "crate::milter",
+        "crate::config",
+        "crate::journal",
+        "crate::observe",
+        "crate::postfix",
+        "crate::cli",
+    ];
+    assert_eq!(uses(is_core, &above), [""; 0]);
+    assert_eq!(uses(|n| n.starts_with("mail/"), &["crate::plan", "crate::policy"]), [""; 0]);
+    assert_eq!(uses(|n| n == "plan.rs", &["crate::policy"]), [""; 0]);
+}
+
+#[test]
+fn only_the_milter_names_indymilter_and_it_opens_no_connection() {
+    let outside = |name: &str| !name.starts_with("milter/") && !is_test(name);
+    assert_eq!(uses(outside, &["indymilter"]), [""; 0]);
+    assert_eq!(uses(|_| true, &["lettre", "rusqlite", "tokio_postgres"]), [""; 0]);
+    // The watchdog's probe knocks at the milter's own sockets.
+    let role = |n: &str| n.starts_with("milter/") && !is_test(n) && n != "milter/probe.rs";
+    assert_eq!(uses(role, &["TcpStream::connect", "ToSocketAddrs", "crate::cli"]), [""; 0]);
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_under_which_licence() {
+    let mut bad = Vec::new();
+    for path in sources(&src()) {
+        let text = fs::read_to_string(&path).unwrap();
+        if !text.starts_with("//!")
+            || !text.contains("// SPDX-License-Identifier: GPL-3.0-or-later")
+        {
+            bad.push(path);
+        }
+    }
+    assert_eq!(bad, Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_scan_sees_what_it_looks_for() {
+    assert!(uses(|n| n.starts_with("milter/"), &["indymilter"]).len() > 1);
+    assert!(uses(is_core, &["crate::mail"]).len() > 3);
+}
