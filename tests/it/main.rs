@@ -5,5 +5,6 @@
 mod harness;
 mod harness_selftest;
 
+mod crash;
 mod flow;
 mod service;

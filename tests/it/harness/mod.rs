@@ -26,6 +26,7 @@
 
 pub mod daemon;
 pub mod frame;
+pub mod hooked;
 pub mod maildir;
 pub mod port;
 pub mod postfix;

@@ -38,6 +38,8 @@ pub struct Point {
 pub enum Fault {
     /// The connection is cut on both sides.
     Cut,
+    /// Half of the frame is passed on, then the connection is cut.
+    Tear,
     /// The frame waits.
     Delay(Duration),
     /// Something else is done (a process killed, say); then the frame is passed on.
@@ -111,6 +113,11 @@ fn pump(way: Way, mut from: Stream, mut to: Stream, shared: &Shared) {
         match shared.due(way, frame.command) {
             None => {}
             Some(Fault::Cut) => break,
+            Some(Fault::Tear) => {
+                let bytes = frame.to_bytes();
+                let _ = to.write_all(&bytes[..bytes.len() / 2]);
+                break;
+            }
             Some(Fault::Delay(time)) => thread::sleep(time),
             Some(Fault::Call(call)) => call(),
         }

@@ -1,0 +1,539 @@
+//! The crash matrix: whatever dies, hangs or breaks at whichever stage of either pass, each message
+//! that the client got through arrives exactly once everywhere it must, and nowhere else.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use recruit_milter::milter::seam::{Pass, Stage};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::frame::cmd;
+use crate::harness::hooked::{self, Hooked};
+use crate::harness::proxy::{Fault, Point, Way};
+use crate::harness::site::{
+    BOB, ERIKA, INBOUND, JOBS, KARRIERE, OTHER_INBOUND, OTHER_JOBS, Setup, without_ours,
+};
+use crate::harness::{Delivered, LIMIT, Mail, Site, queue, wait_until};
+
+/// To whom a message goes, and where it must arrive.
+#[derive(Clone, Copy)]
+struct Envelope {
+    name: &'static str,
+    recipients: &'static [&'static str],
+    local: &'static [&'static str],
+    systems: &'static [&'static str],
+}
+
+const EXTENDED: &str = "jobs+berlin@acme.example";
+
+const ENVELOPES: [Envelope; 6] = [
+    Envelope { name: "one", recipients: &[JOBS], local: &[JOBS], systems: &[INBOUND] },
+    Envelope {
+        name: "two of one system",
+        recipients: &[JOBS, KARRIERE],
+        local: &[JOBS],
+        systems: &[INBOUND],
+    },
+    Envelope {
+        name: "two systems",
+        recipients: &[JOBS, OTHER_JOBS],
+        local: &[JOBS, OTHER_JOBS],
+        systems: &[INBOUND, OTHER_INBOUND],
+    },
+    BYSTANDER,
+    Envelope {
+        name: "extension",
+        recipients: &[EXTENDED],
+        local: &[EXTENDED],
+        systems: &[INBOUND],
+    },
+    NO_LOCAL_COPY,
+];
+const BYSTANDER: Envelope = Envelope {
+    name: "one and a bystander",
+    recipients: &[JOBS, BOB],
+    local: &[JOBS, BOB],
+    systems: &[INBOUND],
+};
+const NO_LOCAL_COPY: Envelope =
+    Envelope { name: "no local copy", recipients: &[KARRIERE], local: &[], systems: &[INBOUND] };
+
+impl Envelope {
+    /// Whether pass 1 takes a recipient away.
+    fn removes(&self) -> bool {
+        self.recipients.contains(&KARRIERE)
+    }
+}
+
+/// A moment in the dialogue, as the proxy sees it.
+#[derive(Clone, Copy)]
+struct Moment {
+    name: &'static str,
+    pass: Pass,
+    point: Point,
+}
+
+const fn moment(pass: Pass, name: &'static str, way: Way, command: u8, nth: u32) -> Moment {
+    Moment { name, pass, point: Point { way, command, nth } }
+}
+
+/// Edits and replies (`SMFIR_`) as they pass the socket.
+mod reply {
+    pub(super) const ADD_RCPT: u8 = b'2';
+    pub(super) const DEL_RCPT: u8 = b'-';
+    pub(super) const DEL_HEADER: u8 = b'm';
+    pub(super) const INS_HEADER: u8 = b'i';
+    pub(super) const CHG_FROM: u8 = b'e';
+    pub(super) const CONTINUE: u8 = b'c';
+    pub(super) const DISCARD: u8 = b'd';
+}
+
+const FRONT: [Moment; 8] = [
+    moment(Pass::Front, "O", Way::In, cmd::OPTNEG, 1),
+    moment(Pass::Front, "O answered", Way::Out, cmd::OPTNEG, 1),
+    moment(Pass::Front, "M", Way::In, cmd::MAIL, 1),
+    moment(Pass::Front, "R", Way::In, cmd::RCPT, 1),
+    moment(Pass::Front, "E", Way::In, cmd::EOM, 1),
+    moment(Pass::Front, "E: add_rcpt", Way::Out, reply::ADD_RCPT, 1),
+    moment(Pass::Front, "E: del_rcpt", Way::Out, reply::DEL_RCPT, 1),
+    moment(Pass::Front, "E: reply", Way::Out, reply::CONTINUE, 1),
+];
+
+/// The `c` of pass 2 are: RCPT, body, end of message. The second message that passes it is the
+/// report on the first.
+const HANDOFF: [Moment; 19] = [
+    moment(Pass::Handoff, "O", Way::In, cmd::OPTNEG, 1),
+    moment(Pass::Handoff, "O answered", Way::Out, cmd::OPTNEG, 1),
+    moment(Pass::Handoff, "M", Way::In, cmd::MAIL, 1),
+    moment(Pass::Handoff, "R", Way::In, cmd::RCPT, 1),
+    moment(Pass::Handoff, "R answered", Way::Out, reply::CONTINUE, 1),
+    moment(Pass::Handoff, "L, first", Way::In, cmd::HEADER, 1),
+    moment(Pass::Handoff, "L, last", Way::In, cmd::HEADER, HEADER_FIELDS),
+    moment(Pass::Handoff, "B", Way::In, cmd::BODY, 1),
+    moment(Pass::Handoff, "E", Way::In, cmd::EOM, 1),
+    moment(Pass::Handoff, "E: add_rcpt", Way::Out, reply::ADD_RCPT, 1),
+    moment(Pass::Handoff, "E: del_header", Way::Out, reply::DEL_HEADER, 1),
+    moment(Pass::Handoff, "E: ins_header, first", Way::Out, reply::INS_HEADER, 1),
+    moment(Pass::Handoff, "E: ins_header, last", Way::Out, reply::INS_HEADER, 6),
+    moment(Pass::Handoff, "E: chg_from", Way::Out, reply::CHG_FROM, 1),
+    moment(Pass::Handoff, "E: del_rcpt", Way::Out, reply::DEL_RCPT, 1),
+    moment(Pass::Handoff, "E: reply", Way::Out, reply::CONTINUE, 2),
+    moment(Pass::Handoff, "report: M", Way::In, cmd::MAIL, 2),
+    moment(Pass::Handoff, "report: E", Way::In, cmd::EOM, 2),
+    moment(Pass::Handoff, "report: reply", Way::Out, reply::DISCARD, 1),
+];
+
+/// How many fields the message has when it comes to pass 2: two Received fields, of the two smtpd,
+/// of which the milter does not see the second, and our own five.
+const HEADER_FIELDS: u32 = 6;
+
+/// What happens outside the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outside {
+    Kill,
+    Term,
+    Cut,
+    Tear,
+    Slow,
+    /// SIGSTOP until Postfix has lost patience.
+    Stop,
+}
+
+const SLOW: Duration = Duration::from_millis(100);
+/// Postfix's patience with the milter here, and how long a stopped one stays so.
+const PATIENCE: &str = "1s";
+const STOPPED: Duration = Duration::from_millis(1300);
+/// How long a deferred message is left alone.
+const REST: Duration = Duration::from_millis(300);
+/// The deadline of a step, for a milter that hangs.
+const DEADLINE: Duration = Duration::from_millis(200);
+
+/// The scene and what goes through it.
+struct Rig {
+    site: Site,
+    inside: Option<Hooked>,
+    stopped: Option<Instant>,
+    sent: u32,
+}
+
+/// How a message got in.
+#[derive(Default)]
+struct Entry {
+    id: String,
+    text: String,
+    /// The first answer, if it was not 250 at once.
+    refused: Option<String>,
+}
+
+impl Rig {
+    fn start() -> Self {
+        let site = Site::with(Setup { proxies: true, ..Setup::default() });
+        for name in ["recruit_milter_front", "recruit_milter_handoff"] {
+            let value = site.mx.postconf(name);
+            let impatient = value
+                .replace("command_timeout=30s", &format!("command_timeout={PATIENCE}"))
+                .replace("content_timeout=60s", &format!("content_timeout={PATIENCE}"));
+            assert_ne!(value, impatient);
+            site.mx.set(&[(name, &impatient)]);
+        }
+        // Only our flushes bring deferred mail back. With queue runs every second Postfix meets files
+        // that the delivery agent has not quite let go of ("skipped, still being delivered").
+        let rare = ["queue_run_delay", "minimal_backoff_time", "maximal_backoff_time"];
+        site.mx.set(&rare.map(|name| (name, "600s")));
+        site.mx.reload();
+        Self { site, inside: None, stopped: None, sent: 0 }
+    }
+
+    /// Puts the milter into this process, where its seam is.
+    fn move_inside(&mut self, accept_early: bool) {
+        self.inside = None;
+        if self.site.daemon.is_running() {
+            self.site.daemon.stop();
+        }
+        self.inside = Some(Hooked::start(&self.site.config, |config| {
+            config.milter.deadline = DEADLINE;
+            config.milter.accept_early = accept_early;
+        }));
+    }
+
+    fn arm(&self, moment: &Moment, outside: Outside) {
+        let pid = || Pid::from_raw(i32::try_from(self.site.daemon.pid()).unwrap()).unwrap();
+        let signal = |signal| {
+            let pid = pid();
+            Fault::Call(Box::new(move || kill_process(pid, signal).unwrap()))
+        };
+        let fault = match outside {
+            Outside::Kill => signal(Signal::KILL),
+            Outside::Term => signal(Signal::TERM),
+            Outside::Stop => signal(Signal::STOP),
+            Outside::Cut => Fault::Cut,
+            Outside::Tear => Fault::Tear,
+            Outside::Slow => Fault::Delay(SLOW),
+        };
+        self.proxy(moment.pass).arm(moment.point, fault);
+    }
+
+    fn proxy(&self, pass: Pass) -> &crate::harness::proxy::Proxy {
+        let [front, handoff] = self.site.proxies.as_ref().expect("a scene with proxies");
+        match pass {
+            Pass::Front => front,
+            Pass::Handoff => handoff,
+        }
+    }
+
+    /// What an operator (or systemd) does: starts the milter when it has ended.
+    fn tend(&mut self) {
+        if self.inside.is_some() {
+            return;
+        }
+        if let Some(since) = self.stopped
+            && since.elapsed() > STOPPED
+        {
+            self.site.daemon.signal(Signal::CONT);
+            self.stopped = None;
+        }
+        if !self.site.daemon.is_running() {
+            self.site.daemon.start();
+        }
+    }
+
+    /// Sends a message as a mail server does: again and again until it is taken.
+    fn deliver(&mut self, envelope: &Envelope) -> Result<Entry, String> {
+        self.sent += 1;
+        let id = format!("<{}.{}@example.org>", self.sent, envelope.recipients.len());
+        let text = format!(
+            "From: Erika <erika@example.org>\r\nX-Recruiting-Kind: forged\r\nTo: {}\r\n\
+             Subject: Application {}\r\nMessage-ID: {id}\r\n\r\nDear all,\r\n.\r\nErika\r\n",
+            envelope.recipients.join(",\r\n "),
+            self.sent
+        );
+        let mail = Mail::new(ERIKA, envelope.recipients, text.clone());
+        let mut entry = Entry { id, text, refused: None };
+        let end = Instant::now() + LIMIT;
+        loop {
+            let answer = mail.try_send(self.site.mx.port());
+            let refused = match answer {
+                Ok(reply) if reply.is_ok() => return Ok(entry),
+                Ok(reply) if reply.is_temporary() => reply.to_string(),
+                Ok(reply) => return Err(format!("refused for good: {reply}")),
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() > end {
+                return Err(format!("not taken within {LIMIT:?}: {refused}"));
+            }
+            entry.refused.get_or_insert(refused);
+            self.tend();
+        }
+    }
+
+    /// Waits until all is delivered, and helps as retries in the course of an hour would.
+    fn settle(&mut self) {
+        let mut empty = 0;
+        let mut deferred_since = None;
+        wait_until("both queues are empty", LIMIT, || {
+            self.tend();
+            let mx = &self.site.mx;
+            if mx.queue_is_empty() && self.site.ats.queue_is_empty() {
+                empty += 1;
+            } else {
+                empty = 0;
+                if queue::files(&mx.queue_dir(), &["deferred"]).is_empty() {
+                    deferred_since = None;
+                } else if deferred_since.get_or_insert_with(Instant::now).elapsed() > REST {
+                    mx.flush();
+                    deferred_since = None;
+                }
+            }
+            // A report can still be made while both look empty for a moment.
+            empty == 2
+        });
+    }
+
+    /// One message through whatever was armed.
+    fn send_through(&mut self, envelope: &Envelope) -> Result<Entry, String> {
+        self.site.mx.clear_deliveries();
+        self.site.ats.clear_deliveries();
+        let entry = self.deliver(envelope)?;
+        self.settle();
+        check(envelope, &entry, &self.site.mx.deliveries(), &self.site.ats.deliveries())?;
+        let records = self.site.mx.report_records();
+        if records.is_empty() { Ok(entry) } else { Err(format!("left over: {records:?}")) }
+    }
+
+    fn outside(
+        &mut self,
+        moment: &Moment,
+        outside: Outside,
+        envelope: &Envelope,
+    ) -> Result<Entry, String> {
+        self.tend();
+        self.stopped = (outside == Outside::Stop).then(Instant::now);
+        self.arm(moment, outside);
+        let result = self.send_through(envelope);
+        self.stopped = None;
+        if self.proxy(moment.pass).disarm() {
+            return Err("the moment never came".to_owned());
+        }
+        result
+    }
+
+    fn inside(
+        &mut self,
+        (pass, stage): (Pass, Stage),
+        fault: hooked::Fault,
+        envelope: &Envelope,
+    ) -> Result<Entry, String> {
+        let inside = self.inside.as_ref().expect("the milter is inside");
+        inside.arm(pass, stage, fault);
+        let entry = self.send_through(envelope)?;
+        if self.inside.as_ref().is_some_and(Hooked::disarm) {
+            return Err("the moment never came".to_owned());
+        }
+        let must_refuse = pass == Pass::Front && !matches!(fault, hooked::Fault::Slow(_));
+        match &entry.refused {
+            None if must_refuse => Err("the client was not told to try again".to_owned()),
+            Some(answer) if !must_refuse => Err(format!("the client was told: {answer}")),
+            _ => Ok(entry),
+        }
+    }
+}
+
+/// Whether everything is where it must be, once, and nothing anywhere else.
+fn check(
+    envelope: &Envelope,
+    entry: &Entry,
+    mx: &[Delivered],
+    ats: &[Delivered],
+) -> Result<(), String> {
+    for (place, expected, found) in [("here", envelope.local, mx), ("there", envelope.systems, ats)]
+    {
+        let mut expected = expected.to_vec();
+        let mut got: Vec<&str> = found.iter().map(|d| d.delivered_to.as_str()).collect();
+        expected.sort_unstable();
+        got.sort_unstable();
+        if got != expected {
+            return Err(format!("{place} arrived {got:?} instead of {expected:?}"));
+        }
+    }
+    let sent = entry.text.replace("\r\n", "\n");
+    let sent_without = String::from_utf8_lossy(&without_ours(sent.as_bytes(), 0)).into_owned();
+    for (delivered, hops) in mx.iter().map(|d| (d, 1)).chain(ats.iter().map(|d| (d, 3))) {
+        let text = String::from_utf8_lossy(&without_ours(&delivered.bytes, hops)).into_owned();
+        if text != sent_without {
+            return Err(format!("{} got {text:?}", delivered.delivered_to));
+        }
+    }
+    for local in mx {
+        let ours = count(local, "X-Recruiting-");
+        if local.envelope_sender != ERIKA || ours != 1 {
+            let sender = &local.envelope_sender;
+            return Err(format!("{}: from {sender}, {ours} fields", local.delivered_to));
+        }
+    }
+    for copy in ats {
+        let once = ["System", "Address", "Kind: mail", "Seal"]
+            .iter()
+            .all(|field| count(copy, &format!("X-Recruiting-{field}")) == 1);
+        if !copy.envelope_sender.starts_with("recruit-bounces+") || !once {
+            return Err(format!("{} got {}", copy.delivered_to, copy.text()));
+        }
+        if count(copy, "X-Recruiting-Kind") != 1 {
+            return Err(format!("{}: a forged field is left", entry.id));
+        }
+    }
+    Ok(())
+}
+
+/// How many fields begin like this.
+fn count(delivered: &Delivered, start: &str) -> usize {
+    let text = delivered.text();
+    let header = text.split("\n\n").next().unwrap_or_default();
+    header.lines().filter(|line| line.starts_with(start)).count()
+}
+
+/// The results, and how they are shown.
+#[derive(Default)]
+struct Table {
+    /// By moment and fault: how many cases, how many of them went wrong, how many were first
+    /// refused.
+    cells: BTreeMap<(String, String), (u32, u32, u32)>,
+    failures: Vec<String>,
+}
+
+impl Table {
+    fn add(
+        &mut self,
+        moment: &str,
+        fault: &str,
+        envelope: &Envelope,
+        result: Result<Entry, String>,
+    ) {
+        let cell = self.cells.entry((moment.to_owned(), fault.to_owned())).or_default();
+        cell.0 += 1;
+        match result {
+            Ok(entry) => cell.2 += u32::from(entry.refused.is_some()),
+            Err(error) => {
+                cell.1 += 1;
+                self.failures.push(format!("{moment}, {fault}, {}: {error}", envelope.name));
+            }
+        }
+    }
+
+    /// Shows what happened; a single failure fails the test.
+    #[track_caller]
+    fn finish(self, title: &str, begun: Instant) {
+        let cases: u32 = self.cells.values().map(|cell| cell.0).sum();
+        let mut text = format!("{title}: {cases} cases in {:.0?}\n", begun.elapsed());
+        for ((moment, fault), (cases, failed, refused)) in &self.cells {
+            let _ = writeln!(
+                text,
+                "{moment:<32}{fault:<8}{:>3} of {cases} exactly once, {refused} told to try again",
+                cases - failed
+            );
+        }
+        println!("{text}");
+        assert!(self.failures.is_empty(), "{}", self.failures.join("\n"));
+    }
+}
+
+fn faults_from_outside(title: &str, moments: &[Moment]) {
+    let begun = Instant::now();
+    let mut rig = Rig::start();
+    let mut table = Table::default();
+    for moment in moments {
+        let fits = |e: &&Envelope| {
+            moment.point.command != reply::DEL_RCPT || moment.pass == Pass::Handoff || e.removes()
+        };
+        let name = format!("{}: {}", moment.pass, moment.name);
+        for outside in [Outside::Kill, Outside::Term, Outside::Cut, Outside::Slow] {
+            for envelope in ENVELOPES.iter().filter(fits) {
+                let result = rig.outside(moment, outside, envelope);
+                table.add(&name, &format!("{outside:?}"), envelope, result);
+            }
+        }
+        let more = if moment.point.way == Way::In {
+            &[Outside::Tear, Outside::Stop][..]
+        } else {
+            &[Outside::Tear]
+        };
+        let envelope = if fits(&&BYSTANDER) { &BYSTANDER } else { &NO_LOCAL_COPY };
+        for &outside in more {
+            let result = rig.outside(moment, outside, envelope);
+            table.add(&name, &format!("{outside:?}"), envelope, result);
+        }
+    }
+    table.finish(title, begun);
+}
+
+#[test]
+fn faults_from_outside_in_pass_1_lose_and_double_nothing() {
+    faults_from_outside("pass 1", &FRONT);
+}
+
+#[test]
+fn faults_from_outside_in_pass_2_lose_and_double_nothing() {
+    faults_from_outside("pass 2", &HANDOFF);
+}
+
+#[test]
+fn faults_inside_the_program_lose_and_double_nothing() {
+    const SLOW_INSIDE: hooked::Fault = hooked::Fault::Slow(Duration::from_millis(50));
+    let begun = Instant::now();
+    let mut rig = Rig::start();
+    let mut table = Table::default();
+    // The front socket is told of DATA only where a message can end there, and of no content;
+    // pass 2 has no use for DATA.
+    let front = [Stage::Negotiate, Stage::Mail, Stage::Rcpt, Stage::Eom, Stage::Edited];
+    let handoff = Stage::ALL.into_iter().filter(|stage| *stage != Stage::Data);
+    let stages = front.map(|stage| (Pass::Front, stage));
+    let stages = stages.into_iter().chain(handoff.map(|stage| (Pass::Handoff, stage)));
+    let early = (Pass::Front, Stage::Data);
+    rig.move_inside(false);
+    for at in stages.chain([early]) {
+        if at == early {
+            rig.move_inside(true);
+        }
+        for fault in [hooked::Fault::Panic, hooked::Fault::Hang, SLOW_INSIDE] {
+            for envelope in &ENVELOPES {
+                let result = rig.inside(at, fault, envelope);
+                let name = format!("{}: {}", at.0, at.1);
+                table.add(&name, &format!("{fault:?}"), envelope, result);
+            }
+        }
+    }
+    table.finish("inside", begun);
+}
+
+#[test]
+fn the_check_sees_a_loss_under_default_action_accept() {
+    let mut rig = Rig::start();
+    let value = rig.site.mx.postconf("recruit_milter_front");
+    let careless = value.replace("default_action=tempfail", "default_action=accept");
+    assert_ne!(value, careless);
+    rig.site.mx.set(&[("recruit_milter_front", &careless)]);
+    rig.site.mx.reload();
+    let at_eom = FRONT.iter().find(|moment| moment.name == "E").unwrap();
+    for envelope in &ENVELOPES {
+        let result = rig.outside(at_eom, Outside::Kill, envelope);
+        let error = result.err().expect("a loss that nobody sees");
+        assert!(error.contains("arrived []") || error.contains("instead of"), "{error}");
+    }
+}
+
+#[test]
+fn the_check_sees_a_double() {
+    let mut rig = Rig::start();
+    let entry = rig.deliver(&BYSTANDER).unwrap();
+    rig.settle();
+    let (mx, ats) = (rig.site.mx.deliveries(), rig.site.ats.deliveries());
+    assert_eq!(check(&BYSTANDER, &entry, &mx, &ats), Ok(()));
+    let doubled = [&ats[..], &ats[..]].concat();
+    assert!(check(&BYSTANDER, &entry, &mx, &doubled).is_err());
+    let doubled = [&mx[..], &mx[..1]].concat();
+    assert!(check(&BYSTANDER, &entry, &doubled, &ats).is_err());
+    let mut misplaced = mx.clone();
+    misplaced[0].envelope_sender.clear();
+    assert!(check(&BYSTANDER, &entry, &misplaced, &ats).is_err());
+}
