@@ -7,4 +7,5 @@ mod harness_selftest;
 
 mod crash;
 mod flow;
+mod golden;
 mod service;
