@@ -25,10 +25,10 @@ use crate::observe::{self, Logging};
 
 /// How long the journal may take for its last lines.
 const LAST_LINES: Duration = Duration::from_secs(5);
-/// How many sessions' worth of work is done at once. Decisions take microseconds, so that one
-/// thread serves any MTA (more cost more, in waking each other); the second is for the day on which
-/// one is stuck.
-const THREADS: usize = 2;
+/// How many threads serve sessions. Decisions take microseconds, so that one serves any MTA; with two
+/// that wake each other a message costs half as much again. Signals are served by the main thread,
+/// whatever this one does.
+const THREADS: usize = 1;
 
 pub(super) fn run(path: &Path) -> Exit {
     let config = match load(path) {

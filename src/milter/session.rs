@@ -61,7 +61,7 @@ pub(super) struct Front<P: Policy> {
     /// MAIL FROM as received.
     mail: Vec<CString>,
     /// None until a recipient concerns us: all other mail costs no more than that.
-    ours: Option<P::Front>,
+    ours: Option<Box<P::Front>>,
     /// The octets of recipients kept.
     size: usize,
     failed: bool,
@@ -261,7 +261,7 @@ impl<P: Policy> Front<P> {
         }
         let ours = self.ours.get_or_insert_with(|| {
             let mail = std::mem::take(&mut self.mail);
-            self.policy.front(opening(mail, origin(macros)))
+            Box::new(self.policy.front(opening(mail, origin(macros))))
         });
         let (recipient, size) = recipient(resolved, args);
         self.size += size;

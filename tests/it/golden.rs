@@ -151,8 +151,8 @@ fn every_golden_message_arrives_as_postfix_would_have_queued_it() {
         assert_eq!(local.envelope_sender, yardstick.envelope_sender, "{name}");
         assert_eq!(local.original_to, yardstick.original_to, "{name}");
         if golden.verbatim {
-            let sent = golden.bytes.iter().copied().filter(|&b| b != b'\r').collect::<Vec<u8>>();
-            same(name, "Postfix was to change nothing", queued, &sent);
+            let as_sent = golden.bytes.iter().copied().filter(|&b| b != b'\r').collect::<Vec<u8>>();
+            same(name, "Postfix was to change nothing", queued, &as_sent);
         }
         if golden.forged {
             let expected = without_forged(queued);
@@ -214,7 +214,7 @@ fn twenty_and_fifty_megabytes_pass() {
 }
 
 /// Signs, or verifies with the public key in place of DNS, by an implementation of its own.
-const DKIM: &str = r#"
+const DKIM: &str = r"
 import dkim, sys
 mode, key, message = sys.argv[1], open(sys.argv[2], 'rb').read(), open(sys.argv[3], 'rb').read()
 if mode == 'sign':
@@ -223,12 +223,12 @@ if mode == 'sign':
 else:
     record = b'v=DKIM1; k=rsa; p=' + key
     sys.exit(0 if dkim.verify(message, dnsfunc=lambda name, timeout=5: record) else 1)
-"#;
+";
 
-fn dkim(mode: &str, key: &Path, message: &Path, more: &[&str]) -> std::process::Output {
+fn run_dkim(mode: &str, key: &Path, message: &Path, options: &[&str]) -> std::process::Output {
     // Debian's own Python, which has python3-dkim.
     let mut command = Command::new("/usr/bin/python3");
-    command.args(["-c", DKIM, mode]).arg(key).arg(message).args(more).output().unwrap()
+    command.args(["-c", DKIM, mode]).arg(key).arg(message).args(options).output().unwrap()
 }
 
 #[test]
@@ -246,12 +246,12 @@ fn the_applicants_dkim_signature_still_verifies() {
     fs::write(at("public"), data_encoding::BASE64.encode(&public)).unwrap();
     let verifies = |message: &[u8]| {
         fs::write(at("message"), message).unwrap();
-        dkim("verify", &at("public"), &at("message"), &[]).status.success()
+        run_dkim("verify", &at("public"), &at("message"), &[]).status.success()
     };
     for canonicalization in ["simple/simple", "relaxed/relaxed"] {
         let golden = fs::read(folder().join("pdf-cv.eml")).unwrap();
         fs::write(at("unsigned"), &golden).unwrap();
-        let signed = dkim("sign", &at("private.pem"), &at("unsigned"), &[canonicalization]);
+        let signed = run_dkim("sign", &at("private.pem"), &at("unsigned"), &[canonicalization]);
         assert!(signed.status.success(), "{signed:?}");
         let message = [&signed.stdout[..], &golden].concat();
         Mail::new(ERIKA, &[JOBS], message).send(site.mx.port());

@@ -8,4 +8,6 @@ mod harness_selftest;
 mod crash;
 mod flow;
 mod golden;
+mod outage;
 mod service;
+mod soak;
