@@ -1,9 +1,17 @@
 //! Tests against the real thing: real Postfix, real sockets, the real program.
 // SPDX-License-Identifier: GPL-3.0-or-later
-#![allow(clippy::unwrap_used, reason = "what a test's helper cannot do fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what a test's helper cannot do fails the test"
+)]
 
 mod harness;
 mod harness_selftest;
+
+mod exhaustion;
+mod hostile;
 
 mod crash;
 mod flow;
@@ -11,3 +19,4 @@ mod golden;
 mod outage;
 mod service;
 mod soak;
+mod transcripts;

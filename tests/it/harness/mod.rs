@@ -28,6 +28,8 @@ pub mod daemon;
 pub mod frame;
 pub mod hooked;
 pub mod maildir;
+pub mod milter_client;
+pub mod milter_reply;
 pub mod port;
 pub mod postfix;
 pub mod process;
