@@ -15,7 +15,7 @@ help: ## this list
 build: ## the program, optimised
 	$(CARGO) build --release --locked
 
-check: deps lint docs test drift ## everything that CI runs
+check: deps lint docs drift test ## everything that CI runs
 
 deps: ## install what tests and demo need
 	@contrib/dev/install-deps.sh

@@ -126,7 +126,8 @@ fn finish(
     let Some(around) = around else {
         return config;
     };
-    if around.sockets {
+    // A configuration without addresses is shipped before the folders are made.
+    if around.sockets && draft.has_addresses {
         file::check_sockets(&draft.sockets, report);
     }
     if let Some(written) = draft.key_file {
