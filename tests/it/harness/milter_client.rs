@@ -194,8 +194,9 @@ impl MilterClient {
 
     /// A header field; `body` with its leading space.
     pub fn header(&mut self, name: &[u8], body: &[u8]) -> io::Result<Outcome> {
-        let leading = self.agreed.protocol & opt::LEADING_SPACE != 0;
-        let body = if leading { body } else { body.trim_ascii_start() };
+        let whole = self.agreed.protocol & opt::LEADING_SPACE != 0;
+        // Postfix: where the leading space was not asked for, it drops one and keeps any more.
+        let body = if whole { body } else { body.strip_prefix(b" ").unwrap_or(body) };
         self.strings(cmd::HEADER, &[name, body])
     }
 
@@ -221,7 +222,12 @@ impl MilterClient {
             self.header(&field.name, &field.body)?;
         }
         self.command(cmd::EOH, Vec::new())?;
-        for chunk in message.body.chunks(65_535) {
+        // Postfix: a field body is folded with LF, but the lines of the body end in CRLF.
+        let body = message.body.split_inclusive(|&b| b == b'\n').flat_map(|line| {
+            let (text, end) = line.strip_suffix(b"\n").map_or((line, &b""[..]), |t| (t, b"\r\n"));
+            [text, end].concat()
+        });
+        for chunk in body.collect::<Vec<u8>>().chunks(65_535) {
             if self.command(cmd::BODY, chunk.to_vec())?.reply == MilterReply::Skip {
                 break;
             }
@@ -230,7 +236,8 @@ impl MilterClient {
     }
 }
 
-fn parse_options(frame: &Frame) -> Option<Options> {
+/// Reads the negotiation: three numbers and then, for each stage, a number and a list of macros.
+pub fn parse_options(frame: &Frame) -> Option<Options> {
     if frame.command != cmd::OPTNEG {
         return None;
     }

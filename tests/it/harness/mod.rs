@@ -47,4 +47,5 @@ pub use postfix::Postfix;
 pub use scratch::Scratch;
 pub use site::Site;
 pub use smtp::{Mail, Smtp};
+pub use socket::Endpoint;
 pub use wait::{LIMIT, wait_for, wait_until};

@@ -168,3 +168,36 @@ fn read_process(pid: u32) -> Option<(u32, Process)> {
     };
     Some((u32::try_from(number(5)?).ok()?, process))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::{LIMIT, wait_until};
+
+    fn sleeper() -> Guarded {
+        Guarded::spawn(Command::new("sleep").arg("600").process_group(0))
+    }
+
+    #[test]
+    fn a_child_does_not_outlive_a_test_that_is_killed() {
+        let mut child = sleeper();
+        // The death of the test closes its end of the pipe, and so does this.
+        drop(child.leash.as_mut().unwrap().stdin.take());
+        wait_until("the leash has ended the child", LIMIT, || child.ended().is_some());
+        let mut leash = child.leash.take().unwrap();
+        leash.wait().unwrap();
+    }
+
+    #[test]
+    fn a_child_does_not_outlive_a_test_that_panics() {
+        let (pid, of_child) = std::sync::mpsc::channel();
+        let test = std::thread::spawn(move || {
+            let child = sleeper();
+            pid.send(child.pid()).unwrap();
+            // Without the words that a panic hook would print.
+            std::panic::resume_unwind(Box::new("on purpose"));
+        });
+        assert!(test.join().is_err());
+        assert!(!is_alive(of_child.recv().unwrap()));
+    }
+}
