@@ -111,10 +111,10 @@ fn what_waits_in_the_queue_survives_a_power_failure() {
     mx.kill();
     mx.set(&[("defer_transports", "")]);
     mx.start();
-    assert_eq!(mx.queue_ids(), [id]);
     mx.flush();
     mx.wait_for_mail("a@acme.example", 1);
     mx.wait_until_idle();
+    assert!(mx.log().contains(&format!("{id}: removed")), "the same message, not another");
 }
 
 /// A milter that adds a field and exchanges a recipient, as small as one can be. It passes on what
