@@ -66,7 +66,7 @@ pub(crate) fn front(site: &Site) -> String {
 /// Adds one more smtpd to a Postfix that does not run yet, with a milter of its own or none.
 ///
 /// All that is compared shares one Postfix in this way. In instances of their own the same mail
-/// costs a quarter more or less, as ext4 takes longer to find a free inode where many were freed.
+/// costs a quarter more or less, presumably for how the file system finds free inodes.
 pub(crate) fn add_smtpd(postfix: &Postfix, milter: &str) -> Port {
     let port = Port::reserve();
     let lines = format!(

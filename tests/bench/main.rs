@@ -73,7 +73,7 @@ fn mail_of_others(figures: &mut Figures) {
         host(ports[2].number(), Some(nothing.pid())),
     ];
     for (size, rounds, count, words, aims) in
-        [(SMALL, 15, 125, "1 KB", [1.15, 1.15]), (LARGE, 15, 4, "10 MB", [1.12, 1.04])]
+        [(SMALL, 15, 200, "1 KB", [1.15, 1.15]), (LARGE, 15, 4, "10 MB", [1.12, 1.04])]
     {
         let ratios = hosts::ratios(&hosts, rounds, count, BOB, &message(size));
         let name = |with| format!("CPU, {words} of others, {with} : no milter");
