@@ -7,7 +7,9 @@
 pub mod address;
 pub mod envelope;
 pub mod header;
+pub mod mailbox;
 pub mod message;
+pub mod mime;
 
 pub use address::{Address, AddressError, RawPath};
 pub use envelope::{Envelope, Notify, Orcpt, Recipient};

@@ -5,16 +5,20 @@
 //! * [`forward`]: pass 2, the handoff: goes on to the recruiting system, or back.
 //! * [`token`], [`seal`]: how we recognise our own handoffs, bounce addresses and copies.
 //! * [`report`]: what a delivery report says about a copy.
+//! * [`applicant`], [`kind`]: who the applicant is and what kind of mail a message is, read from
+//!   header and body. Pass 2 does not ask them yet: its fields say what the header fields say.
 //! * [`budget`]: the breaker of loops in which every round is a new message.
 //!
 //! Must not know I/O, clock, async or logging.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+pub mod applicant;
 pub mod budget;
 pub mod divert;
 pub mod facts;
 pub mod forward;
 pub mod keys;
+pub mod kind;
 pub mod report;
 pub mod rules;
 pub mod seal;

@@ -1,0 +1,451 @@
+//! The header blocks that programs write above a forwarded message: one pass over the lines.
+//!
+//! A block is a run of lines `Label: value`, in whatever language and order, with the author and
+//! two more of date, recipients and subject among them; with a separator above ("-------- Forwarded
+//! message --------") less is enough. Lines that are no labels may follow a value (it was wrapped)
+//! but end the run otherwise, so that a signature with `E-mail:` and `Date:` above a block does not
+//! run into it. A separator or a run without an author is a block too, a nameless one: who wrote
+//! below it is not known, and nothing further down may stand in for him.
+//!
+//! Must not know who is a colleague.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use super::labels::{Above, Role, above, bare_label, labelled};
+use super::lines::{Line, Lines};
+use super::value::has_address;
+
+/// More blocks than this are not looked at.
+const MAX_BLOCKS: usize = 64;
+/// How many lines below its separator a block may begin, blank ones not counted.
+const REACH: usize = 6;
+
+/// What a block says.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(super) struct Block {
+    /// The first and the last of its lines.
+    pub lines: (usize, usize),
+    /// How deeply it is quoted.
+    pub depth: u32,
+    /// The author line; none in a nameless block.
+    pub from: Option<String>,
+    /// The recipients.
+    pub to: String,
+    /// The subject.
+    pub subject: Option<String>,
+    /// Its first line, where more lines may belong to it.
+    pub subject_line: Option<String>,
+    /// The date, as written.
+    pub date: Option<String>,
+    /// The reply address.
+    pub reply_to: Option<String>,
+    /// The separator above.
+    pub above: Option<Above>,
+    /// Whether the author stood in a line without a label.
+    pub unlabelled: bool,
+    /// The language of its labels.
+    pub language: &'static str,
+}
+
+struct Entry {
+    role: Role,
+    language: &'static str,
+    line: usize,
+    value: String,
+    /// Whether a blank line came before it.
+    gap: bool,
+    /// How many lines follow that were taken for the rest of the value, and how long it was before.
+    extra: usize,
+    first_length: usize,
+}
+
+struct Separator {
+    above: Above,
+    language: &'static str,
+    line: usize,
+    /// How many lines with text came since.
+    since: usize,
+}
+
+#[derive(Default)]
+struct Scanner {
+    blocks: Vec<Block>,
+    run: Vec<Entry>,
+    depth: u32,
+    blanks: usize,
+    wrapped: bool,
+    separator: Option<Separator>,
+}
+
+/// Finds all blocks, from top to bottom.
+pub(super) fn find(lines: &Lines<'_>) -> Vec<Block> {
+    let mut scanner = Scanner { wrapped: lines.wrapped, ..Scanner::default() };
+    for (number, line) in lines.list.iter().enumerate() {
+        if line.text.is_empty() {
+            scanner.blank();
+        } else {
+            scanner.line(number, line);
+        }
+        if scanner.blocks.len() >= MAX_BLOCKS {
+            return scanner.blocks;
+        }
+    }
+    scanner.end_run(false);
+    scanner.end_separator();
+    scanner.blocks
+}
+
+impl Scanner {
+    fn blank(&mut self) {
+        self.blanks += 1;
+        let waiting = self.run.last().is_some_and(|e| e.value.is_empty());
+        if self.blanks > if waiting { 3 } else { 2 } {
+            self.end_run(false);
+        }
+    }
+
+    fn line(&mut self, number: usize, line: &Line<'_>) {
+        let text = &*line.text;
+        if !self.run.is_empty() && line.depth != self.depth {
+            self.end_run(false);
+        }
+        if may_be_above(text)
+            && let Some((above, language)) = above(text)
+        {
+            self.end_run(false);
+            self.end_separator();
+            self.separator = Some(Separator { above, language, line: number, since: 0 });
+        } else if text.starts_with(">>> ") && text.ends_with(">>>") && has_address(text) {
+            self.end_run(false);
+            self.unlabelled(number, line, text.trim_matches(['>', ' ']));
+        } else if let Some((role, language, value)) = self.label(text) {
+            self.labelled(number, line.depth, role, language, value);
+        } else {
+            self.text(number, line);
+        }
+        self.blanks = 0;
+        if let Some(separator) = &mut self.separator {
+            separator.since += 1;
+            if separator.since > REACH + 1 && self.run.is_empty() {
+                self.end_separator();
+            }
+        }
+    }
+
+    fn label<'t>(&self, text: &'t str) -> Option<(Role, &'static str, &'t str)> {
+        labelled(text).or_else(|| {
+            let near = self.separator.as_ref().is_some_and(|s| s.since <= 12);
+            near.then(|| bare_label(text)).flatten()
+        })
+    }
+
+    fn labelled(
+        &mut self,
+        line: usize,
+        depth: u32,
+        role: Role,
+        language: &'static str,
+        value: &str,
+    ) {
+        if let Some(last) = self.run.last() {
+            let loose = self.run.iter().all(|e| e.extra == 0);
+            let gap = if last.value.is_empty() { 2 } else { 1 };
+            if self.blanks > 0 && (!loose || self.blanks > gap) {
+                self.end_run(false);
+            }
+        }
+        self.depth = depth;
+        self.run.push(Entry {
+            role,
+            language,
+            line,
+            value: value.to_owned(),
+            gap: self.blanks > 0 && !self.run.is_empty(),
+            extra: 0,
+            first_length: value.len(),
+        });
+    }
+
+    fn text(&mut self, number: usize, line: &Line<'_>) {
+        let (wrapped, blanks) = (self.wrapped, self.blanks);
+        if let Some(last) = self.run.last_mut() {
+            let text = &*line.text;
+            if last.value.is_empty() && blanks <= 2 {
+                text.clone_into(&mut last.value);
+                last.first_length = text.len();
+                return;
+            }
+            if blanks == 0 && last.extra < room(last, text, wrapped) {
+                last.extra += 1;
+                join(&mut last.value, text);
+                return;
+            }
+            let overflow = blanks == 0;
+            self.end_run(overflow);
+        }
+        let near = self.separator.as_ref().is_some_and(|s| s.since <= 3 && self.run.is_empty());
+        if near && is_attribution(&line.text) {
+            self.unlabelled(number, line, &line.text);
+        }
+    }
+
+    /// An author line without a label, below a separator or between its own marks.
+    fn unlabelled(&mut self, number: usize, line: &Line<'_>, text: &str) {
+        let separator = self.separator.take();
+        self.blocks.push(Block {
+            lines: (separator.as_ref().map_or(number, |s| s.line), number),
+            depth: line.depth,
+            from: Some(text.to_owned()),
+            above: separator.as_ref().map(|s| s.above),
+            unlabelled: true,
+            language: separator.map_or("", |s| s.language),
+            ..Block::default()
+        });
+    }
+
+    /// The run of labels is over. `overflow` says that the last value ran on into text that is none
+    /// of it.
+    fn end_run(&mut self, overflow: bool) {
+        if let Some(last) = self.run.last_mut().filter(|_| overflow) {
+            last.value.truncate(last.first_length);
+        }
+        self.blanks = 0;
+        let mut block: Vec<Entry> = Vec::new();
+        for entry in std::mem::take(&mut self.run) {
+            let known = block.iter().position(|e| e.role == entry.role);
+            match (entry.role, known) {
+                (Role::From | Role::To | Role::Subject, Some(at)) => {
+                    let from = block.iter().position(|e| e.role == Role::From);
+                    if entry.role == Role::From && is_full(&block) {
+                        self.emit(&std::mem::take(&mut block));
+                        block.push(entry);
+                    } else if !is_full(&block) && from.is_none_or(|from| from >= at) {
+                        // What came so far was no block: a comment, a signature.
+                        block.drain(..=at);
+                        block.push(entry);
+                    }
+                }
+                (Role::Date | Role::ReplyTo, Some(_)) => (),
+                (Role::From, None) if entry.gap && is_nameless(&block) => {
+                    self.emit(&std::mem::take(&mut block));
+                    block.push(entry);
+                }
+                _ => block.push(entry),
+            }
+        }
+        self.emit(&block);
+    }
+
+    fn emit(&mut self, entries: &[Entry]) {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return;
+        };
+        let count = told(entries);
+        let from = entries.iter().find(|e| e.role == Role::From);
+        let separated = self.separator.is_some();
+        let enough = match from {
+            Some(_) => count >= 2 || (separated && count >= 1),
+            None => count >= 3 || (separated && count >= 2),
+        };
+        if !enough {
+            return;
+        }
+        let separator = self.separator.take();
+        let value = |role: Role| {
+            let entry = entries.iter().find(|e| e.role == role)?;
+            Some(entry.value.clone()).filter(|v| !v.is_empty())
+        };
+        let to: Vec<&str> =
+            entries.iter().filter(|e| e.role == Role::To).map(|e| &*e.value).collect();
+        self.blocks.push(Block {
+            lines: (separator.as_ref().map_or(first.line, |s| s.line), last.line + last.extra),
+            depth: self.depth,
+            from: from.map(|e| e.value.clone()),
+            to: to.join(", "),
+            subject: value(Role::Subject),
+            subject_line: entries
+                .iter()
+                .find(|e| e.role == Role::Subject && e.extra > 0)
+                .map(|e| e.value[..e.first_length].to_owned()),
+            date: value(Role::Date),
+            reply_to: value(Role::ReplyTo),
+            above: separator.map(|s| s.above),
+            unlabelled: false,
+            language: from.unwrap_or(first).language,
+        });
+    }
+
+    /// A separator below which no block came is a nameless block.
+    fn end_separator(&mut self) {
+        if let Some(separator) = self.separator.take() {
+            self.blocks.push(Block {
+                lines: (separator.line, separator.line),
+                above: Some(separator.above),
+                language: separator.language,
+                ..Block::default()
+            });
+        }
+    }
+}
+
+/// How many of date, recipients and subject are there.
+fn told(entries: &[Entry]) -> usize {
+    let has = |role| entries.iter().any(|e| e.role == role);
+    [Role::Date, Role::To, Role::Subject].into_iter().filter(|&r| has(r)).count()
+}
+
+fn is_full(entries: &[Entry]) -> bool {
+    told(entries) >= 2 && entries.iter().any(|e| e.role == Role::From)
+}
+
+/// Whether this is all that a block has but its author, written without blank lines.
+fn is_nameless(entries: &[Entry]) -> bool {
+    told(entries) == 3 && entries.iter().skip(1).all(|e| !e.gap)
+}
+
+/// How many further lines a value may have, seeing the next one.
+fn room(entry: &Entry, next: &str, wrapped: bool) -> usize {
+    let open = is_open(&entry.value);
+    match entry.role {
+        Role::From if open || !has_address(&entry.value) => 4,
+        Role::From if next.starts_with(['<', '[', '(']) => 2,
+        Role::From => usize::from(wrapped) * 2,
+        Role::To | Role::Other => 60,
+        Role::Subject if wrapped => 3,
+        Role::Date if wrapped => 1,
+        Role::ReplyTo => 2,
+        _ => 0,
+    }
+}
+
+/// Whether a bracket is open at the end.
+fn is_open(value: &str) -> bool {
+    let after = |open, close| match (value.rfind(open), value.rfind(close)) {
+        (Some(open), Some(close)) => open > close,
+        (open, _) => open.is_some(),
+    };
+    after('<', '>') || after('[', ']')
+}
+
+/// Puts a wrapped line behind a value. Inside a bracket there are no spaces.
+fn join(value: &mut String, next: &str) {
+    if value.len() > super::lines::MAX_LINE {
+        return;
+    }
+    let inside = is_open(value) && !value.ends_with(' ');
+    if !(inside || value.is_empty()) {
+        value.push(' ');
+    }
+    value.push_str(next);
+}
+
+/// A quick look before the words of a line are compared.
+fn may_be_above(text: &str) -> bool {
+    text.len() <= 400
+        && (text.starts_with(['-', '_', '=', '*', '#', '~', '–', '—', '+', '·'])
+            || text.ends_with([':', '：', '-', '.'])
+            || text.len() <= 72)
+}
+
+/// `On Monday, 3 March, Lena <lena@post.example> wrote:`, `Lena <...> on 03/03/2025 10:15`, `Lena
+/// <...>`: a line that names an author and nothing else.
+fn is_attribution(text: &str) -> bool {
+    let time = text.as_bytes().windows(4).any(|w| {
+        w[0].is_ascii_digit() && w[1] == b':' && w[2].is_ascii_digit() && w[3].is_ascii_digit()
+    });
+    (time || text.ends_with([':', '：', '>'])) && text.len() <= 300 && has_address(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines::of_text;
+    use super::*;
+
+    fn authors(text: &str) -> Vec<String> {
+        let blocks = find(&of_text(text));
+        blocks.into_iter().map(|b| b.from.unwrap_or_else(|| "-".into())).collect()
+    }
+
+    #[test]
+    fn blocks_are_found_whatever_their_order_and_language() {
+        for text in [
+            "Von: L <l@x>\nGesendet: heute\nAn: b@y\nBetreff: s\n\ntext",
+            "hi\n\nGesendet: heute\nVon: L <l@x>\nAn: b@y\nBetreff: s\n",
+            "> Subject: s\n> Date: d\n> From: L <l@x>\n> To: b@y\n>\n> text",
+            "From: L <l@x>\n\nSent: d\n\nTo: b@y\n\nSubject: s\n\ntext",
+            "From:\nL <l@x>\nDate:\nd\nTo:\nb@y\nSubject:\ns\n",
+            "--- Forwarded message ---\nFrom: L <l@x>\nSubject: s\n",
+            "From: L\n <l@x>\nSent: d\nTo: b@y;\n c@y;\n d@y\nSubject: s\n",
+            "------ Original Message ------\nFrom L <l@x>\nTo b@y\nDate d\nSubject s\n",
+        ] {
+            assert_eq!(authors(text), ["L <l@x>"], "{text}");
+        }
+        assert_eq!(authors("Von: L <l@\nx>\nAn: b@y\nBetreff: s\n"), ["L <l@x>"]);
+    }
+
+    #[test]
+    fn what_is_no_block_is_none() {
+        for text in [
+            "From: 2019\nTo: 2022\n\nDear",
+            "E-Mail: s@y\nDatum: heute\n\nText",
+            "Von: mir\n\nAn: dich\n\n\n\nBetreff: uns",
+            "Betreff: Bewerbung\n\nSehr geehrte",
+        ] {
+            assert_eq!(authors(text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signature_with_labels_does_not_run_into_the_block() {
+        let block = "Von: L <l@x>\nGesendet: d\nAn: b@y\nBetreff: s\n\ntext";
+        for signature in [
+            "E-Mail: s@y\nDatum: heute\nSitz: hier\n\n",
+            "Datum: heute\n\n",
+            "Von: Sabine\n\n",
+            "An: HR\nBetreff: bitte\n\n",
+            "Betreff: bitte\n",
+        ] {
+            assert_eq!(authors(&format!("{signature}{block}")), ["L <l@x>"], "{signature}");
+        }
+    }
+
+    #[test]
+    fn a_missing_author_makes_a_nameless_block() {
+        assert_eq!(
+            authors(
+                "Gesendet: d\nAn: b@y\nBetreff: s\n\nVon: A <a@x>\nGesendet: d\nAn: b\nBetreff: s"
+            ),
+            ["-", "A <a@x>"]
+        );
+        assert_eq!(
+            authors(
+                "---- Forwarded message ----\n\nDear all,\nI am\nlooking\nfor\nwork\nhere\nand\nthere"
+            ),
+            ["-"]
+        );
+    }
+
+    #[test]
+    fn an_author_without_a_label_is_taken_below_a_separator_only() {
+        let line = "Lena <l@x> on 03/03/2025 10:15:42 AM";
+        assert_eq!(
+            authors(&format!("---- Forwarded by S/ACME on 3/3 ----\n\n{line}\n\nTo: b@y")),
+            [line]
+        );
+        assert_eq!(authors(line), [""; 0]);
+        assert_eq!(
+            authors("hi\n>>> Lena <l@x> 3.3.2025 10:15 >>>\ntext"),
+            ["Lena <l@x> 3.3.2025 10:15"]
+        );
+    }
+
+    #[test]
+    fn the_subject_ends_where_the_letter_begins() {
+        let subject = |t: &str| find(&of_text(t))[0].subject.clone().unwrap();
+        let head = "Von: L <l@x>\nGesendet: d\nAn: b@y\nBetreff: Bewerbung als\n";
+        assert_eq!(subject(&format!("{head}Koch\n\nSehr geehrte")), "Bewerbung als Koch");
+        assert_eq!(
+            subject(&format!("{head}Liebe A\nliebe B\nliebe C\nliebe D\nliebe E")),
+            "Bewerbung als"
+        );
+    }
+}

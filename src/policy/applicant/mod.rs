@@ -1,0 +1,453 @@
+//! Who the applicant is, and with that what kind of mail a message is.
+//!
+//! [`needs_body`] tells from the header alone how much of the body a decision takes; [`read`] makes
+//! it. Only mail that is proven to be a colleague's is unwrapped: an outsider's mail is the
+//! outsider's, whatever it quotes. Naming nobody and asking for a review is always better than
+//! naming somebody else.
+//!
+//! * `labels`, `languages`, `relays`: the words and names, as data;
+//! * `lines`, `html`: a body as lines;
+//! * `blocks`, `value`: header blocks in lines, and the author in a block;
+//! * `choose`: the applicant among the authors;
+//! * `attached`, `mapi`, `compound`: messages that are attached;
+//! * `author`, `trust`: the message's own header;
+//! * `resolve`: all of that for a colleague's message.
+//!
+//! Must not know I/O, clock, configuration files, or what is done with the answer.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+mod attached;
+mod author;
+mod blocks;
+mod choose;
+mod compound;
+mod html;
+mod labels;
+mod languages;
+mod lines;
+mod mapi;
+mod relays;
+mod resolve;
+mod trust;
+mod value;
+mod who;
+
+use std::fmt;
+
+use self::author::Author;
+use self::trust::{Trust, trust};
+pub(crate) use self::who::{Standing, Who, is_unread, without_via};
+use super::kind::{self, How, Kind};
+use super::rules::Rules;
+use crate::mail::header::Header;
+use crate::mail::mailbox::{Mailbox, MailboxList};
+use crate::mail::mime::{Limits, walk};
+
+/// What shows that a message comes from inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Evidence {
+    /// The client logged in (SASL).
+    pub login: bool,
+    /// The client's address is in one of the company's networks.
+    pub internal_client: bool,
+}
+
+/// How a field of a spam filter says yes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The field's name.
+    pub field: String,
+    /// How its body begins, lower case.
+    pub begins: String,
+    /// What its body holds, lower case.
+    pub holds: String,
+}
+
+impl Verdict {
+    /// The fields of the filters that are met most.
+    pub fn usual() -> Vec<Self> {
+        let all = [
+            ("X-Spam-Flag", "yes", ""),
+            ("X-Spam-Status", "yes", ""),
+            ("X-Spam", "yes", ""),
+            ("X-Spamd-Result", "default: true", ""),
+            ("X-Rspamd-Action", "reject", ""),
+            ("X-Rspamd-Action", "add header", ""),
+            ("X-Barracuda-Spam-Flag", "yes", ""),
+            ("X-Forefront-Antispam-Report", "", "sfv:spm"),
+        ];
+        let verdict = |(field, begins, holds): (&str, &str, &str)| Self {
+            field: field.to_owned(),
+            begins: begins.to_owned(),
+            holds: holds.to_owned(),
+        };
+        all.into_iter().map(verdict).collect()
+    }
+}
+
+/// What a message is read against.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Recruiting addresses, systems, internal domains, the name of our own authentication server.
+    pub rules: &'a Rules,
+    /// What is known about the client.
+    pub evidence: Evidence,
+    /// The envelope sender, where it is known; empty for the null sender.
+    pub sender: Option<&'a str>,
+    /// Whether the message was recognised as our own probe.
+    pub probe: bool,
+    /// The verdict fields of trusted spam filters.
+    pub verdicts: &'a [Verdict],
+    /// Domains of further job boards.
+    pub boards: &'a [String],
+    /// How many bytes of a body may be read.
+    pub limit: usize,
+}
+
+impl<'a> Context<'a> {
+    fn who(&self) -> Who<'a> {
+        Who { rules: self.rules, boards: self.boards }
+    }
+}
+
+/// Where an applicant's address was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The From field (or what a group kept of it).
+    From,
+    /// The Reply-To field.
+    ReplyTo,
+    /// A header block in a colleague's message.
+    Inline,
+    /// The header of an attached message.
+    Attached,
+    /// The From field of a message that was sent on unchanged.
+    Resent,
+    /// The reply address of a job board.
+    JobBoard,
+}
+
+impl Source {
+    /// The word for it in fields and output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::From => "from",
+            Self::ReplyTo => "reply-to",
+            Self::Inline => "inline-forward",
+            Self::Attached => "attached-message",
+            Self::Resent => "resent",
+            Self::JobBoard => "job-board",
+        }
+    }
+}
+
+/// How sure it is that this is the applicant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Confidence {
+    /// Somebody must look.
+    Review,
+    /// There is another reading, but an unlikely one.
+    Likely,
+    /// There is no other reading.
+    Certain,
+}
+
+impl Confidence {
+    /// The word for it in fields and output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Review => "review",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        }
+    }
+}
+
+/// An applicant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applicant {
+    /// The address and, if it is known, the name.
+    pub mailbox: Mailbox,
+    /// Where it was found.
+    pub source: Source,
+    /// How sure it is.
+    pub confidence: Confidence,
+}
+
+/// Subject and date of the message that a colleague passed on, as they were written.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Original {
+    /// The subject.
+    pub subject: Option<String>,
+    /// The date.
+    pub date: Option<String>,
+}
+
+/// Something that led to the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clue {
+    /// The part: `header`, or the type and place of a MIME part.
+    pub part: String,
+    /// The first and last line in it, as a reader counts them from 1.
+    pub lines: Option<(usize, usize)>,
+    /// What was found.
+    pub what: String,
+}
+
+impl Clue {
+    fn header(what: impl Into<String>) -> Self {
+        Self { part: "header".to_owned(), lines: None, what: what.into() }
+    }
+}
+
+impl fmt::Display for Clue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.part)?;
+        match self.lines {
+            Some((first, last)) if first == last => write!(f, ", line {first}")?,
+            Some((first, last)) => write!(f, ", lines {first} to {last}")?,
+            None => (),
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The kind of mail.
+    pub kind: Kind,
+    /// The applicants: mostly one, nobody where none can be named, several where they stand side by
+    /// side.
+    pub applicants: Vec<Applicant>,
+    /// Whether somebody should look.
+    pub needs_review: bool,
+    /// Whether the message is proven to be a colleague's.
+    pub trusted_forwarder: bool,
+    /// What is known of the message that was passed on.
+    pub original: Option<Original>,
+    /// What led here.
+    pub clues: Vec<Clue>,
+}
+
+impl Reading {
+    fn new(kind: Kind, why: impl Into<String>) -> Self {
+        Self {
+            kind,
+            applicants: Vec::new(),
+            needs_review: false,
+            trusted_forwarder: false,
+            original: None,
+            clues: vec![Clue::header(why)],
+        }
+    }
+
+    /// The applicant, if there is exactly one.
+    pub fn applicant(&self) -> Option<&Applicant> {
+        match &self.applicants[..] {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+}
+
+/// How much of a body a decision takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyNeed {
+    /// Nothing.
+    Nothing,
+    /// Its beginning: what comes first on the way is enough.
+    FirstChunk,
+    /// At most so many bytes.
+    UpTo(usize),
+}
+
+/// What the header alone says.
+enum Early {
+    /// Everything.
+    Done(Reading),
+    /// A colleague wrote; the body shows what.
+    Colleague(Trust, Mailbox),
+    /// Somebody else wrote; only the body's beginning can change the answer.
+    Outside(Reading),
+}
+
+/// How much of the body [`read`] wants to see.
+pub fn needs_body(header: &Header, context: &Context<'_>) -> BodyNeed {
+    match by_header(header, context) {
+        Early::Done(_) => BodyNeed::Nothing,
+        Early::Colleague(..) => BodyNeed::UpTo(context.limit),
+        Early::Outside(_) => {
+            let multipart = header.first("Content-Type").is_some_and(|f| {
+                let body = &f.body[..f.body.len().min(200)];
+                body.to_ascii_lowercase().windows(10).any(|w| w == b"multipart/")
+            });
+            let machine = context.sender == Some("");
+            if multipart || machine { BodyNeed::FirstChunk } else { BodyNeed::Nothing }
+        }
+    }
+}
+
+/// Reads a message. `truncated` tells that the body goes on where `body` ends.
+pub fn read(header: &Header, body: &[u8], truncated: bool, context: &Context<'_>) -> Reading {
+    let body = &body[..body.len().min(context.limit)];
+    match by_header(header, context) {
+        Early::Done(reading) => reading,
+        Early::Colleague(trust, from) => {
+            resolve::colleague(header, body, truncated, trust, &from, context)
+        }
+        Early::Outside(reading) => by_body(header, body, context).unwrap_or(reading),
+    }
+}
+
+/// Kinds of outside mail that show in the body only.
+fn by_body(header: &Header, body: &[u8], context: &Context<'_>) -> Option<Reading> {
+    if context.sender.is_none_or(str::is_empty) && kind::is_qmail_bounce(body) {
+        return Some(Reading::new(Kind::Bounce, "a report of qmail (QSBMF)"));
+    }
+    let parts = walk(header, body, Limits::default());
+    let calendar = parts.list.iter().find(|p| {
+        p.content_type.word == "text/calendar"
+            && p.content_type.parameter("method").is_some()
+            && !p.is_attachment()
+    })?;
+    let mut reading = Reading::new(Kind::Calendar, "a calendar part with a method (RFC 6047)");
+    reading.clues[0].part = format!("text/calendar {}", calendar.place);
+    Some(reading)
+}
+
+fn by_header(header: &Header, context: &Context<'_>) -> Early {
+    let who = context.who();
+    let from = author::from_field(header);
+    let mailbox = match &from {
+        Author::One { mailbox, .. } => Some(mailbox),
+        _ => None,
+    };
+    if let Some(reading) = machine_mail(header, mailbox, context) {
+        return Early::Done(reading);
+    }
+    let trust = mailbox.map(|m| trust(header, m, context));
+    let proven = trust.is_some_and(|t| t.colleague);
+    let author = author::author(header, &who, proven);
+    let standing = mailbox.map(|m| who.standing(m));
+    let inside = matches!(standing, Some(Standing::Colleague | Standing::Own));
+    let (marks, _) = marks(header);
+    if let (Some(trust), Some(mailbox), true) = (trust, mailbox, inside) {
+        let rewritten = !matches!(&author, Author::One { mailbox: m, .. } if m == mailbox);
+        return match (trust.colleague, rewritten) {
+            (true, false) => Early::Colleague(trust, mailbox.clone()),
+            (true, true) => Early::Outside(outside(header, author, marks, &who)),
+            (false, _) => Early::Outside(unproven(trust, marks, header)),
+        };
+    }
+    Early::Outside(outside(header, author, marks, &who))
+}
+
+/// An author in the company's domain, but nothing that shows it is true.
+fn unproven(trust: Trust, marks: labels::Prefixes, header: &Header) -> Reading {
+    let mut reading = Reading::new(contact(marks, header), trust.why);
+    reading.needs_review = true;
+    reading
+}
+
+fn contact(marks: labels::Prefixes, header: &Header) -> Kind {
+    let thread = header.first("In-Reply-To").is_some() || header.first("References").is_some();
+    // A forward carries the references of what it forwards.
+    if (thread || marks.reply) && !marks.forward { Kind::Reply } else { Kind::Application }
+}
+
+fn marks(header: &Header) -> (labels::Prefixes, String) {
+    let subject = header.text("Subject").unwrap_or_default();
+    let (marks, rest) = labels::prefixes(&subject);
+    (marks, rest.to_owned())
+}
+
+/// Mail of machines, in the order in which one kind outweighs another.
+fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) -> Option<Reading> {
+    let who = context.who();
+    let done = |kind, why: &str| Some(Reading::new(kind, why));
+    if context.probe {
+        return done(Kind::Probe, "our own probe");
+    }
+    let key = from.map(Mailbox::key).unwrap_or_default();
+    if context.rules.systems.iter().any(|s| s.inbound.key() == key) {
+        let mut reading =
+            Reading::new(Kind::SystemTest, "the author is the system's inbound address");
+        reading.trusted_forwarder = false;
+        return Some(reading);
+    }
+    if let Some(verdict) = kind::spam(header, context.verdicts) {
+        return done(Kind::Spam, &format!("{} says so", verdict.field));
+    }
+    let local = from.map(Mailbox::local_part).unwrap_or_default();
+    if let Some(why) = kind::bounce(header, local, context.sender == Some("")) {
+        return done(Kind::Bounce, why);
+    }
+    let relay = from.is_some_and(|m| who.is_relay(m));
+    let reply_to = header.first("Reply-To").map(|f| MailboxList::parse(&f.body));
+    let reply_to = reply_to.and_then(|l| l.mailboxes.first().map(ToString::to_string));
+    let board = from.is_some_and(|m| {
+        who.behind_relay(m, reply_to.as_deref()).is_some() || (relay && !is_unread(m))
+    });
+    if let Some(why) = kind::auto_reply(header, board) {
+        return done(Kind::AutoReply, why);
+    }
+    if let Some(why) = kind::calendar(header) {
+        return done(Kind::Calendar, why);
+    }
+    let unread = from.is_some_and(is_unread);
+    if let Some(why) = kind::needs_human(header, &key, unread || relay) {
+        let mut reading = Reading::new(Kind::NeedsHuman, why);
+        reading.needs_review = true;
+        return Some(reading);
+    }
+    let inside = from.is_some_and(|m| who.standing(m) != Standing::Outside);
+    if !(inside || (relay && board)) {
+        let own = |field: &str| who.mentions_us(field);
+        if let Some(why) = kind::list(header, own) {
+            return done(Kind::List, why);
+        }
+    }
+    None
+}
+
+/// An outsider's mail.
+fn outside(header: &Header, author: Author, marks: labels::Prefixes, who: &Who<'_>) -> Reading {
+    let kind = contact(marks, header);
+    let why = match kind {
+        Kind::Reply => "a reply from outside",
+        _ => "a first contact from outside",
+    };
+    let mut reading = Reading::new(kind, why);
+    match author {
+        Author::One { mailbox, source, sure } if who.standing(&mailbox) == Standing::Outside => {
+            reading.clues.push(Clue::header(format!("{} is the author", source.word())));
+            let confidence = if sure { Confidence::Certain } else { Confidence::Likely };
+            reading.applicants.push(Applicant { mailbox, source, confidence });
+        }
+        Author::One { .. } => {
+            reading.clues.push(Clue::header("the author behind the group is not proven"));
+            reading.needs_review = true;
+        }
+        Author::Several(all) => {
+            reading.clues.push(Clue::header("there are several authors"));
+            let outside = all.into_iter().filter(|m| who.standing(m) == Standing::Outside);
+            reading.applicants.extend(outside.map(|mailbox| Applicant {
+                mailbox,
+                source: Source::From,
+                confidence: Confidence::Review,
+            }));
+            reading.needs_review = true;
+        }
+        Author::Nobody(why) => {
+            reading.clues.push(Clue::header(why));
+            reading.needs_review = true;
+        }
+    }
+    reading
+}
+
+/// The kind of a colleague's message with forwards in it.
+const fn forward(how: How) -> Kind {
+    Kind::Forward(how)
+}

@@ -1,0 +1,286 @@
+//! A colleague's message: whose mail it passes on, if anybody's.
+//!
+//! Must not know how trust was gained.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use super::attached::{Attached, Content, Text};
+use super::author::{Author, author};
+use super::blocks::{Block, find};
+use super::choose::{Outcome, Person, agree, choose};
+use super::html::of_html;
+use super::labels::{Prefixes, prefixes};
+use super::lines::{Lines, of_text};
+use super::trust::Trust;
+use super::{
+    Applicant, Clue, Confidence, Context, Original, Reading, Source, Standing, Who, forward, marks,
+};
+use crate::mail::header::Header;
+use crate::mail::mailbox::{Mailbox, MailboxList};
+use crate::policy::kind::{How, Kind};
+
+/// How deeply forwards of forwards are opened.
+const MAX_DEPTH: usize = 4;
+
+/// Somebody whose mail was passed on.
+struct Found {
+    mailbox: Mailbox,
+    source: Source,
+    sure: bool,
+    review: bool,
+    how: How,
+    original: Original,
+    clue: Clue,
+}
+
+/// What a message passes on.
+#[derive(Default)]
+struct Resolved {
+    found: Vec<Found>,
+    /// Forwards whose author cannot be named, and in which form they came.
+    unnamed: Vec<(Clue, How, Original)>,
+}
+
+/// Reads a message that is proven to be a colleague's (or to come from a recruiting address).
+pub(super) fn colleague(
+    header: &Header,
+    body: &[u8],
+    truncated: bool,
+    trust: Trust,
+    from: &Mailbox,
+    context: &Context<'_>,
+) -> Reading {
+    let who = context.who();
+    let (marks, outer) = marks(header);
+    let opened = Content::of(header, body);
+    let complete = opened.complete && !truncated;
+    let resolved = resolve(&opened, &who, &outer, 0);
+    let answered = recipients(header, &who);
+    let mut reading = judge(resolved, marks, &answered).unwrap_or_else(|| {
+        no_forward(header, marks, complete, who.standing(from), !answered.is_empty())
+    });
+    if let Some(original) = reading.original.as_mut().filter(|o| o.subject.is_none()) {
+        original.subject = Some(outer).filter(|o| !o.is_empty());
+    }
+    reading.trusted_forwarder = true;
+    reading.clues.insert(0, Clue::header(trust.why));
+    reading
+}
+
+/// The outside recipients of a message.
+fn recipients(header: &Header, who: &Who<'_>) -> Vec<Mailbox> {
+    let fields = header.all("To").chain(header.all("Cc")).take(20);
+    fields
+        .flat_map(|f| MailboxList::parse(&f.body).mailboxes)
+        .filter(|m| who.standing(m) == Standing::Outside)
+        .collect()
+}
+
+fn resolve(content: &Content, who: &Who<'_>, outer: &str, depth: usize) -> Resolved {
+    let mut resolved = Resolved::default();
+    let mut bare = false;
+    match inline(content, who) {
+        (_, Outcome::Nothing) => (),
+        (text, Outcome::Person(person)) => resolved.found.push(in_text(person, text, outer)),
+        (text, Outcome::Several(all)) => {
+            resolved.found.extend(all.into_iter().map(|p| in_text(p, text, outer)));
+        }
+        (text, Outcome::Nobody { why, bare: b, block }) => {
+            bare = b;
+            let clue = clue(text, &block, why);
+            resolved.unnamed.push((clue, How::Inline, original(&block, outer)));
+        }
+    }
+    let inline = resolved.found.len();
+    for attached in &content.attached {
+        in_attached(attached, who, depth, &mut resolved);
+    }
+    // A block without an address above the attached original: the original has the address, but
+    // whether it is the same mail somebody must see.
+    if bare && resolved.unnamed.len() == 1 && inline == 0 && !resolved.found.is_empty() {
+        resolved.unnamed.clear();
+        for found in &mut resolved.found {
+            found.review = true;
+        }
+    }
+    resolved
+}
+
+/// What text and HTML of a message say together, and which of the two is shown as evidence.
+fn inline<'c>(content: &'c Content, who: &Who<'_>) -> (&'c Text, Outcome) {
+    let read = |lines: &Lines<'_>| choose(&find(lines), who);
+    let text = of_text(&content.plain.text);
+    let text = if text.is_blank() { Outcome::Nothing } else { read(&text) };
+    let html = read(&of_html(&content.html.text));
+    let shown = if html == Outcome::Nothing { &content.plain } else { &content.html };
+    (shown, agree(text, html))
+}
+
+/// Subject and date of a block. Where the subject may have run on into the letter its first line is
+/// taken if the subject of the forward repeats it.
+fn original(block: &Block, outer: &str) -> Original {
+    let line = block.subject_line.clone().filter(|l| l == outer);
+    Original { subject: line.or_else(|| block.subject.clone()), date: block.date.clone() }
+}
+
+fn clue(text: &Text, block: &Block, what: &str) -> Clue {
+    let language = match block.language {
+        "" => String::new(),
+        code => format!(" (labels: {code})"),
+    };
+    Clue {
+        part: text.part.clone(),
+        lines: Some((block.lines.0 + 1, block.lines.1 + 1)),
+        what: format!("{what}{language}"),
+    }
+}
+
+fn in_text(person: Person, text: &Text, outer: &str) -> Found {
+    let shape = match (person.block.unlabelled, person.block.above) {
+        (true, _) => "an author line without a label",
+        (false, Some(_)) => "a header block below a separator",
+        (false, None) => "a header block",
+    };
+    Found {
+        clue: clue(text, &person.block, shape),
+        original: original(&person.block, outer),
+        mailbox: person.mailbox,
+        source: Source::Inline,
+        sure: person.sure,
+        review: person.review,
+        how: How::Inline,
+    }
+}
+
+fn in_attached(attached: &Attached, who: &Who<'_>, depth: usize, resolved: &mut Resolved) {
+    let clue =
+        |what: &str| Clue { part: attached.part.clone(), lines: None, what: what.to_owned() };
+    let original =
+        Original { subject: attached.header.text("Subject"), date: attached.header.text("Date") };
+    let found = |mailbox, sure, review, what| Found {
+        mailbox,
+        source: Source::Attached,
+        sure,
+        review,
+        how: attached.how,
+        original: original.clone(),
+        clue: clue(what),
+    };
+    let mut unnamed = |why: &str| {
+        resolved.unnamed.push((clue(why), attached.how, original.clone()));
+    };
+    match author(&attached.header, who, true) {
+        Author::One { mailbox, sure, .. } => match who.standing(&mailbox) {
+            Standing::Outside => {
+                resolved.found.push(found(
+                    mailbox,
+                    sure,
+                    false,
+                    "the author of an attached message",
+                ));
+            }
+            Standing::Doubtful => {
+                unnamed("the author has an address in a subdomain of the company");
+            }
+            _ if depth >= MAX_DEPTH => unnamed("forwards are nested too deeply"),
+            Standing::Own | Standing::Colleague => {
+                let inside = {
+                    let subject = attached.header.text("Subject").unwrap_or_default();
+                    let (_, inner) = prefixes(&subject);
+                    resolve(&attached.content(), who, inner, depth + 1)
+                };
+                if inside.found.is_empty() && inside.unnamed.is_empty() {
+                    unnamed("only colleagues are named");
+                }
+                resolved.unnamed.extend(inside.unnamed);
+                // However deep, it came as this attachment.
+                let outer = inside.found.into_iter().map(|f| Found {
+                    how: attached.how,
+                    source: Source::Attached,
+                    ..f
+                });
+                resolved.found.extend(outer);
+            }
+        },
+        Author::Several(all) => {
+            for mailbox in all.into_iter().filter(|m| who.standing(m) == Standing::Outside) {
+                resolved.found.push(found(mailbox, false, true, "one of several authors"));
+            }
+        }
+        Author::Nobody(why) => unnamed(why),
+    }
+}
+
+/// The answer, if there is any forward.
+fn judge(resolved: Resolved, marks: Prefixes, answered: &[Mailbox]) -> Option<Reading> {
+    let Resolved { found, unnamed } = resolved;
+    let how = found.first().map(|f| f.how).or(unnamed.first().map(|u| u.1))?;
+    let inline_only =
+        found.iter().all(|f| f.how == How::Inline) && unnamed.iter().all(|u| u.1 == How::Inline);
+    // A reply quotes in the same shape as a forward.
+    if inline_only && !marks.forward && !answered.is_empty() {
+        let mut reading = Reading::new(Kind::Reply, "a colleague's reply to somebody outside");
+        let known = answered.iter().any(|a| found.iter().any(|f| f.mailbox.key() == a.key()));
+        reading.needs_review = !known;
+        return Some(reading);
+    }
+    let mut reading = Reading::new(forward(how), "a colleague passed a message on");
+    let mut people: Vec<Found> = Vec::new();
+    for f in found {
+        match people.iter_mut().find(|p| p.mailbox.key() == f.mailbox.key()) {
+            Some(known) => {
+                known.sure |= f.sure;
+                if known.mailbox.name.is_none() {
+                    known.mailbox = f.mailbox;
+                }
+            }
+            None => people.push(f),
+        }
+    }
+    let review = people.len() != 1 || !unnamed.is_empty() || people.iter().any(|p| p.review);
+    let original = people.first().map(|p| p.original.clone());
+    reading.original = original.or_else(|| unnamed.first().map(|u| u.2.clone()));
+    for person in people {
+        let confidence = if review {
+            Confidence::Review
+        } else if person.sure && (marks.forward || person.how != How::Inline) {
+            Confidence::Certain
+        } else {
+            Confidence::Likely
+        };
+        reading.clues.push(person.clue);
+        reading.applicants.push(Applicant {
+            mailbox: person.mailbox,
+            source: person.source,
+            confidence,
+        });
+    }
+    reading.clues.extend(unnamed.into_iter().map(|u| u.0));
+    reading.needs_review = review;
+    Some(reading)
+}
+
+/// A colleague's message that shows no forward.
+fn no_forward(
+    header: &Header,
+    marks: Prefixes,
+    complete: bool,
+    standing: Standing,
+    answers: bool,
+) -> Reading {
+    let thread = header.first("In-Reply-To").is_some() || header.first("References").is_some();
+    let (kind, why, review) = if marks.forward {
+        (forward(How::Inline), "the subject says forward, but no author was found", true)
+    } else if standing == Standing::Own && !marks.reply {
+        (Kind::OutboundCopy, "the author is a recruiting address", false)
+    } else if thread || marks.reply {
+        (Kind::Reply, "a colleague's reply", !answers)
+    } else {
+        (Kind::Application, "a colleague's own message", true)
+    };
+    let mut reading = Reading::new(kind, why);
+    reading.needs_review = review;
+    if !complete {
+        reading.clues.push(Clue::header("the message was too large to be read to its end"));
+    }
+    reading
+}

@@ -1,0 +1,291 @@
+//! The author line of a header block: which address in it is the author's.
+//!
+//! Programs write a mailbox in many ways (`Name <a>`, `Name [mailto:a]`, `'a' <a<mailto:a>>`,
+//! `Name (a)`), none of which follows RFC 5322. So the addresses are searched for, and where there
+//! are several the rules here tell which counts, or that it cannot be told. Must not know who is a
+//! colleague.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use super::labels::{after_behalf, bracketed};
+use super::lines::cut;
+use crate::mail::mailbox::{Mailbox, clean_name, is_local};
+
+/// An author line is not read further.
+const MAX_VALUE: usize = 2000;
+/// How many addresses of a line are looked at.
+const MAX_FOUND: usize = 50;
+
+/// Whom an author line names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// One address. `sure` unless another one had to be taken for a display name.
+    One {
+        /// The author.
+        mailbox: Mailbox,
+        /// Whether it was the only address.
+        sure: bool,
+    },
+    /// Several authors.
+    Several(Vec<Mailbox>),
+    /// A name, an X.500 address or nothing.
+    NoAddress,
+    /// Addresses that cannot be told apart.
+    Unclear,
+}
+
+/// An address found in a text.
+struct Found {
+    start: usize,
+    end: usize,
+    mailbox: Mailbox,
+    /// Written as a link target, not as text.
+    link: bool,
+    /// Directly behind an opening bracket.
+    bracketed: bool,
+}
+
+/// Reads an author line.
+pub(super) fn author(value: &str) -> Named {
+    let value = cut(value, MAX_VALUE);
+    let found = find(value);
+    let Some(first) = found.first() else {
+        return Named::NoAddress;
+    };
+    if let Some(end) = after_behalf(value) {
+        let behind: Vec<_> = found.iter().filter(|f| f.start >= end).collect();
+        return match behind.first() {
+            Some(author) if same(behind.iter().copied()) => {
+                Named::One { mailbox: name(author, &value[end..author.start], ""), sure: true }
+            }
+            _ => Named::Unclear,
+        };
+    }
+    if same(found.iter()) {
+        return Named::One {
+            mailbox: name(first, &value[..first.start], &value[first.end..]),
+            sure: true,
+        };
+    }
+    choose(value, &found)
+}
+
+/// Several different addresses.
+fn choose(value: &str, found: &[Found]) -> Named {
+    let shown: Vec<_> = found.iter().filter(|f| !f.link).collect();
+    let links_agree = found
+        .iter()
+        .filter(|f| f.link)
+        .all(|l| shown.iter().any(|s| s.mailbox.key() == l.mailbox.key()));
+    let angle: Vec<_> = shown.iter().filter(|f| f.bracketed).copied().collect();
+    let (Some(last), true) = (angle.last(), links_agree) else {
+        return Named::Unclear;
+    };
+    if same(angle.iter().copied()) && shown.iter().all(|f| f.start <= last.start) {
+        // What stands before the bracket is a display name, even if it looks like an address; but
+        // not where a list is meant.
+        let before = &value[..angle[0].start];
+        if !before.contains([',', ';']) || before.matches('"').count() == 2 {
+            return Named::One { mailbox: last.mailbox.clone(), sure: false };
+        }
+    }
+    if angle.len() == shown.len() && value.contains([',', ';']) {
+        let mut all: Vec<Mailbox> = Vec::new();
+        let mut start = 0;
+        for f in angle {
+            if all.iter().all(|m| m.key() != f.mailbox.key()) {
+                all.push(name(f, &value[start..f.start], ""));
+            }
+            start = f.end;
+        }
+        return Named::Several(all);
+    }
+    Named::Unclear
+}
+
+fn same<'a>(mut found: impl Iterator<Item = &'a Found>) -> bool {
+    let first = found.next().map(|f| f.mailbox.key());
+    first.is_some_and(|first| found.all(|f| f.mailbox.key() == first))
+}
+
+/// The mailbox with the name that stands before it, or behind it in brackets.
+fn name(found: &Found, before: &str, behind: &str) -> Mailbox {
+    let mut text = before.trim_matches(|c: char| c.is_whitespace() || ",;>]".contains(c));
+    if text.len() >= 7 && text.is_char_boundary(text.len() - 7) {
+        let (start, end) = text.split_at(text.len() - 7);
+        if end.eq_ignore_ascii_case("mailto:") {
+            text = start;
+        }
+    }
+    if let Some(start) = text.strip_suffix('\'').filter(|s| s.trim_end().ends_with(['<', '['])) {
+        text = start;
+    }
+    text = text.trim_end_matches(|c: char| c.is_whitespace() || "<[(＜〈".contains(c));
+    while let Some(rest) = bracketed(text) {
+        text = rest;
+    }
+    let mut shown = clean_name(text);
+    if shown.is_empty() {
+        let inner = behind.split_once('(').and_then(|(_, b)| b.split_once(')'));
+        shown = inner.map(|(inner, _)| clean_name(inner)).unwrap_or_default();
+    }
+    let mut mailbox = found.mailbox.clone();
+    mailbox.name = Some(shown).filter(|n| n.contains(char::is_alphanumeric) && !n.contains('@'));
+    mailbox
+}
+
+/// Whether a text holds an address.
+pub(super) fn has_address(text: &str) -> bool {
+    text.contains(['@', '＠']) && !find(cut(text, MAX_VALUE)).is_empty()
+}
+
+/// All addresses of a text.
+pub(super) fn addresses(text: &str) -> impl Iterator<Item = Mailbox> {
+    find(cut(text, super::lines::MAX_LINE)).into_iter().map(|f| f.mailbox)
+}
+
+fn find(text: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (at, c) in text.char_indices() {
+        if !matches!(c, '@' | '＠') {
+            continue;
+        }
+        if let Some(f) = around(text, at, at + c.len_utf8()) {
+            found.push(f);
+            if found.len() == MAX_FOUND {
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// The address around an at sign.
+fn around(text: &str, at: usize, after: usize) -> Option<Found> {
+    let (left, right) = (&text[..at], &text[after..]);
+    let start = if left.ends_with('"') {
+        quoted_start(left)?
+    } else {
+        // Without spaces around it an address ends where the script changes.
+        let wide = left.chars().next_back().is_some_and(is_wide);
+        let length: usize = left
+            .chars()
+            .rev()
+            .take(128)
+            .take_while(|&c| is_local(c) && (wide || !is_wide(c)))
+            .map(char::len_utf8)
+            .sum();
+        let word = &left[at - length..];
+        at - word.trim_start_matches(['\'', '.', '=', '/', '`']).len()
+    };
+    let wide = right.chars().next().is_some_and(is_wide);
+    let length: usize = right
+        .chars()
+        .take(255)
+        .take_while(|&c| (c.is_alphanumeric() && (wide || !is_wide(c))) || "-._".contains(c))
+        .map(char::len_utf8)
+        .sum();
+    let domain = right[..length].trim_end_matches(['.', '-', '_']);
+    let end = after + domain.len();
+    let mailbox = Mailbox::parse(&format!("{}@{domain}", &text[start..at]))?;
+    let before = text[..start].trim_end_matches(['\'', ' ']);
+    let tail = before.get(before.len().saturating_sub(7)..).unwrap_or("");
+    let mailto = tail.eq_ignore_ascii_case("mailto:");
+    let opener = if mailto { &before[..before.len() - 7] } else { before };
+    let bracket = opener.trim_end().chars().next_back();
+    // `[mailto:a]` behind a name is how some write an address; behind an address it is its link.
+    let link = mailto && has_at(&opener[..opener.len().min(start)]);
+    Some(Found {
+        start,
+        end,
+        mailbox,
+        link,
+        bracketed: matches!(bracket, Some('<' | '[' | '(' | '＜' | '〈')),
+    })
+}
+
+fn has_at(text: &str) -> bool {
+    text.contains(['@', '＠'])
+}
+
+/// Where the quoted string begins that ends at the end of a text.
+fn quoted_start(left: &str) -> Option<usize> {
+    let inner = &left[..left.len() - 1];
+    let near = inner.len().saturating_sub(130);
+    inner
+        .char_indices()
+        .rev()
+        .take_while(|(at, _)| *at >= near)
+        .find(|(_, c)| *c == '"')
+        .map(|(at, _)| at)
+}
+
+/// Characters of scripts that write words without spaces.
+fn is_wide(c: char) -> bool {
+    c >= '\u{2e80}'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> String {
+        match author(value) {
+            Named::One { mailbox, sure } => format!("{mailbox}{}", if sure { "" } else { " ?" }),
+            Named::Several(all) => {
+                all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ")
+            }
+            Named::NoAddress => "none".into(),
+            Named::Unclear => "unclear".into(),
+        }
+    }
+
+    #[test]
+    fn a_mailbox_is_read_in_every_dress() {
+        let expected = "Lena Hoffmann <lena@post.example>";
+        for value in [
+            "Lena Hoffmann <lena@post.example>",
+            "\"Lena Hoffmann\" <lena@post.example>",
+            "'Lena Hoffmann' <lena@post.example>",
+            "Lena Hoffmann [mailto:lena@post.example]",
+            "Lena Hoffmann <mailto:lena@post.example>",
+            "Lena Hoffmann <lena@post.example<mailto:lena@post.example>>",
+            "Lena Hoffmann <lena@post.example <mailto:lena@post.example> >",
+            "Lena Hoffmann (lena@post.example)",
+            "lena@post.example (Lena Hoffmann)",
+            "Lena Hoffmann lena@post.example",
+            "Lena Hoffmann<lena@post.example>;",
+            "Lena Hoffmann ＜lena@post.example＞",
+            "[EXTERN] Lena Hoffmann <lena@post.example>",
+            "[EXTERNAL] \"Lena Hoffmann\" <'lena@post.example'>",
+            "Portal <bounce@esp.example> im Auftrag von Lena Hoffmann <lena@post.example>",
+            "Portal <bounce@esp.example>; On Behalf Of; Lena Hoffmann <lena@post.example>",
+        ] {
+            assert_eq!(read(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn odd_values_name_the_right_address_or_none() {
+        for (value, expected) in [
+            ("lena@post.example", "lena@post.example"),
+            ("'lena@post.example' <lena@post.example>", "lena@post.example"),
+            ("boss@acme.example <x@evil.example>", "x@evil.example ?"),
+            ("\"boss@acme.example, CEO\" <x@evil.example>", "x@evil.example ?"),
+            ("boss@acme.example [mailto:x@evil.example]", "unclear"),
+            ("Lena <lena@post.example<mailto:x@evil.example>>", "unclear"),
+            ("a@x.example, b@y.example", "unclear"),
+            ("A <a@x.example>, B <b@y.example>", "A <a@x.example> + B <b@y.example>"),
+            ("p@x.example [mailto:p@x.example] Im Auftrag von Lena Hoffmann", "unclear"),
+            ("Lena Hoffmann", "none"),
+            ("Vogt, Jens </O=ACME/OU=EXCHANGE/CN=RECIPIENTS/CN=JENS.VOGT>", "none"),
+            ("Lena (at) post.example", "none"),
+            ("@lena", "none"),
+            ("\"a b\"@post.example", "\"a b\"@post.example"),
+            ("山田太郎<taro@post.example>", "山田太郎 <taro@post.example>"),
+            ("王伟wang@post.example", "王伟 <wang@post.example>"),
+            ("jürgen@müller.example", "jürgen@müller.example"),
+        ] {
+            assert_eq!(read(value), expected, "{value}");
+        }
+    }
+}

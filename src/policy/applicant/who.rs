@@ -1,0 +1,112 @@
+//! Who somebody is to us: a colleague, an address of our own, a job board, or a person outside.
+//!
+//! Must not know messages.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use super::relays::{BOARD_WORDS, RELAYS, UNREAD};
+use super::value::{Named, author};
+use crate::mail::mailbox::{Mailbox, domain_key};
+use crate::policy::rules::Rules;
+
+/// What an address is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// A recruiting address, or the inbound address of a system.
+    Own,
+    /// In an internal domain.
+    Colleague,
+    /// In a subdomain of an internal domain that nobody declared.
+    Doubtful,
+    /// Anybody else.
+    Outside,
+}
+
+/// Answers by the rules.
+#[derive(Clone, Copy)]
+pub(crate) struct Who<'a> {
+    /// The rules.
+    pub(super) rules: &'a Rules,
+    /// Domains of further job boards.
+    pub(super) boards: &'a [String],
+}
+
+fn is_below(domain: &str, above: &str) -> bool {
+    domain.strip_suffix(above).is_some_and(|rest| rest.ends_with('.'))
+}
+
+impl Who<'_> {
+    /// What an address is to us.
+    pub(crate) fn standing(&self, mailbox: &Mailbox) -> Standing {
+        let key = mailbox.key();
+        let own = self.rules.lookup(&key).is_some()
+            || self.rules.systems.iter().any(|s| s.inbound.key() == key);
+        if own {
+            return Standing::Own;
+        }
+        let domain = domain_key(mailbox.domain());
+        let internal = self.rules.internal_domains.iter().map(|d| domain_key(d)).peekable();
+        let mut standing = Standing::Outside;
+        for known in internal {
+            if known == domain {
+                return Standing::Colleague;
+            }
+            if is_below(&domain, &known) {
+                standing = Standing::Doubtful;
+            }
+        }
+        standing
+    }
+
+    /// Whether a list field names one of the company's own groups.
+    pub(super) fn mentions_us(&self, field: &str) -> bool {
+        let id = field.rsplit(['<', '@', ':']).next().unwrap_or(field);
+        let id = domain_key(id.trim_end_matches(['>', ' ']));
+        self.rules.internal_domains.iter().any(|d| {
+            let d = domain_key(d);
+            id == d || is_below(&id, &d)
+        })
+    }
+
+    /// Whether an address belongs to a job board that writes for others.
+    pub(crate) fn is_relay(&self, mailbox: &Mailbox) -> bool {
+        let domain = domain_key(mailbox.domain());
+        let known = |d: &str| domain == d || is_below(&domain, d);
+        RELAYS.iter().any(|d| known(d)) || self.boards.iter().any(|d| known(&domain_key(d)))
+    }
+
+    /// The one for whom a job board writes: its reply address, with the name from the author field.
+    pub(crate) fn behind_relay(&self, from: &Mailbox, reply_to: Option<&str>) -> Option<Mailbox> {
+        let name = from.name.as_deref().unwrap_or_default();
+        let domain = domain_key(from.domain());
+        let board = self.is_relay(from)
+            || is_unread(from)
+            || without_via(name) != name
+            || BOARD_WORDS.iter().any(|w| domain.contains(w));
+        if !board {
+            return None;
+        }
+        let Named::One { mailbox, sure: true } = author(reply_to?) else {
+            return None;
+        };
+        let usable = mailbox.key() != from.key()
+            && self.standing(&mailbox) == Standing::Outside
+            && !is_unread(&mailbox);
+        let name = from.name.clone().or_else(|| mailbox.name.clone());
+        usable.then(|| mailbox.named(without_via(&name.unwrap_or_default())))
+    }
+}
+
+/// Whether nobody reads what is sent to an address.
+pub(crate) fn is_unread(mailbox: &Mailbox) -> bool {
+    let mut local = mailbox.local_part().to_lowercase();
+    local.retain(|c| !matches!(c, '.' | '-' | '_'));
+    UNREAD.iter().any(|u| local.starts_with(u))
+}
+
+/// A name without the "via ..." that a relay or a group puts behind it.
+pub(crate) fn without_via(name: &str) -> &str {
+    let ends = [" via ", " über ", " durch ", " par ", " through "];
+    let at = ends.iter().filter_map(|e| name.find(e)).min();
+    let own = at.map_or(name, |at| name[..at].trim());
+    own.trim_matches(|c| matches!(c, '\'' | '"')).trim()
+}

@@ -1,0 +1,547 @@
+//! What kind of mail a message is: one closed list, and what a careful admin does with each kind.
+//!
+//! What the header tells alone is decided here; forwards need the body and are found in
+//! [`applicant`](super::applicant). Must not know how mail goes on.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fmt;
+
+use super::applicant::Verdict;
+use crate::mail::header::{Header, relaxed};
+use crate::mail::mime::Typed;
+
+/// How a colleague passed a message on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum How {
+    /// In the text of his own.
+    Inline,
+    /// As an attached message/rfc822.
+    Attached,
+    /// As an attached Outlook .msg.
+    OutlookMessage,
+    /// Inside a winmail.dat.
+    Tnef,
+}
+
+/// The kinds of mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// An application, or any other first contact.
+    Application,
+    /// A reply in a thread.
+    Reply,
+    /// Forwarded by hand by a colleague.
+    Forward(How),
+    /// The recruiting system's test mail.
+    SystemTest,
+    /// Our own test mail.
+    Probe,
+    /// A copy of what the recruiting system sent to somebody.
+    OutboundCopy,
+    /// A vacation notice or another automatic reply.
+    AutoReply,
+    /// A bounce, a delivery report, a complaint report.
+    Bounce,
+    /// A mailing list or newsletter.
+    List,
+    /// A calendar invitation or the answer to one.
+    Calendar,
+    /// Somebody must do something: confirm a forwarding, activate an account.
+    NeedsHuman,
+    /// Spam, says a filter that the admin trusts.
+    Spam,
+}
+
+/// What happens with a kind of mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// It goes on to the recruiting system.
+    Forward,
+    /// It goes on with a tag.
+    ForwardTagged,
+    /// It stays in the local mailbox.
+    LocalOnly,
+    /// It stays, and a person gets a copy.
+    CopyToPerson,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::Application,
+        Self::Reply,
+        Self::Forward(How::Inline),
+        Self::Forward(How::Attached),
+        Self::Forward(How::OutlookMessage),
+        Self::Forward(How::Tnef),
+        Self::SystemTest,
+        Self::Probe,
+        Self::OutboundCopy,
+        Self::AutoReply,
+        Self::Bounce,
+        Self::List,
+        Self::Calendar,
+        Self::NeedsHuman,
+        Self::Spam,
+    ];
+
+    /// The word for it in configuration, fields and output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::Reply => "reply",
+            Self::Forward(How::Inline) => "forward-inline",
+            Self::Forward(How::Attached) => "forward-attached",
+            Self::Forward(How::OutlookMessage) => "forward-msg",
+            Self::Forward(How::Tnef) => "forward-tnef",
+            Self::SystemTest => "system-test",
+            Self::Probe => "probe",
+            Self::OutboundCopy => "outbound-copy",
+            Self::AutoReply => "auto-reply",
+            Self::Bounce => "bounce",
+            Self::List => "list",
+            Self::Calendar => "calendar",
+            Self::NeedsHuman => "needs-human",
+            Self::Spam => "spam",
+        }
+    }
+
+    /// The kind of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.word() == word)
+    }
+
+    /// What a careful admin does with it. Nothing is ever dropped.
+    pub fn default_action(self) -> Action {
+        match self {
+            Self::Application | Self::Reply | Self::SystemTest | Self::Probe | Self::Forward(_) => {
+                Action::Forward
+            }
+            Self::OutboundCopy
+            | Self::AutoReply
+            | Self::Bounce
+            | Self::List
+            | Self::Calendar
+            | Self::Spam => Action::LocalOnly,
+            Self::NeedsHuman => Action::CopyToPerson,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Action {
+    /// The word for it in configuration and output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::ForwardTagged => "forward-tagged",
+            Self::LocalOnly => "local",
+            Self::CopyToPerson => "copy-to-person",
+        }
+    }
+}
+
+/// A field body for comparing: one line, lower case, bounded.
+fn lower(header: &Header, name: &str) -> String {
+    header.first(name).map_or_else(String::new, |f| {
+        let body = relaxed(&f.body[..f.body.len().min(4096)]);
+        String::from_utf8_lossy(&body).to_lowercase()
+    })
+}
+
+fn has(header: &Header, name: &str) -> bool {
+    header.first(name).is_some()
+}
+
+/// Whether a trusted filter took the message for spam, and by which field.
+pub(super) fn spam<'a>(header: &Header, verdicts: &'a [Verdict]) -> Option<&'a Verdict> {
+    verdicts.iter().find(|v| {
+        header.all(&v.field).take(10).any(|f| {
+            let body = relaxed(&f.body[..f.body.len().min(4096)]);
+            let body = String::from_utf8_lossy(&body).to_lowercase();
+            body.starts_with(&v.begins) && body.contains(&v.holds)
+        })
+    })
+}
+
+/// Reports by machines about mail. `null` tells whether the envelope sender is the null sender.
+pub(super) fn bounce(header: &Header, local_part: &str, null: bool) -> Option<&'static str> {
+    let content_type =
+        header.first("Content-Type").map(|f| Typed::parse(&f.body)).unwrap_or_default();
+    if content_type.word == "multipart/report" {
+        return match content_type.parameter("report-type").map(str::to_lowercase).as_deref() {
+            Some("disposition-notification") => Some("a read receipt (RFC 8098)"),
+            Some("feedback-report") => Some("a complaint report (RFC 5965)"),
+            _ => Some("a delivery report (RFC 3464)"),
+        };
+    }
+    if has(header, "X-Failed-Recipients") {
+        return Some("X-Failed-Recipients");
+    }
+    let subject = header.text("Subject").unwrap_or_default().to_lowercase();
+    let machine = MACHINES.iter().any(|m| local_part.eq_ignore_ascii_case(m));
+    let failed = UNDELIVERABLE.iter().any(|s| subject.starts_with(s));
+    match (machine, failed, null) {
+        (true, true, _) | (_, true, true) => Some("a bounce, by sender and subject"),
+        (true, false, true) => Some("a report of a mail system"),
+        _ => None,
+    }
+}
+
+/// qmail's reports have no type of their own: they are known by their first line (QSBMF).
+pub(super) fn is_qmail_bounce(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"Hi. This is the ")
+        && body[..body.len().min(200)]
+            .windows(13)
+            .any(|w| w.starts_with(b"qmail-") || w == b"deliver your ")
+}
+
+/// Replies by machines. `board` tells whether a job board wrote: their mail is automatic too.
+pub(super) fn auto_reply(header: &Header, board: bool) -> Option<&'static str> {
+    let submitted = lower(header, "Auto-Submitted");
+    let word = submitted.split([';', ' ', '(']).next().unwrap_or_default();
+    match word {
+        "auto-replied" | "auto-notified" => return Some("Auto-Submitted (RFC 3834)"),
+        _ => (),
+    }
+    for field in [
+        "X-Autoreply",
+        "X-Autorespond",
+        "X-Autoresponder",
+        "X-AutoReply-From",
+        "X-Mail-Autoreply",
+        "X-Vacation",
+    ] {
+        if has(header, field) && lower(header, field) != "no" {
+            return Some("a field of an automatic reply");
+        }
+    }
+    if ["Precedence", "X-Precedence"]
+        .iter()
+        .any(|f| matches!(lower(header, f).as_str(), "auto_reply" | "auto-reply" | "autoreply"))
+    {
+        return Some("Precedence: auto_reply");
+    }
+    if lower(header, "X-MS-Exchange-Generated-Message-Source").contains("rules agent")
+        || lower(header, "Delivered-To").contains("autoresponder")
+    {
+        return Some("a field of an automatic reply");
+    }
+    let subject = header.text("Subject").unwrap_or_default().to_lowercase();
+    let away = AWAY.iter().any(|s| subject.starts_with(s))
+        || AWAY_INSIDE.iter().any(|s| subject.contains(s) && subject.len() < 200);
+    let suppress = has(header, "X-Auto-Response-Suppress");
+    let generated = word == "auto-generated";
+    if away
+        && (suppress || generated || !has(header, "X-Original-From"))
+        && !is_forward_like(&subject)
+    {
+        return Some("the subject of an automatic reply");
+    }
+    // What a web form or a job board sends is generated too, but has the application attached.
+    let mixed = header
+        .first("Content-Type")
+        .is_some_and(|f| Typed::parse(&f.body).word == "multipart/mixed");
+    (generated && !board && !mixed).then_some("Auto-Submitted (RFC 3834)")
+}
+
+fn is_forward_like(subject: &str) -> bool {
+    ["wg:", "fw:", "fwd:", "tr:", "rv:", "i:", "enc:"].iter().any(|p| subject.starts_with(p))
+}
+
+/// Calendar mail, as far as the header tells.
+pub(super) fn calendar(header: &Header) -> Option<&'static str> {
+    let class = lower(header, "Content-Class");
+    let typed = header.first("Content-Type").map(|f| Typed::parse(&f.body)).unwrap_or_default();
+    let meant = class == "urn:content-classes:calendarmessage" || typed.word == "text/calendar";
+    meant.then_some("a calendar message")
+}
+
+/// Mail in which somebody has to confirm something.
+pub(super) fn needs_human(header: &Header, address: &str, machine: bool) -> Option<&'static str> {
+    let subject = header.text("Subject").unwrap_or_default().to_lowercase();
+    if CONFIRMERS.iter().any(|c| address.eq_ignore_ascii_case(c)) {
+        return Some("a confirmation of a mail forwarding");
+    }
+    let about =
+        CONFIRMATIONS.iter().any(|(verb, noun)| subject.contains(verb) && subject.contains(noun));
+    (about && machine).then_some("a confirmation that somebody has to give")
+}
+
+/// Mailing lists and newsletters.
+pub(super) fn list(header: &Header, own: impl Fn(&str) -> bool) -> Option<&'static str> {
+    if let Some(id) = ["List-Id", "List-Post"].iter().find(|f| has(header, f)) {
+        return (!own(&lower(header, id))).then_some("List-Id (RFC 2919)");
+    }
+    if has(header, "List-Unsubscribe") {
+        return Some("List-Unsubscribe (RFC 2369)");
+    }
+    let precedence = lower(header, "Precedence");
+    if precedence == "list" {
+        return Some("Precedence: list");
+    }
+    let bulk = precedence == "bulk" || precedence == "junk";
+    let mailer = [
+        "X-Campaign",
+        "X-CampaignId",
+        "X-Campaign-Id",
+        "X-Mailchimp-Campaign",
+        "X-MC-User",
+        "Feedback-ID",
+        "X-CSA-Complaints",
+        "X-Newsletter",
+    ];
+    (bulk && mailer.iter().any(|f| has(header, f))).then_some("a campaign's fields")
+}
+
+/// Local-parts of mail systems.
+const MACHINES: &[&str] = &[
+    "mailer-daemon",
+    "postmaster",
+    "mailerdaemon",
+    "microsoftexchange329e71ec88ae4615bbc36ab6ce41109e",
+    "mail-daemon",
+    "mdaemon",
+    "bounce",
+    "systemadministrator",
+];
+/// How subjects of bounces begin, lower case.
+const UNDELIVERABLE: &[&str] = &[
+    "undeliverable",
+    "undelivered mail",
+    "unzustellbar",
+    "mail delivery failed",
+    "mail delivery failure",
+    "mail delivery subsystem",
+    "delivery status notification",
+    "returned mail",
+    "failure notice",
+    "delivery failure",
+    "delivery has failed",
+    "mail system error",
+    "message not delivered",
+    "non remis",
+    "non distribuable",
+    "échec de la remise",
+    "no se puede entregar",
+    "impossibile recapitare",
+    "non recapitabile",
+    "onbestelbaar",
+    "não entregue",
+    "não é possível entregar",
+    "nie można dostarczyć",
+    "niedostarczalne",
+    "olevererbart",
+    "kan ikke leveres",
+    "nedoručitelné",
+    "kézbesíthetetlen",
+    "недоставленное",
+    "не доставлено",
+    "delayed mail",
+    "warning: message",
+    "warning: could not send",
+    "zustellung verzögert",
+    "zustellungsverzögerung",
+    "unzustellbare",
+    "nicht zustellbar",
+    "verzögert:",
+    "delayed:",
+    "relayed:",
+    "delivered:",
+    "zugestellt:",
+    "read:",
+    "gelesen:",
+    "lu :",
+    "leído:",
+    "letto:",
+    "not read:",
+    "nicht gelesen",
+    "notification d'état de remise",
+    "benachrichtigung zum übermittlungsstatus",
+    "übermittlungsfehler",
+    "rejected:",
+    "message rejected",
+    "mail could not be delivered",
+    "nachricht konnte nicht zugestellt",
+    "配信不能",
+    "配信できません",
+    "未传递",
+    "无法传递",
+    "無法傳遞",
+    "전송할 수 없음",
+    "teslim edilemedi",
+];
+/// How subjects of automatic replies begin, lower case.
+const AWAY: &[&str] = &[
+    "automatische antwort",
+    "automatic reply",
+    "auto reply",
+    "auto-reply",
+    "autoreply",
+    "auto:",
+    "out of office",
+    "out of the office",
+    "out-of-office",
+    "abwesenheitsnotiz",
+    "abwesenheit:",
+    "abwesenheitsmeldung",
+    "abwesend:",
+    "abwesenheitsassistent",
+    "autoantwort",
+    "automatische beantwortung",
+    "réponse automatique",
+    "absence du bureau",
+    "respuesta automática",
+    "respuesta automàtica",
+    "fuera de la oficina",
+    "risposta automatica",
+    "fuori ufficio",
+    "fuori sede",
+    "automatisch antwoord",
+    "afwezigheidsmelding",
+    "afwezig:",
+    "niet aanwezig",
+    "resposta automática",
+    "resposta automàtica",
+    "autodpowiedź",
+    "odpowiedź automatyczna",
+    "automatyczna odpowiedź",
+    "autosvar",
+    "automatiskt svar",
+    "automatisk svar",
+    "automatisk besvarelse",
+    "fraværsbesked",
+    "fravær",
+    "ej på plats",
+    "automaattinen vastaus",
+    "poissa",
+    "automatická odpověď",
+    "automatická odpoveď",
+    "automatikus válasz",
+    "házon kívül",
+    "răspuns automat",
+    "автоматичен отговор",
+    "автоматический ответ",
+    "автоответ",
+    "автоматична відповідь",
+    "automatski odgovor",
+    "аутоматски одговор",
+    "samodejni odgovor",
+    "automaatvastus",
+    "automātiska atbilde",
+    "automātiskā atbilde",
+    "automatinis atsakymas",
+    "αυτόματη απάντηση",
+    "otomatik yanıt",
+    "מענה אוטומטי",
+    "תשובה אוטומטית",
+    "رد تلقائي",
+    "الرد التلقائي",
+    "自動返信",
+    "自動回覆",
+    "自动答复",
+    "自动回复",
+    "자동 회신",
+    "부재중",
+    "trả lời tự động",
+    "balasan otomatis",
+    "jawaban otomatis",
+    "不在通知",
+    "vacation",
+    "urlaub:",
+    "away from the office",
+    "i am out of the office",
+    "ich bin nicht im büro",
+    "ich bin im urlaub",
+];
+/// What subjects of automatic replies of Notes hold, lower case.
+const AWAY_INSIDE: &[&str] = &[
+    " is out of the office",
+    " ist außer haus",
+    " ist nicht im büro",
+    " (out of office)",
+    "est absent(e)",
+    " ist abwesend",
+];
+/// Who sends confirmations of forwardings.
+const CONFIRMERS: &[&str] =
+    &["forwarding-noreply@google.com", "account-security-noreply@accountprotection.microsoft.com"];
+/// A subject with both of these is about a confirmation, lower case.
+const CONFIRMATIONS: &[(&str, &str)] = &[
+    ("confirm", "email"),
+    ("confirm", "e-mail"),
+    ("confirm", "account"),
+    ("confirm", "registration"),
+    ("confirm", "address"),
+    ("confirm", "forwarding"),
+    ("confirm", "subscription"),
+    ("verify", "email"),
+    ("verify", "e-mail"),
+    ("verify", "account"),
+    ("verify", "address"),
+    ("verification", "code"),
+    ("verification", "email"),
+    ("activate", "account"),
+    ("activation", "account"),
+    ("reset", "password"),
+    ("weiterleitung", "bestätig"),
+    ("forwarding", "confirmation"),
+    ("security", "code"),
+    ("sign-in", "code"),
+    ("login", "code"),
+    ("bestätig", "e-mail"),
+    ("bestätig", "mail"),
+    ("bestätig", "konto"),
+    ("bestätig", "registrierung"),
+    ("bestätig", "anmeldung"),
+    ("aktivier", "konto"),
+    ("aktivier", "account"),
+    ("aktivier", "zugang"),
+    ("aktivierung", "konto"),
+    ("verifizier", "e-mail"),
+    ("passwort", "zurücksetzen"),
+    ("bestätigungscode", ""),
+    ("sicherheitscode", ""),
+    ("aktivierungslink", ""),
+    ("confirm", "adresse"),
+    ("confirmez", "compte"),
+    ("activez", "compte"),
+    ("activation", "compte"),
+    ("vérifi", "adresse"),
+    ("confirm", "inscription"),
+    ("confirm", "cuenta"),
+    ("confirm", "correo"),
+    ("activ", "cuenta"),
+    ("verific", "correo"),
+    ("verific", "cuenta"),
+    ("conferma", "account"),
+    ("conferma", "indirizzo"),
+    ("attiva", "account"),
+    ("bevestig", "e-mail"),
+    ("activeer", "account"),
+    ("confirm", "conta"),
+    ("ativ", "conta"),
+    ("potwierdź", "e-mail"),
+    ("potwierdź", "konto"),
+    ("aktywuj", "konto"),
+    ("aktywacja", "konta"),
+    ("potvrďte", "e-mail"),
+    ("aktivace", "účtu"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_word_of_its_own() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.word()), Some(kind));
+        }
+    }
+}

@@ -1,0 +1,1012 @@
+//! How mail programs write a forward: one function per program.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use crate::compose::escape;
+use crate::words::{WORDS, Words, words};
+
+/// The mail that is passed on.
+#[derive(Clone)]
+pub(crate) struct Original {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    pub(crate) subject: String,
+    pub(crate) date: String,
+    pub(crate) to: String,
+    pub(crate) letter: String,
+}
+
+impl Original {
+    pub(crate) fn of(w: &Words) -> Self {
+        Self {
+            name: w.person[0].into(),
+            address: w.person[1].into(),
+            subject: w.person[2].into(),
+            date: "3.3.2025 10:15".into(),
+            to: "Bewerbung <bewerbung@acme-werke.example>".into(),
+            letter: w.letter.into(),
+        }
+    }
+
+    fn mailbox(&self) -> String {
+        format!("{} <{}>", self.name, self.address)
+    }
+}
+
+/// What a program writes.
+#[derive(Default, Clone)]
+pub(crate) struct Written {
+    pub(crate) text: Option<String>,
+    pub(crate) html: Option<String>,
+}
+
+pub(crate) type Program = fn(&Words, &Original, &str) -> Written;
+
+/// A program's name, how it writes, in which languages, and whether it shows the author's name.
+pub(crate) struct ClientRow {
+    pub(crate) name: &'static str,
+    pub(crate) program: Program,
+    /// Empty: all of them.
+    pub(crate) languages: &'static [&'static str],
+    pub(crate) prefix: &'static str,
+}
+
+const fn row(name: &'static str, program: Program, prefix: &'static str) -> ClientRow {
+    ClientRow { name, program, languages: &[], prefix }
+}
+
+const fn only(
+    name: &'static str,
+    program: Program,
+    languages: &'static [&'static str],
+    prefix: &'static str,
+) -> ClientRow {
+    ClientRow { name, program, languages, prefix }
+}
+
+/// All programs. A prefix of `-` is Outlook's in the language.
+pub(crate) const CLIENTS: &[ClientRow] = &[
+    row("Outlook classic", outlook, "-"),
+    row("Outlook classic, mailto", outlook_mailto, "-"),
+    row("Outlook on the web", owa, "Fw"),
+    row("Outlook for Mac", outlook_mac, "-"),
+    row("Outlook mobile", outlook_mobile, "Fw"),
+    row("Outlook via text conversion", stars, "-"),
+    row("Exchange ActiveSync", original_outlook, "-"),
+    row("Gmail web", gmail, "Fwd"),
+    row("Gmail, all labels translated", gmail_translated, "Fwd"),
+    row("Apple Mail macOS", apple, "Fwd"),
+    row("Apple Mail iOS", apple_ios, "Fwd"),
+    row("Thunderbird", thunderbird, "Fwd"),
+    row("Yahoo", yahoo, "Fw"),
+    only("GMX, web.de", gmx, &["de", "en", "fr", "es"], "Fwd"),
+    row("Proton", proton, "Fw"),
+    row("Notes 9", notes, "WG"),
+    only("Notes 6, no colons", notes_bare, &["de", "en"], "WG"),
+    only("Notes 5", notes5, &["en"], "Fw"),
+    row("Samsung", samsung, "Fwd"),
+    row("eM Client", em_client, "Fwd"),
+    row("eM Client 9, no colons", em_client_bare, "Fwd"),
+    row("Zimbra", zimbra, "Fwd"),
+    row("Roundcube", roundcube, "Fwd"),
+    row("SOGo", sogo, "Fwd"),
+    row("Horde", horde, "Fwd"),
+    row("Open-Xchange", ox, "Fwd"),
+    row("KMail", kmail, "Fwd"),
+    row("Evolution", evolution, "Fwd"),
+    only("Mutt", mutt, &["en"], "Fwd"),
+];
+
+/// Programs that were written after the rules, to see what they do with what they never saw.
+pub(crate) const LATER: &[ClientRow] = &[
+    only("GroupWise", groupwise, &["de", "en", "nl"], "Fwd"),
+    only("Yandex", yandex, &["ru", "uk", "en"], "Fwd"),
+    only("Mail.ru", mail_ru, &["ru"], "Fwd"),
+    only("NetEase", netease, &["zh-CN", "en"], "Fw"),
+    only("QQ", qq, &["zh-CN"], "转发"),
+    only("Naver", naver, &["ko"], "Fwd"),
+    only("The Bat!", the_bat, &["en", "ru"], "Fwd"),
+    row("Claws", claws, "Fw"),
+    row("Fastmail", fastmail, "Fwd"),
+    row("Spark", spark, "Fwd"),
+    row("AOL", aol, "Fwd"),
+    row("iCloud web", icloud, "Fwd"),
+    row("FairEmail", fairemail, "Fwd"),
+    row("K-9", k9, "Fwd"),
+    row("Mailbird", mailbird, "Fwd"),
+    row("Zoho", zoho, "Fwd"),
+    row("Front", front, "Fwd"),
+    row("Outlook, one label per paragraph", outlook_paragraphs, "-"),
+    row("Outlook, table in HTML", outlook_table, "-"),
+    row("T-Online", t_online, "Fwd"),
+];
+
+impl ClientRow {
+    pub(crate) fn rows(&self) -> Vec<&'static Words> {
+        if self.languages.is_empty() {
+            WORDS.iter().collect()
+        } else {
+            self.languages.iter().map(|l| words(l)).collect()
+        }
+    }
+}
+
+fn both(text: String, html: String) -> Written {
+    Written { text: Some(text), html: Some(html) }
+}
+
+fn only_text(text: String) -> Written {
+    Written { text: Some(text), html: None }
+}
+
+fn lines_html(text: &str) -> String {
+    text.lines()
+        .map(|l| match escape(l) {
+            l if l.is_empty() => "<div><br></div>".into(),
+            l => format!("<div>{l}</div>"),
+        })
+        .collect()
+}
+
+fn p_html(text: &str) -> String {
+    text.lines()
+        .map(|l| match escape(l) {
+            l if l.is_empty() => "<p class=\"MsoNormal\"><o:p>&nbsp;</o:p></p>".into(),
+            l => format!("<p class=\"MsoNormal\">{l}<o:p></o:p></p>"),
+        })
+        .collect()
+}
+
+/// `Label: value` lines.
+fn fields(gap: &str, list: &[(&str, &str)]) -> String {
+    list.iter().map(|(l, v)| format!("{l}{gap}: {v}\n")).collect()
+}
+
+fn bold(gap: &str, list: &[(&str, &str)]) -> String {
+    let gap = if gap.is_empty() { "" } else { "&nbsp;" };
+    let rows = list.iter().map(|(l, v)| format!("<b>{l}{gap}:</b> {}", escape(v)));
+    rows.collect::<Vec<_>>().join("<br>")
+}
+
+fn outlook_fields<'a>(
+    w: &Words,
+    o: &'a Original,
+    mailbox: &'a str,
+) -> [(&'static str, &'a str); 4] {
+    let [from, sent, to, subject] = w.outlook;
+    [(from, mailbox), (sent, &o.date), (to, &o.to), (subject, &o.subject)]
+}
+
+const BORDER: &str = "<div><div style=\"border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm\"><p class=\"MsoNormal\">";
+
+fn outlook(w: &Words, o: &Original, comment: &str) -> Written {
+    let mailbox = o.mailbox();
+    let list = outlook_fields(w, o, &mailbox);
+    both(
+        format!("{comment}\n\n{}\n{}\n", fields(w.gap, &list), o.letter),
+        format!(
+            "<html><head><style><!-- p.MsoNormal {{margin:0cm}} --></style></head><body><div class=\"WordSection1\">{}{BORDER}{}<o:p></o:p></p></div></div>{}</div></body></html>",
+            p_html(comment),
+            bold(w.gap, &list),
+            p_html(&o.letter)
+        ),
+    )
+}
+
+fn outlook_mailto(w: &Words, o: &Original, comment: &str) -> Written {
+    let mailbox = format!("{} [mailto:{}]", o.name, o.address);
+    let list = outlook_fields(w, o, &mailbox);
+    let original = w.original;
+    only_text(format!(
+        "{comment}\n\n-----{original}-----\n{}\n{}\n",
+        fields(w.gap, &list),
+        o.letter
+    ))
+}
+
+fn owa(w: &Words, o: &Original, comment: &str) -> Written {
+    let mailbox = o.mailbox();
+    let list = outlook_fields(w, o, &mailbox);
+    both(
+        format!(
+            "{comment}\n________________________________\n{}\n{}\n",
+            fields(w.gap, &list),
+            o.letter
+        ),
+        format!(
+            "<html><head><style type=\"text/css\" style=\"display:none;\"> P {{margin-top:0;}} </style></head><body dir=\"ltr\">{}<div id=\"appendonsend\"></div><hr style=\"display:inline-block;width:98%\" tabindex=\"-1\"><div id=\"divRplyFwdMsg\" dir=\"ltr\"><font face=\"Calibri\">{}</font><div>&nbsp;</div></div>{}</body></html>",
+            lines_html(comment),
+            bold(w.gap, &list),
+            lines_html(&o.letter)
+        ),
+    )
+}
+
+fn outlook_mac(w: &Words, o: &Original, comment: &str) -> Written {
+    let mailbox = o.mailbox();
+    let list = outlook_fields(w, o, &mailbox);
+    let html: Vec<_> = list
+        .iter()
+        .map(|(l, v)| {
+            format!(
+                "<b><span style=\"color:black\">{l}{}: </span></b><span>{}</span>",
+                w.gap,
+                escape(v)
+            )
+        })
+        .collect();
+    both(
+        format!("{comment}\n\n\n{}\n\n{}\n", fields(w.gap, &list), o.letter),
+        format!(
+            "<html><body>{}<p class=\"MsoNormal\">&nbsp;</p><div style=\"border:none;border-top:solid #B5C4DF 1.0pt\"><p class=\"MsoNormal\">{}</p></div><div>&nbsp;</div>{}</body></html>",
+            p_html(comment),
+            html.join("<br>"),
+            lines_html(&o.letter)
+        ),
+    )
+}
+
+fn outlook_mobile(w: &Words, o: &Original, comment: &str) -> Written {
+    let mailbox = o.mailbox();
+    let list = outlook_fields(w, o, &mailbox);
+    Written {
+        text: None,
+        html: Some(format!(
+            "<html><body>{}<div id=\"ms-outlook-mobile-signature\"><div><br></div>Outlook f\u{fc}r <a href=\"https://aka.ms/o0ukef\">iOS</a></div><hr style=\"width:98%\"><div id=\"divRplyFwdMsg\"><font face=\"Calibri\">{}</font><div> </div></div>{}</body></html>",
+            lines_html(comment),
+            bold(w.gap, &list),
+            lines_html(&o.letter)
+        )),
+    }
+}
+
+fn stars(w: &Words, o: &Original, comment: &str) -> Written {
+    let mailbox = o.mailbox();
+    let list = outlook_fields(w, o, &mailbox);
+    let rows: String = list.iter().map(|(l, v)| format!("*{l}{}:* {v}\n", w.gap)).collect();
+    only_text(format!("{comment}\n\n{rows}\n\n\n{}\n", o.letter))
+}
+
+fn original_outlook(w: &Words, o: &Original, comment: &str) -> Written {
+    let mailbox = format!("\"{}\" <{}>", o.name, o.address);
+    let [from, sent, to, subject] = w.outlook;
+    let list = [(from, &*mailbox), (to, &*o.to), (sent, &*o.date), (subject, &*o.subject)];
+    only_text(format!(
+        "{comment}\n\n\n-------- {} --------\n{}\n{}\n",
+        w.original,
+        fields(w.gap, &list),
+        o.letter
+    ))
+}
+
+fn gmail_of(w: &Words, o: &Original, comment: &str, labels: [&str; 4]) -> Written {
+    let [from, date, subject, to] = labels;
+    let sep = format!("---------- {} ---------", w.gmail[0]);
+    let g = if w.code == "fr" { "\u{a0}" } else { "" };
+    let (n, a, s, d) = (&o.name, &o.address, &o.subject, &o.date);
+    both(
+        format!(
+            "{comment}\n\n{sep}\n{from}{g}: {n} <{a}>\n{date}: {d}\n{subject}: {s}\n{to}: <bewerbung@acme-werke.example>\n\n\n{}\n",
+            o.letter
+        ),
+        format!(
+            "<div dir=\"ltr\">{}<br><br><div class=\"gmail_quote gmail_quote_container\"><div dir=\"ltr\" class=\"gmail_attr\">{sep}<br>{from}{g}: <strong class=\"gmail_sendername\" dir=\"auto\">{}</strong> <span dir=\"auto\">&lt;<a href=\"mailto:{a}\">{a}</a>&gt;</span><br>{date}: {d}<br>{subject}: {}<br>{to}:  &lt;<a href=\"mailto:bewerbung@acme-werke.example\">bewerbung@acme-werke.example</a>&gt;<br></div><br><br><div dir=\"ltr\">{}</div></div></div>",
+            lines_html(comment),
+            escape(n),
+            escape(s),
+            lines_html(&o.letter)
+        ),
+    )
+}
+
+fn gmail(w: &Words, o: &Original, comment: &str) -> Written {
+    gmail_of(w, o, comment, [w.gmail[1], "Date", "Subject", "To"])
+}
+
+fn gmail_translated(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, _, to] = w.thunderbird;
+    let html = gmail_of(w, o, comment, [w.gmail[1], date, subject, to]);
+    Written { text: None, ..html }
+}
+
+fn apple(w: &Words, o: &Original, comment: &str) -> Written {
+    let [begin, from, subject, date, to] = w.apple;
+    let mailbox = o.mailbox();
+    let g = if w.code == "fr" { "\u{a0}" } else { "" };
+    let list = [
+        (from, &*mailbox),
+        (subject, &*o.subject),
+        (date, &*o.date),
+        (to, "bewerbung@acme-werke.example"),
+    ];
+    let quoted: String = fields(g, &list).lines().map(|l| format!("> {l}\n")).collect();
+    let letter: String = o.letter.lines().map(|l| format!("> {l}\n")).collect();
+    let rows: String = list.iter().map(|(l, v)| format!("<div style=\"margin-top: 0px;\"><span style=\"font-family: -webkit-system-font;\"><b>{l}{g}: </b></span><span>{}<br></span></div>", escape(v))).collect();
+    both(
+        format!("{comment}\n\n> {begin}{g}:\n> \n{quoted}> \n{letter}"),
+        format!(
+            "<html><body>{}<div><br><blockquote type=\"cite\"><div>{begin}{g}:</div><br class=\"Apple-interchange-newline\">{rows}<br><div>{}</div></blockquote></div></body></html>",
+            lines_html(comment),
+            lines_html(&o.letter)
+        ),
+    )
+}
+
+fn apple_ios(w: &Words, o: &Original, comment: &str) -> Written {
+    let [begin, from, subject, date, to] = w.apple;
+    let g = if w.code == "fr" { "\u{a0}" } else { "" };
+    let (n, a) = (escape(&o.name), &o.address);
+    Written {
+        text: None,
+        html: Some(format!(
+            "<html><body dir=\"auto\">{}<br id=\"lineBreakAtBeginningOfSignature\"><div dir=\"ltr\">Von meinem iPhone gesendet</div><div dir=\"ltr\"><br>{begin}{g}:<br><br></div><blockquote type=\"cite\"><div dir=\"ltr\"><b>{from}{g}:</b> {n} &lt;{a}&gt;<br><b>{date}{g}:</b> {}<br><b>{to}{g}:</b> bewerbung@acme-werke.example<br><b>{subject}{g}:</b> <b>{}</b><br><br></div></blockquote><blockquote type=\"cite\"><div dir=\"ltr\">\u{feff}{}</div></blockquote></body></html>",
+            lines_html(comment),
+            o.date,
+            escape(&o.subject),
+            lines_html(&o.letter)
+        )),
+    }
+}
+
+fn thunderbird(w: &Words, o: &Original, comment: &str) -> Written {
+    let [sep, subject, date, from, to] = w.thunderbird;
+    let mailbox = o.mailbox();
+    let list = [
+        (subject, &*o.subject),
+        (date, &*o.date),
+        (from, &*mailbox),
+        (to, "bewerbung@acme-werke.example"),
+    ];
+    let text: String = list.iter().map(|(l, v)| format!("{l}{}: \t{v}\n", w.gap)).collect();
+    let gap = if w.gap.is_empty() { "" } else { "&nbsp;" };
+    let rows: String = list.iter().map(|(l, v)| format!("<tr><th valign=\"BASELINE\" align=\"RIGHT\" nowrap=\"nowrap\">{l}{gap}: </th><td>{}</td></tr>", escape(v))).collect();
+    both(
+        format!("{comment}\n\n-------- {sep} --------\n{text}\n\n\n{}\n", o.letter),
+        format!(
+            "<html><body><p>{}</p><div class=\"moz-forward-container\"><br><br>-------- {sep} --------\n<table class=\"moz-email-headers-table\" cellspacing=\"0\"><tbody>{rows}</tbody></table><br><br>{}</div></body></html>",
+            escape(comment),
+            escape(&o.letter).replace('\n', "<br>\n")
+        ),
+    )
+}
+
+fn separated(sep: &str, list: &str, o: &Original, comment: &str) -> Written {
+    only_text(format!("{comment}\n\n{sep}\n{list}\n{}\n", o.letter))
+}
+
+fn yahoo(w: &Words, o: &Original, comment: &str) -> Written {
+    let [from, sent, to, subject] = w.outlook;
+    let mailbox = o.mailbox();
+    let sep = format!("----- {} -----", w.thunderbird[0]);
+    let list = [(from, &*mailbox), (to, &*o.to), (sent, &*o.date), (subject, &*o.subject)];
+    let rows: String = list
+        .iter()
+        .map(|(l, v)| format!("<div><b>{l}{}:</b> {}</div>", w.gap, escape(v)))
+        .collect();
+    both(
+        format!(
+            "{comment}\n\n   {sep} {}\n{}\n",
+            fields(w.gap, &list).replace('\n', " "),
+            o.letter
+        )
+        .replace(&format!("{sep} "), &format!("{sep}\n"))
+        .replace(" \n", "\n")
+        .replace(&format!(" {to}{}:", w.gap), &format!("\n{to}{}:", w.gap))
+        .replace(&format!(" {sent}{}:", w.gap), &format!("\n{sent}{}:", w.gap))
+        .replace(&format!(" {subject}{}:", w.gap), &format!("\n{subject}{}:", w.gap)),
+        format!(
+            "<html><body><div class=\"yahoo-style-wrap\"><div>{}</div><br></div><div id=\"yahoo_quoted_1\" class=\"yahoo_quoted\"><div><div>{sep}</div>{rows}<div><br></div><div>{}</div></div></div></body></html>",
+            escape(comment),
+            lines_html(&o.letter)
+        ),
+    )
+}
+
+fn gmx(w: &Words, o: &Original, comment: &str) -> Written {
+    let [from, _, to, subject] = w.outlook;
+    let sent = match w.code {
+        "de" => "Gesendet",
+        "en" => "Sent",
+        "fr" => "Envoyé",
+        _ => "Enviado",
+    };
+    let mailbox = format!("\"{}\" <{}>", o.name, o.address);
+    let rows = bold(
+        w.gap,
+        &[
+            (sent, "Montag, 03. M\u{e4}rz 2025 um 10:15 Uhr"),
+            (from, &mailbox),
+            (to, &o.to),
+            (subject, &o.subject),
+        ],
+    );
+    Written {
+        text: None,
+        html: Some(format!(
+            "<html><body><div style=\"font-family: Verdana;\"><div>{}</div><div>&nbsp;<div style=\"margin: 10px 5px; border-left: 2px solid #C3D9E5;\" name=\"quote\"><div style=\"margin:0 0 10px 0;\">{rows}</div><div name=\"quoted-content\">{}</div></div></div></div></body></html>",
+            escape(comment),
+            lines_html(&o.letter)
+        )),
+    }
+}
+
+fn proton(w: &Words, o: &Original, comment: &str) -> Written {
+    let [sep, subject, date, from, to] = w.thunderbird;
+    let mailbox = o.mailbox();
+    let list =
+        fields(w.gap, &[(from, &mailbox), (date, &o.date), (subject, &o.subject), (to, &o.to)]);
+    let html = format!(
+        "<div>{}</div><div class=\"protonmail_quote\">------- {sep} -------<br>{}<br><br><blockquote class=\"protonmail_quote\" type=\"cite\">{}</blockquote></div>",
+        escape(comment),
+        escape(list.trim()).replace('\n', "<br>"),
+        lines_html(&o.letter)
+    );
+    let quoted: String = o.letter.lines().map(|l| format!("> {l}\n")).collect();
+    both(format!("{comment}\n\n------- {sep} -------\n{list}\n{quoted}"), html)
+}
+
+fn notes(w: &Words, o: &Original, comment: &str) -> Written {
+    let [from, _, to, subject] = w.outlook;
+    let date = w.thunderbird[2];
+    let by = match w.code {
+        "de" => "Weitergeleitet von",
+        "fr" => "Réacheminé par",
+        "es" => "Reenviado por",
+        "it" => "Inoltrato da",
+        _ => "Forwarded by",
+    };
+    let mailbox = format!("\"{}\" <{}>", o.name, o.address);
+    let list: String = [
+        (from, &*mailbox),
+        (to, "bewerbung@acme-werke.example"),
+        (date, &*o.date),
+        (subject, &*o.subject),
+    ]
+    .iter()
+    .map(|(l, v)| format!("{l}{}:\t\t{v}\n", w.gap))
+    .collect();
+    separated(
+        &format!("----- {by} Sabine Kr\u{fc}ger/HR/ACME - 03.03.2025 11:02 -----\n"),
+        &list,
+        o,
+        comment,
+    )
+}
+
+fn notes_bare(w: &Words, o: &Original, comment: &str) -> Written {
+    let (to, subject, by) = if w.code == "de" {
+        ("An", "Thema", "Weitergeleitet von")
+    } else {
+        ("To", "Subject", "Forwarded by")
+    };
+    separated(
+        &format!("----- {by} Sabine Kr\u{fc}ger/HR/ACME - 03.03.2025 11:02 -----\n"),
+        &format!(
+            "\"{}\" <{}>\n03.03.2025 10:15\n\n{to}\n<bewerbung@acme-werke.example>\ncc\n\n{subject}\n{}\n\n",
+            o.name, o.address, o.subject
+        ),
+        o,
+        comment,
+    )
+}
+
+fn notes5(_: &Words, o: &Original, comment: &str) -> Written {
+    separated(
+        "---------------------- Forwarded by Tom Becker/HR/ACME on 03/03/2025 11:02 AM ---------------------------\n",
+        &format!(
+            "{} <{}> on 03/03/2025 10:15:42 AM\n\nTo:   bewerbung@acme-werke.example\ncc:\nSubject:  {}\n\n",
+            o.name, o.address, o.subject
+        ),
+        o,
+        comment,
+    )
+}
+
+fn samsung(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    let mailbox = o.mailbox();
+    let list =
+        fields(w.gap, &[(from, &mailbox), (date, &o.date), (to, &o.to), (subject, &o.subject)]);
+    let html = format!(
+        "<html><body><div dir=\"auto\">{}</div><div><br></div><div align=\"left\" dir=\"auto\" style=\"font-size:100%;color:#000000\"><div>-------- {} --------</div>{}<div><br></div></div>{}</body></html>",
+        escape(comment),
+        w.original,
+        list.lines().map(|l| format!("<div>{} </div>", escape(l))).collect::<String>(),
+        lines_html(&o.letter)
+    );
+    both(
+        format!(
+            "{comment}\n-------- {} --------{}\n{}\n",
+            w.original,
+            format_args!("\n{list}"),
+            o.letter
+        ),
+        html,
+    )
+}
+
+fn em_client(w: &Words, o: &Original, comment: &str) -> Written {
+    let [from, sent, to, subject] = w.outlook;
+    let mailbox = format!("\"{}\" <{}>", o.name, o.address);
+    let list = fields(
+        w.gap,
+        &[
+            (from, &mailbox),
+            (to, "\"bewerbung@acme-werke.example\" <bewerbung@acme-werke.example>"),
+            (sent, &o.date),
+            (subject, &o.subject),
+        ],
+    );
+    separated(&format!("------ {} ------", w.original), &list, o, comment)
+}
+
+fn em_client_bare(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    let mailbox = format!("\"{}\" <{}>", o.name, o.address);
+    let list: String = [
+        (from, &*mailbox),
+        (to, "bewerbung@acme-werke.example"),
+        (date, &*o.date),
+        (subject, &*o.subject),
+    ]
+    .iter()
+    .map(|(l, v)| format!("{l} {v}\n"))
+    .collect();
+    separated(&format!("------ {} ------", w.thunderbird[0]), &list, o, comment)
+}
+
+fn zimbra(w: &Words, o: &Original, comment: &str) -> Written {
+    let [from, sent, to, subject] = w.outlook;
+    let mailbox = format!("\"{}\" <{}>", o.name, o.address);
+    let list = [
+        (from, &*mailbox),
+        (to, "\"bewerbung\" <bewerbung@acme-werke.example>"),
+        (sent, &*o.date),
+        (subject, &*o.subject),
+    ];
+    let sep = format!("----- {} -----", w.thunderbird[0]);
+    both(
+        format!("{comment}\n\n{sep}\n{}\n{}\n", fields(w.gap, &list), o.letter),
+        format!(
+            "<html><body><div style=\"font-family: arial\"><div>{}</div><hr id=\"zwchr\" data-marker=\"__DIVIDER__\"><div data-marker=\"__HEADERS__\">{}<br></div><div data-marker=\"__QUOTED_TEXT__\">{}</div></div></body></html>",
+            escape(comment),
+            bold(w.gap, &list),
+            lines_html(&o.letter)
+        ),
+    )
+}
+
+fn table(sep: &str, gap: &str, list: &[(&str, &str)], o: &Original, comment: &str) -> Written {
+    let rows: String = list.iter().map(|(l, v)| format!("<tr><th align=\"right\" nowrap=\"nowrap\" valign=\"baseline\">{l}{gap}: </th><td>{}</td></tr>", escape(v))).collect();
+    let text: String = list.iter().map(|(l, v)| format!("{l}{gap}: \t{v}\n")).collect();
+    both(
+        format!("{comment}\n\n{sep}\n{text}\n{}\n", o.letter),
+        format!(
+            "<html><body><p>{}</p><p>{sep}</p><table border=\"0\" cellpadding=\"0\"><tbody>{rows}</tbody></table><p><br></p>{}</body></html>",
+            escape(comment),
+            lines_html(&o.letter)
+        ),
+    )
+}
+
+fn roundcube(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    let mailbox = o.mailbox();
+    table(
+        &format!("-------- {} --------", w.original),
+        w.gap,
+        &[
+            (subject, &o.subject),
+            (date, "2025-03-03 10:15"),
+            (from, &mailbox),
+            (to, "bewerbung@acme-werke.example"),
+        ],
+        o,
+        comment,
+    )
+}
+
+fn sogo(w: &Words, o: &Original, comment: &str) -> Written {
+    let [sep, subject, date, from, to] = w.thunderbird;
+    let mailbox = o.mailbox();
+    let list = fields(
+        w.gap,
+        &[
+            (subject, &o.subject),
+            (date, "Monday, March 03, 2025 10:15 CET"),
+            (from, &mailbox),
+            (to, &o.to),
+        ],
+    );
+    separated(&format!("-------- {sep} --------"), &list, o, comment)
+}
+
+fn horde(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    let mailbox = o.mailbox();
+    let list: String = [(date, &*o.date), (from, &*mailbox), (subject, &*o.subject), (to, &*o.to)]
+        .iter()
+        .map(|(l, v)| format!("{l:>12}{}: {v}\n", w.gap))
+        .collect();
+    separated(&format!("----- {} ({}) -----", w.thunderbird[0], o.mailbox()), &list, o, comment)
+}
+
+fn ox(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    let mailbox = o.mailbox();
+    let list =
+        fields(w.gap, &[(from, &mailbox), (to, &o.to), (date, &o.date), (subject, &o.subject)]);
+    let html = format!(
+        "<!doctype html><html><body><div>{}</div><blockquote type=\"cite\"><div>---------- {} ----------</div>{}<div><br></div><div><br></div>{}</blockquote></body></html>",
+        escape(comment),
+        w.original,
+        lines_html(list.trim()),
+        lines_html(&o.letter)
+    );
+    let quoted: String = format!("---------- {} ----------\n{list}\n{}", w.original, o.letter)
+        .lines()
+        .map(|l| format!("> {l}\n"))
+        .collect();
+    both(format!("{comment}\n\n{quoted}"), html)
+}
+
+fn kmail(w: &Words, o: &Original, comment: &str) -> Written {
+    let [sep, subject, date, from, to] = w.thunderbird;
+    let mailbox = o.mailbox();
+    let list = fields(
+        w.gap,
+        &[
+            (subject, &o.subject),
+            (date, &o.date),
+            (from, &mailbox),
+            (to, "bewerbung@acme-werke.example"),
+        ],
+    );
+    only_text(format!(
+        "{comment}\n\n----------  {sep}  ----------\n\n{list}\n{}\n-------------------------------------------------------\n",
+        o.letter
+    ))
+}
+
+fn evolution(w: &Words, o: &Original, comment: &str) -> Written {
+    let [sep, subject, date, from, to] = w.thunderbird;
+    let mailbox = o.mailbox();
+    let list = [
+        (from, &*mailbox),
+        (to, "bewerbung@acme-werke.example"),
+        (subject, &*o.subject),
+        (date, &*o.date),
+    ];
+    both(
+        format!("{comment}\n\n-------- {sep} --------\n{}\n{}\n", fields(w.gap, &list), o.letter),
+        format!(
+            "<html><body><div>{}</div><div>-------- {sep} --------</div>{}<div><br></div>{}</body></html>",
+            escape(comment),
+            list.iter()
+                .map(|(l, v)| format!("<div><b>{l}</b>{}: {}</div>", w.gap, escape(v)))
+                .collect::<String>(),
+            lines_html(&o.letter)
+        ),
+    )
+}
+
+fn mutt(_: &Words, o: &Original, comment: &str) -> Written {
+    only_text(format!(
+        "{comment}\n\n----- Forwarded message from {} -----\n\nDate: Mon, 3 Mar 2025 10:15:42 +0100\nFrom: {}\nTo: bewerbung@acme-werke.example\nSubject: {}\nUser-Agent: Mutt/2.2.9\n\n{}\n\n----- End forwarded message -----\n",
+        o.mailbox(),
+        o.mailbox(),
+        o.subject,
+        o.letter
+    ))
+}
+
+fn groupwise(_: &Words, o: &Original, comment: &str) -> Written {
+    only_text(format!(
+        "{comment}\n\n>>> {} <{}> 03.03.2025 10:15 >>>\n{}\n",
+        o.name, o.address, o.letter
+    ))
+}
+
+fn yandex(w: &Words, o: &Original, comment: &str) -> Written {
+    let sep = match w.code {
+        "ru" => "Пересылаемое сообщение",
+        "uk" => "Пересилане повідомлення",
+        _ => "Forwarded message",
+    };
+    let html = format!(
+        "<div>{}</div><div>-------- {sep} --------</div><div>03.03.2025, 10:15, \"{}\" &lt;<a href=\"mailto:{a}\">{a}</a>&gt;:</div><div> </div>{}<div>-------- \u{417}\u{430}\u{432}\u{435}\u{440}\u{448}\u{435}\u{43d}\u{438}\u{435} --------</div>",
+        escape(comment),
+        escape(&o.name),
+        lines_html(&o.letter),
+        a = o.address
+    );
+    both(
+        format!(
+            "{comment}\n\n-------- {sep} --------\n03.03.2025, 10:15, \"{}\" <{}>:\n\n{}\n",
+            o.name, o.address, o.letter
+        ),
+        html,
+    )
+}
+
+fn mail_ru(w: &Words, o: &Original, comment: &str) -> Written {
+    let list = fields(
+        w.gap,
+        &[
+            ("От", &o.mailbox()),
+            ("Кому", &o.to),
+            ("Дата", "понедельник, 3 марта 2025, 10:15 +03:00"),
+            ("Тема", &o.subject),
+        ],
+    );
+    separated("-------- Пересылаемое сообщение --------", &list, o, comment)
+}
+
+fn netease(w: &Words, o: &Original, comment: &str) -> Written {
+    let labels = if w.code == "en" {
+        ["From", "Date", "To", "Subject", "Forwarded Message"]
+    } else {
+        ["发件人", "发送日期", "收件人", "主题", "转发的消息"]
+    };
+    let [from, date, to, subject, sep] = labels;
+    let html = format!(
+        "<div>{}</div><br><blockquote id=\"isReplyContent\"><div>-------- {sep} --------</div><table><tr><td>{from}: </td><td>\"{}\" &lt;{}&gt;</td></tr><tr><td>{date}: </td><td>2025-03-03 10:15:42</td></tr><tr><td>{to}: </td><td>bewerbung@acme-werke.example</td></tr><tr><td>{subject}: </td><td>{}</td></tr></table>{}</blockquote>",
+        escape(comment),
+        escape(&o.name),
+        o.address,
+        escape(&o.subject),
+        lines_html(&o.letter)
+    );
+    both(
+        format!(
+            "{comment}\n\n---- {sep} ----\n| {from} | {}<{}> |\n| {date} | 2025年03月03日 10:15 |\n| {to} | bewerbung@acme-werke.example |\n| {subject} | {} |\n\n{}\n",
+            o.name, o.address, o.subject, o.letter
+        ),
+        html,
+    )
+}
+
+fn qq(_: &Words, o: &Original, comment: &str) -> Written {
+    let head = format!(
+        "发件人: \"{}\"<{}>;\n发送时间: 2025年3月3日(星期一) 上午10:15\n收件人: \"bewerbung\"<bewerbung@acme-werke.example>;\n主题: {}\n",
+        o.name, o.address, o.subject
+    );
+    let html = format!(
+        "<div>{}</div><div><br></div><div style=\"font-size: 12px;\">------------------&nbsp;原始邮件&nbsp;------------------</div><div style=\"background:#efefef\"><div><b>发件人:</b>&nbsp;\"{}\"&lt;{}&gt;;</div><div><b>发送时间:</b>&nbsp;2025年3月3日(星期一) 上午10:15</div><div><b>收件人:</b>&nbsp;\"bewerbung\"&lt;bewerbung@acme-werke.example&gt;;</div><div></div><div><b>主题:</b>&nbsp;{}</div></div>{}",
+        escape(comment),
+        escape(&o.name),
+        o.address,
+        escape(&o.subject),
+        lines_html(&o.letter)
+    );
+    both(
+        format!(
+            "{comment}\n\n------------------ 原始邮件 ------------------\n{head}\n{}\n",
+            o.letter
+        ),
+        html,
+    )
+}
+
+fn naver(_: &Words, o: &Original, comment: &str) -> Written {
+    only_text(format!(
+        "{comment}\n\n-----Original Message-----\nFrom: \"{}\" <{}>\nTo: <bewerbung@acme-werke.example>;\nCc:\nSent: 2025-03-03 (월) 10:15:42 (GMT+09:00)\nSubject: {}\n\n{}\n",
+        o.name, o.address, o.subject, o.letter
+    ))
+}
+
+fn the_bat(_: &Words, o: &Original, comment: &str) -> Written {
+    only_text(format!(
+        "{comment}\n\nThis is a forwarded message\nFrom: {}\nTo: bewerbung@acme-werke.example\nDate: Monday, March 3, 2025, 10:15:42 AM\nSubject: {}\n\n===8<==============Original message text===============\n{}\n===8<===========End of original message text===========\n",
+        o.mailbox(),
+        o.subject,
+        o.letter
+    ))
+}
+
+fn claws(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    only_text(format!(
+        "{comment}\n\n\nBegin forwarded message:\n\n{date}: Mon, 3 Mar 2025 10:15:42 +0100\n{from}: {}\n{to}: bewerbung@acme-werke.example\n{subject}: {}\n\n\n{}\n",
+        o.mailbox(),
+        o.subject,
+        o.letter
+    ))
+}
+
+fn fastmail(w: &Words, o: &Original, comment: &str) -> Written {
+    let [from, _, to, subject] = w.outlook;
+    let list = [
+        (from, o.mailbox()),
+        (to, o.to.clone()),
+        (subject, o.subject.clone()),
+        (w.thunderbird[2], o.date.clone()),
+    ];
+    let html: String =
+        list.iter().map(|(l, v)| format!("<div>{l}{}: {}</div>", w.gap, escape(v))).collect();
+    let text: String = list.iter().map(|(l, v)| format!("{l}{}: {v}\n", w.gap)).collect();
+    both(
+        format!("{comment}\n\n----- {} -----\n{text}\n{}\n", w.original, o.letter),
+        format!(
+            "<div>{}</div><div>----- {} -----</div>{html}<div><br></div>{}",
+            escape(comment),
+            w.original,
+            lines_html(&o.letter)
+        ),
+    )
+}
+
+fn spark(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    Written {
+        text: None,
+        html: Some(format!(
+            "<html><body><div name=\"messageBodySection\">{}</div><div name=\"messageReplySection\">---------- {} ----------<br><b>{from}{}:</b> {} &lt;<a href=\"mailto:{a}\">{a}</a>&gt;<br><b>{date}{}:</b> {}<br><b>{to}{}:</b> bewerbung@acme-werke.example<br><b>{subject}{}:</b> {}<br><blockquote type=\"cite\">{}</blockquote></div></body></html>",
+            lines_html(comment),
+            w.thunderbird[0],
+            w.gap,
+            escape(&o.name),
+            w.gap,
+            o.date,
+            w.gap,
+            w.gap,
+            escape(&o.subject),
+            lines_html(&o.letter),
+            a = o.address
+        )),
+    }
+}
+
+fn aol(w: &Words, o: &Original, comment: &str) -> Written {
+    let [from, sent, to, subject] = w.outlook;
+    Written {
+        text: None,
+        html: Some(format!(
+            "<div style=\"color:black\">{}<br><br>-----{}-----<br>{from}{g}: {} &lt;{}&gt;<br>{to}{g}: bewerbung@acme-werke.example &lt;bewerbung@acme-werke.example&gt;<br>{sent}{g}: {}<br>{subject}{g}: {}<br><br>{}</div>",
+            escape(comment),
+            w.original,
+            escape(&o.name),
+            o.address,
+            o.date,
+            escape(&o.subject),
+            lines_html(&o.letter),
+            g = w.gap
+        )),
+    }
+}
+
+fn icloud(w: &Words, o: &Original, comment: &str) -> Written {
+    let [begin, from, subject, date, to] = w.apple;
+    Written {
+        text: None,
+        html: Some(format!(
+            "<html><body><div>{}</div><div><br>{begin}:<br><br><blockquote type=\"cite\"><div><b>{from}: </b>{} &lt;{}&gt;</div><div><b>{date}: </b>{}</div><div><b>{to}: </b>bewerbung@acme-werke.example</div><div><b>{subject}: </b>{}</div><div><br></div>{}</blockquote></div></body></html>",
+            escape(comment),
+            escape(&o.name),
+            o.address,
+            o.date,
+            escape(&o.subject),
+            lines_html(&o.letter)
+        )),
+    }
+}
+
+fn fairemail(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    Written {
+        text: None,
+        html: Some(format!(
+            "<html><body><div>{}</div><div fairemail=\"reference\"><p><strong>{from}{g}:</strong> {} &lt;{}&gt;<br><strong>{to}{g}:</strong> bewerbung@acme-werke.example<br><strong>{date}{g}:</strong> {}<br><strong>{subject}{g}:</strong> {}</p><blockquote>{}</blockquote></div></body></html>",
+            escape(comment),
+            escape(&o.name),
+            o.address,
+            o.date,
+            escape(&o.subject),
+            lines_html(&o.letter),
+            g = w.gap
+        )),
+    }
+}
+
+fn k9(w: &Words, o: &Original, comment: &str) -> Written {
+    let [from, sent, to, subject] = w.outlook;
+    let list =
+        fields(w.gap, &[(from, &o.mailbox()), (sent, &o.date), (to, &o.to), (subject, &o.subject)]);
+    separated(&format!("-------- {} --------", w.original), &list, o, comment)
+}
+
+fn mailbird(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    let line = |l: &str, v: &str| {
+        format!(
+            "<div><span style=\"font-weight:bold\">{l}{}:</span>\n   <span>{}</span></div>\n",
+            w.gap,
+            escape(v)
+        )
+    };
+    Written {
+        text: None,
+        html: Some(format!(
+            "<html><body>{}<br><div>------ {} ------</div>{}{}{}{}<br>{}</body></html>",
+            lines_html(comment),
+            w.thunderbird[0],
+            line(from, &o.mailbox()),
+            line(to, &o.to),
+            line(date, &o.date),
+            line(subject, &o.subject),
+            lines_html(&o.letter)
+        )),
+    }
+}
+
+fn zoho(w: &Words, o: &Original, comment: &str) -> Written {
+    let [sep, subject, date, from, to] = w.thunderbird;
+    Written {
+        text: None,
+        html: Some(format!(
+            "<div>{}</div><div>============ {sep} ============<br>{from} : {} &lt;{}&gt;<br>{to} : &lt;bewerbung@acme-werke.example&gt;<br>{date} : {}<br>{subject} : {}<br>============ {sep} ============<br></div><blockquote>{}</blockquote>",
+            escape(comment),
+            escape(&o.name),
+            o.address,
+            o.date,
+            escape(&o.subject),
+            lines_html(&o.letter)
+        )),
+    }
+}
+
+fn front(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    let list =
+        fields(w.gap, &[(from, &o.mailbox()), (date, &o.date), (subject, &o.subject), (to, &o.to)]);
+    let quoted: String =
+        format!("---------- {} ----------\n{list}\n{}", w.thunderbird[0], o.letter)
+            .lines()
+            .map(|l| format!("> {l}\n"))
+            .collect();
+    only_text(format!("{comment}\n\n{quoted}"))
+}
+
+fn outlook_paragraphs(w: &Words, o: &Original, comment: &str) -> Written {
+    let mailbox = o.mailbox();
+    let list = outlook_fields(w, o, &mailbox);
+    let text: String = list.iter().map(|(l, v)| format!("{l}{}: {v}\n\n", w.gap)).collect();
+    let rows: String = list
+        .iter()
+        .map(|(l, v)| format!("<p><strong>{l}{}:</strong> {}</p>", w.gap, escape(v)))
+        .collect();
+    both(
+        format!("{comment}\n\n\n{text}\n{}\n", o.letter),
+        format!("<body>{}<hr>{rows}{}</body>", p_html(comment), p_html(&o.letter)),
+    )
+}
+
+fn outlook_table(w: &Words, o: &Original, comment: &str) -> Written {
+    let mailbox = o.mailbox();
+    let rows: String = outlook_fields(w, o, &mailbox)
+        .iter()
+        .map(|(l, v)| {
+            format!("<tr><td><p><b>{l}{}:</b></p></td><td><p>{}</p></td></tr>", w.gap, escape(v))
+        })
+        .collect();
+    Written {
+        text: None,
+        html: Some(format!(
+            "<body>{}<table>{rows}</table>{}</body>",
+            p_html(comment),
+            p_html(&o.letter)
+        )),
+    }
+}
+
+fn t_online(w: &Words, o: &Original, comment: &str) -> Written {
+    let [_, subject, date, from, to] = w.thunderbird;
+    let list = [
+        (subject, &*o.subject),
+        (date, &*o.date),
+        (from, &*o.mailbox()),
+        (to, "\"bewerbung@acme-werke.example\" <bewerbung@acme-werke.example>"),
+    ]
+    .map(|(l, v)| (l.to_owned(), v.to_owned()));
+    let text: String = list.iter().map(|(l, v)| format!("{l}{}: {v}\n", w.gap)).collect();
+    only_text(format!("{comment}\n\n-----Original-Nachricht-----\n\n{text}\n\n{}\n", o.letter))
+}
