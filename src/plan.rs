@@ -216,6 +216,15 @@ impl PlanBuilder {
         self.add_rcpt(address, notify, orcpt)
     }
 
+    /// Deletes a replaced recipient under another spelling as well: the MTA compares octets, and what
+    /// it does not find it passes over.
+    pub fn also_spelled(&mut self, other: RawPath) -> &mut Self {
+        if !self.removed.is_empty() && !self.removed.contains(&other) {
+            self.removed.push(other);
+        }
+        self
+    }
+
     /// Adds a recipient in place of another, as if the sender had named it.
     pub fn replace_rcpt_plain(&mut self, old: RawPath, address: Address) -> &mut Self {
         self.removed.push(old);

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::explain::{Question, explain as ask};
 use super::{Exit, ExplainArgs, answer, load_with, say};
 use crate::config::Surroundings;
-use crate::mail::Message;
+use crate::mail::{Address, Message};
 use crate::policy::divert::Origin;
 use crate::policy::keys::Keys;
 
@@ -28,11 +28,22 @@ pub(super) fn explain(args: &ExplainArgs) -> Exit {
         say(&format!("error: {}: {error}", args.message.display()));
         return Exit::NoInput;
     }
+    let bare = |text: &String| text.trim_start_matches('<').trim_end_matches('>').to_owned();
+    let to: Vec<String> = args.to.iter().map(bare).collect();
+    let from = args.from.as_ref().map(bare);
+    if let Some(bad) = to.iter().find(|to| Address::parse(to).is_err()) {
+        say(&format!("error: --rcpt {bad:?} is not an address: write local-part@domain, unquoted"));
+        return Exit::Usage;
+    }
+    if let Some(from) = from.iter().find(|from| from.contains(char::is_control)) {
+        say(&format!("error: --from {from:?} holds a control character"));
+        return Exit::Usage;
+    }
     let message = Message::parse(&bytes);
     let internal = args.client.is_some_and(|client| config.rules.is_internal_client(client));
     let question = Question {
-        from: args.from.clone().unwrap_or_else(|| sender_of(&message)),
-        to: args.to.clone(),
+        from: from.unwrap_or_else(|| sender_of(&message)),
+        to,
         origin: Origin { authenticated: args.login.is_some(), internal },
         message,
     };

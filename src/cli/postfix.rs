@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::{Exit, PostfixArgs, answer, load, say};
-use crate::config::Config;
+use crate::config::{Config, Surroundings};
 use crate::postfix::{self, Error, Instance, Severity, Site, Wanted};
 
 pub(super) fn postfix(args: &PostfixArgs) -> Exit {
     let instance = args.config_dir.as_ref().map_or_else(Instance::system, Instance::at);
-    let done = if args.remove { remove(&instance) } else { with_config(args, &instance) };
+    let done = if args.remove { remove(args, &instance) } else { with_config(args, &instance) };
     done.unwrap_or_else(|failure| match failure {
         Failure::Config(exit) => exit,
         Failure::Postfix(error) => {
@@ -54,7 +54,12 @@ fn with_config(args: &PostfixArgs, instance: &Instance) -> Result<Exit, Failure>
     Ok(Exit::Ok)
 }
 
-fn remove(instance: &Instance) -> Result<Exit, Failure> {
+fn remove(args: &PostfixArgs, instance: &Instance) -> Result<Exit, Failure> {
+    if handoffs_wait(args, instance) {
+        say("error: copies wait in Postfix's queue for pass 2, and would bounce unseen\n  \
+             = start recruit-milter, run postqueue -f, and remove it when they are through");
+        return Ok(Exit::NotWorking);
+    }
     let changes = postfix::remove(instance)?;
     if changes.is_empty() {
         answer("Postfix has nothing of ours: nothing changed");
@@ -63,6 +68,14 @@ fn remove(instance: &Instance) -> Result<Exit, Failure> {
     answer(&postfix::show(&changes));
     tell_running(instance)?;
     Ok(Exit::Ok)
+}
+
+/// Whether handoffs wait in the queue. Where Postfix does not run it cannot be asked.
+fn handoffs_wait(args: &PostfixArgs, instance: &Instance) -> bool {
+    let around = Surroundings { keys: false, sockets: false, credentials: None };
+    let domain = crate::config::load_with(&args.config.config, &around)
+        .map_or_else(|_| ".recruit-milter.internal".to_owned(), |l| l.config.rules.handoff_domain);
+    instance.run("postqueue", &["-j"]).is_ok_and(|queue| queue.contains(&domain))
 }
 
 fn check(config: &Config, instance: &Instance) -> Result<Exit, Failure> {
@@ -79,9 +92,9 @@ fn check(config: &Config, instance: &Instance) -> Result<Exit, Failure> {
 
 fn tell_running(instance: &Instance) -> Result<(), Failure> {
     say(if instance.reload()? {
-        "applied, and Postfix was reloaded"
+        "done, and Postfix was reloaded"
     } else {
-        "applied; Postfix is not running"
+        "done; Postfix is not running"
     });
     Ok(())
 }

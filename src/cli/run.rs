@@ -138,7 +138,15 @@ fn reload(shell: &Shell<Active>, logging: &Logging) {
     let old = shell.policy();
     let path = old.config().path.clone();
     match config::load(&path) {
+        // New handoffs would go to a domain that Postfix does not route: nobody would ever get them.
+        Ok(loaded) if !same_hops(old.config(), &loaded.config) => {
+            let first = "[handoff] has changed: run recruit-milter postfix --apply, then restart";
+            observe::reload_failed(&path, 1, first);
+        }
         Ok(loaded) => {
+            if routes(&loaded.config) != routes(old.config()) {
+                observe::needs_apply("system, bounces or recipient_delimiter");
+            }
             if loaded.config.milter != old.config().milter {
                 observe::needs_restart("[milter]");
             }
@@ -160,6 +168,18 @@ fn reload(shell: &Shell<Active>, logging: &Logging) {
         }
     }
     notify(&[NotifyState::Ready]);
+}
+
+/// Whether two configurations hand copies over at the same places.
+fn same_hops(one: &Config, other: &Config) -> bool {
+    one.handoff == other.handoff && one.rules.handoff_domain == other.rules.handoff_domain
+}
+
+/// What Postfix has to know besides.
+fn routes(config: &Config) -> impl PartialEq + use<> {
+    let systems = config.rules.systems.iter().map(|s| (s.inbound.clone(), s.next_hop.clone()));
+    let rules = &config.rules;
+    (systems.collect::<Vec<_>>(), rules.bounce.clone(), rules.delimiters.clone())
 }
 
 fn notify(state: &[NotifyState<'_>]) {

@@ -8,13 +8,13 @@ use std::fmt;
 
 /// RFC 5321 4.5.3.1.3: a path has at most 256 octets with its brackets.
 const MAX_ADDRESS: usize = 254;
-/// RFC 5321 4.5.3.1.1.
+/// RFC 5321 4.5.3.1.1. Kept by the addresses that we make.
 pub const MAX_LOCAL_PART: usize = 64;
 
 /// A checked address, `local-part@domain`.
 ///
-/// It holds no control character, no bracket and no white space, and its parts are within the
-/// lengths of RFC 5321, so it can be written into an envelope or a header field without quoting.
+/// It holds no control character, no bracket and no white space, and is not longer than RFC 5321
+/// allows, so it can be written into an envelope or a header field without quoting.
 /// Addresses with a quoted local-part are refused: they can arrive (see [`RawPath`]) but have no
 /// place in a configuration or in an address of our own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,7 +81,8 @@ impl Address {
         if !is_domain(domain) {
             return Err(AddressError::Domain);
         }
-        if local.len() > MAX_LOCAL_PART || text.len() > MAX_ADDRESS {
+        // Postfix takes local-parts of more than 64 octets, and extensions make them long.
+        if text.len() > MAX_ADDRESS {
             return Err(AddressError::TooLong);
         }
         Ok(Self { text: text.to_owned(), at })
@@ -179,6 +180,15 @@ impl RawPath {
         b.strip_prefix(b"<").and_then(|b| b.strip_suffix(b">")).unwrap_or(b)
     }
 
+    /// The path without a source route (RFC 5321 4.1.1.3), which the MTA strips before it keeps a
+    /// recipient.
+    #[must_use]
+    pub fn without_route(&self) -> Self {
+        let inner = self.inner();
+        let end = inner.iter().position(|&b| b == b':').filter(|_| inner.starts_with(b"@"));
+        end.map_or_else(|| self.clone(), |at| Self([b"<", &inner[at + 1..], b">"].concat()))
+    }
+
     /// Whether this is the null sender, `<>` or, from sendmail(1), an empty text.
     pub fn is_null(&self) -> bool {
         self.inner().is_empty()
@@ -261,7 +271,8 @@ mod tests {
         for (text, why) in cases {
             assert_eq!(Address::parse(text), Err(why), "{text:?}");
         }
-        assert_eq!(Address::parse(&format!("{}@x", "a".repeat(65))), Err(E::TooLong));
+        assert_eq!(Address::parse(&format!("{}@x", "a".repeat(253))), Err(E::TooLong));
+        assert!(Address::parse(&format!("jobs+{}@x", "a".repeat(80))).is_ok());
     }
 
     #[test]

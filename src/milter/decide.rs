@@ -251,6 +251,10 @@ impl Record {
                 active.journal.record(entry);
             }
             Told::Diverted(diverted) => {
+                if diverted.is_empty() {
+                    observe::not_forwarded(queue_id);
+                    return;
+                }
                 self.log_diverted(active, diverted);
                 for one in diverted {
                     let mut entry = self.entry(journal::Pass::Front, journal::Action::Diverted);
@@ -336,6 +340,7 @@ impl Record {
             Action::GivenBack | Action::Returned => observe::given_back(&copy, back_to, reason),
             Action::Merged => observe::discarded(&copy, "merged"),
             Action::ReportForeign => observe::report_unreadable(queue_id, reason),
+            Action::ReportWaiting => observe::unknown_handoff(queue_id, "", "report-without-rule"),
             Action::ReportRead | Action::ReportGivenBack => {
                 if let Some(outcome) = report_action(decision.reason) {
                     let status = decision.status.as_deref();
@@ -348,7 +353,7 @@ impl Record {
                         status,
                     };
                     observe::report(&line);
-                } else {
+                } else if decision.action == Action::ReportRead {
                     observe::report_unreadable(queue_id, reason);
                 }
                 if decision.action == Action::ReportGivenBack {
@@ -377,6 +382,7 @@ fn journal_action(action: Action) -> journal::Action {
         Action::GivenBack | Action::Returned => journal::Action::GivenBack,
         Action::Merged | Action::ReportForeign => journal::Action::Discarded,
         Action::ReportRead | Action::ReportGivenBack => journal::Action::Report,
+        Action::ReportWaiting => journal::Action::Tempfail,
     }
 }
 

@@ -117,6 +117,22 @@ pub fn diverted(queue_id: Option<&str>, from: &Shown, copies: &[DivertedCopy<'_>
         .emit();
 }
 
+/// A recruiting address came in a form that no copy can be addressed with: it stays ordinary mail.
+pub fn not_forwarded(queue_id: Option<&str>) {
+    Line::message(Warning, queue_id)
+        .pair("alarm", "not-forwarded")
+        .pair("reason", "address-needs-quotes-or-is-too-long")
+        .emit();
+}
+
+/// The configuration names something that Postfix does not know of yet.
+pub fn needs_apply(what: &str) {
+    Line::program(Warning, "reload")
+        .pair("changed", what)
+        .pair("note", "run recruit-milter postfix --apply")
+        .emit();
+}
+
 /// Pass 1 had nothing to do.
 pub fn passed(queue_id: Option<&str>, recipients: usize) {
     // Most mail comes here, and most logs do not show it.

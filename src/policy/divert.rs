@@ -98,7 +98,9 @@ pub fn divert(
             if rule.local_copy {
                 builder.add_rcpt(to, Notify::Never, orcpt);
             } else {
-                builder.replace_rcpt(recipient.path.clone(), to, Notify::Never, orcpt);
+                let path = &recipient.path;
+                builder.replace_rcpt(path.clone(), to, Notify::Never, orcpt);
+                builder.also_spelled(path.without_route());
             }
             entry.handoff = Some(handoff);
         }

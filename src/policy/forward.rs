@@ -79,7 +79,11 @@ pub fn recipient(
     {
         let (base, extension) = split_extension(local, &rules.delimiters).unwrap_or((local, ""));
         if base.eq_ignore_ascii_case(bounce.local_part()) {
-            return Ok(Accepted::Report { token: Bounce::parse(extension, keys, now) });
+            let token = Bounce::parse(extension, keys, now);
+            if let Err(TokenError::UnknownKey(id)) = token {
+                return Err(Refusal::UnknownKey(id));
+            }
+            return Ok(Accepted::Report { token });
         }
     }
     let way = match () {
@@ -138,6 +142,8 @@ pub enum Action {
     ReportRead,
     /// A report of failure goes to the fallback, with the message in it.
     ReportGivenBack,
+    /// A report of failure on the only copy waits: its rule is not in the configuration.
+    ReportWaiting,
     /// A message to the bounce address that is no report on a copy of ours ends here.
     ReportForeign,
 }
@@ -153,6 +159,7 @@ impl Action {
             Self::Merged => "merged",
             Self::ReportRead => "report",
             Self::ReportGivenBack => "report-given-back",
+            Self::ReportWaiting => "report-waiting",
             Self::ReportForeign => "report-foreign",
         }
     }
@@ -298,9 +305,9 @@ fn handoff(
         Some(Reason::TooManyForged)
     } else if is_sealed(keys, arrival.facts) {
         Some(Reason::Sealed)
-    } else if kind == Kind::Test
+    } else if (kind == Kind::Test || is_ours(rules, arrival))
         && !token.flags.companion
-        && !budget.allow(address.as_str(), token.id, now, rules.loop_budget)
+        && !budget.allow(&rule.pattern.key(), token.id, now, rules.loop_budget)
     {
         Some(Reason::LoopBudget)
     } else {
@@ -309,6 +316,10 @@ fn handoff(
     let (plan, action) = match stays {
         Some(_) if token.flags.kept => (Plan::only(Reply::Discard), Action::KeptLocal),
         Some(_) => (give_back(rules, keys, arrival, token, address)?, Action::GivenBack),
+        // The leading copy may have spent its budget: then this one must not end here.
+        None if token.flags.companion && kind == Kind::Test => {
+            (give_back(rules, keys, arrival, token, address)?, Action::GivenBack)
+        }
         None if token.flags.companion => (Plan::only(Reply::Discard), Action::Merged),
         None => {
             (go_on(rules, keys, now, arrival, token, (rule, address, kind))?, Action::Forwarded)
@@ -420,6 +431,7 @@ fn on_report(
         Ok(_) | Err(TokenError::NotOurs) => {
             return Some(ends(Action::ReportForeign, Reason::NotOurs, None));
         }
+        // A key that is gone was answered with 4xx at the recipient.
         Err(TokenError::UnknownKey(_) | TokenError::Expired) => {
             return Some(ends(Action::ReportForeign, Reason::Expired, None));
         }
@@ -433,10 +445,13 @@ fn on_report(
         decision.system = Some(rules.system(rule).id.clone());
     }
     // A report that we cannot read may be one of failure, so it counts as one here.
-    if matches!(outcome, Outcome::Failed | Outcome::Unknown)
-        && !token.flags.kept
-        && let Some(fallback) = rule.and_then(|rule| rule.fallback.clone())
-    {
+    if matches!(outcome, Outcome::Failed | Outcome::Unknown) && !token.flags.kept {
+        let Some(fallback) = rule.and_then(|rule| rule.fallback.clone()) else {
+            // The only copy is in this report, and its rule is gone: it waits until there is one.
+            decision.plan = Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff));
+            decision.action = Action::ReportWaiting;
+            return Some(decision);
+        };
         let handoff = Handoff { way: Way::Return, id: token.id, flags: token.flags };
         decision.plan = give_back(rules, keys, arrival, &handoff, &fallback)?;
         decision.action = Action::ReportGivenBack;
@@ -457,6 +472,16 @@ fn kind(system: &System, arrival: &Arrival<'_>) -> Kind {
     } else {
         Kind::Mail
     }
+}
+
+/// Whether the message says that it comes from a recruiting address or from our bounce address: an
+/// answer to ourselves, as loops begin.
+fn is_ours(rules: &Rules, arrival: &Arrival<'_>) -> bool {
+    let bounce = rules.bounce.as_ref().map(Address::key);
+    let ours = |text: &str| {
+        rules.lookup(text).is_some() || bounce.as_ref().is_some_and(|b| *b == text.to_lowercase())
+    };
+    ours(&arrival.sender.printable()) || mailboxes(arrival.facts, "from").iter().any(|a| ours(a))
 }
 
 /// The applicant by the originator fields (RFC 5322 3.6.2), if exactly one mailbox is named.

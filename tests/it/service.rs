@@ -221,3 +221,40 @@ fn check_and_explain_answer_with_the_exit_codes_of_sysexits() {
     assert_eq!(json["copies"][0]["action"], "forwarded");
     assert_eq!(json["copies"][0]["envelope"]["to"][0], "acme-jobs@m-personio.example");
 }
+
+#[test]
+fn a_reload_that_postfix_does_not_know_of_is_refused() {
+    let site = Site::start();
+    let text = site.config_text();
+    site.daemon.configure(&text.replace("[handoff]\n", "[handoff]\ndomain = \"other.internal\"\n"));
+    site.daemon.signal(Signal::HUP);
+    let line = site.daemon.wait_for_log("error: reload: ");
+    assert!(line.contains("--apply"), "{line}");
+    send(&site, JOBS);
+    assert_eq!(site.inbound().len(), 1);
+}
+
+#[test]
+fn what_waits_for_pass_2_keeps_postfix_configured() {
+    let mut site = Site::start();
+    let etc = site.mx.config_dir();
+    let config = site.config.clone();
+    let remove = || {
+        let (config, etc) = (config.to_str().unwrap(), etc.to_str().unwrap());
+        command(&["postfix", "--remove", "--config", config, "--config-dir", etc]).status.code()
+    };
+    site.mx.set(&[("defer_transports", "recruit-handoff")]);
+    site.mx.reload();
+    Mail::new(ERIKA, &[JOBS], MESSAGE).send(site.mx.port());
+    site.mx.wait_for_mail(JOBS, 1);
+    assert_eq!(remove(), Some(1));
+    site.mx.set(&[("defer_transports", "")]);
+    site.mx.reload();
+    wait_until("the copy has gone on", LIMIT, || {
+        site.mx.flush();
+        site.inbound().len() == 1
+    });
+    site.settle();
+    assert_eq!(remove(), Some(0));
+    site.daemon.stop();
+}

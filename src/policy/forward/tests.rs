@@ -264,3 +264,38 @@ fn an_applicant_is_named_only_where_one_mailbox_is() {
         assert_eq!(found, applicant.map(|(a, s)| (a.to_owned(), s)), "{fields:?}");
     }
 }
+
+#[test]
+fn mail_that_claims_to_come_from_ourselves_is_within_the_budget_too() {
+    let mut budget = Budget::default();
+    let mut send = |n: u8, to: &str| {
+        let token = Handoff { id: TokenId { time: 1, nonce: [n; 6] }, ..token(Way::Forward, KEPT) };
+        let from = facts(&[("From", " jobs@acme.example")]);
+        decide(&handoff_to(to, token), "<jobs@acme.example>", &from, "", &mut budget).action
+    };
+    // Extensions share the budget of their address.
+    assert_eq!(send(1, "jobs+a@acme.example"), Action::Forwarded);
+    assert_eq!(send(2, "jobs+b@acme.example"), Action::Forwarded);
+    assert_eq!(send(3, "jobs+c@acme.example"), Action::KeptLocal);
+}
+
+#[test]
+fn a_companion_of_test_mail_does_not_rely_on_the_leading_copy() {
+    let token = token(Way::Forward, Flags { companion: true, ..GONE });
+    let r = handoff_to("karriere@acme.example", token);
+    let d = decide(&r, "<acme-jobs@m-personio.example>", &facts(&FROM), "", &mut Budget::default());
+    assert_eq!(d.action, Action::GivenBack);
+}
+
+#[test]
+fn a_failure_report_on_the_only_copy_waits_for_a_rule_that_is_gone() {
+    let tag = Bounce { id: ID, flags: GONE, rule: rule_tag("gone@acme.example") };
+    let tag = tag.extension(&keys()).unwrap();
+    let r = Recipient::plain(&format!("recruit-bounces+{tag}@handoff.internal"));
+    let body = "Content-Type: message/delivery-status\n\n\nAction: failed\n";
+    let d = decide(&r, "<>", &Facts::default(), body, &mut Budget::default());
+    assert_eq!(d.action, Action::ReportWaiting);
+    assert_eq!(d.plan, Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff)));
+    let other = Keys::new(vec![(9, vec![9; 32])]).unwrap();
+    assert_eq!(recipient(&rules(), &other, NOW, &r), Err(Refusal::UnknownKey(3)));
+}
