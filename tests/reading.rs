@@ -1,4 +1,4 @@
-//! Reading mail: the corpus and its score, mutations, and linearity.
+//! Reading mail: the corpus and its score, and mutations.
 //!
 //! The corpus is composed by a generator: clients (`reading/clients.rs`) times languages
 //! (`reading/words.rs`) times the forms of a body, and cases of their own (`reading/cases.rs`).
@@ -7,19 +7,34 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 #![allow(clippy::format_collect, clippy::format_push_string)] // plain, and fast enough here
 #![allow(clippy::many_single_char_names, clippy::too_many_lines)] // templates and tables
+#![allow(clippy::struct_excessive_bools)] // what happened to a mail, one by one
 
 #[path = "reading/cases.rs"]
 mod cases;
+#[path = "reading/chains.rs"]
+mod chains;
+#[path = "reading/charsets.rs"]
+mod charsets;
 #[path = "reading/clients.rs"]
 mod clients;
 #[path = "reading/compose.rs"]
 mod compose;
 #[path = "reading/fixtures.rs"]
 mod fixtures;
+#[path = "reading/kinds.rs"]
+mod kinds;
+#[path = "reading/later.rs"]
+mod later;
+#[path = "reading/mutate.rs"]
+mod mutate;
 #[path = "reading/outlook.rs"]
 mod outlook;
 #[path = "reading/score.rs"]
 mod score;
+#[path = "reading/shapes.rs"]
+mod shapes;
+#[path = "reading/strangers.rs"]
+mod strangers;
 #[path = "reading/traps.rs"]
 mod traps;
 #[path = "reading/words.rs"]

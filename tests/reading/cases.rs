@@ -1,8 +1,9 @@
 //! The corpus: every program in every language it speaks, in every form it writes.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use crate::clients::{CLIENTS, ClientRow, LATER, Original, Written};
+use crate::clients::{CLIENTS, ClientRow, Original, Written};
 use crate::compose::{Encoding, body, message};
+use crate::later::LATER;
 use crate::score::{Case, Client, Mark, Score, Truth};
 
 pub(crate) const COLLEAGUE: &str =
@@ -68,7 +69,7 @@ fn forwards_of_known_programs_are_read() {
     let score = Score::of(&cases);
     score.print();
     assert_eq!(score.total[Mark::Wrong as usize], 0);
-    assert!(score.right() >= 990, "{} per mille", score.right());
+    assert!(score.right() >= 999, "{} per mille", score.right());
 }
 
 #[test]
@@ -77,5 +78,5 @@ fn forwards_of_programs_met_later_are_read() {
     let score = Score::of(&cases);
     score.print();
     assert_eq!(score.total[Mark::Wrong as usize], 0);
-    assert!(score.right() >= 990, "{} per mille", score.right());
+    assert!(score.right() >= 999, "{} per mille", score.right());
 }

@@ -137,7 +137,7 @@ fn jens() -> Item {
     ])
 }
 
-fn items() -> Vec<(&'static str, Item, Truth)> {
+pub(crate) fn items() -> Vec<(&'static str, Item, Truth)> {
     let lena_truth = || Truth::One(LENA.into());
     let mut inline = jens();
     inline.texts.push((0x1000, "Von: Lena Hoffmann <lena@post-nord.example>\r\nGesendet: d\r\nAn: Jens\r\nBetreff: Bewerbung als Koch\r\n\r\nHallo".into()));

@@ -86,6 +86,11 @@ pub(crate) fn rules() -> Rules {
 
 /// Reads a mail as the program does.
 pub(crate) fn reading(mail: &[u8], from: Client, sender: Option<&str>) -> Reading {
+    read_cut(mail, from, sender, false)
+}
+
+/// Reads a mail that may have been cut.
+pub(crate) fn read_cut(mail: &[u8], from: Client, sender: Option<&str>, cut: bool) -> Reading {
     thread_local! {
         static RULES: (Rules, Vec<Verdict>) = (rules(), Verdict::usual());
     }
@@ -100,7 +105,7 @@ pub(crate) fn reading(mail: &[u8], from: Client, sender: Option<&str>) -> Readin
             limit: 1 << 20,
         };
         let message = Message::parse(mail);
-        read(&message.header, &message.body, false, &context)
+        read(&message.header, &message.body, cut, &context)
     })
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Attached {
     /// Its header.
     pub header: Header,
     inside: Inside,
+    /// Whether it was cut off.
+    cut: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub(super) struct Content {
     pub attached: Vec<Attached>,
     /// Whether everything was seen.
     pub complete: bool,
+    /// Whether the message goes on where it ends here.
+    pub cut: bool,
 }
 
 impl Text {
@@ -69,10 +73,12 @@ fn name(part: &Part<'_>) -> String {
 }
 
 impl Content {
-    /// Takes a message apart.
-    pub(super) fn of(header: &Header, body: &[u8]) -> Self {
+    /// Takes a message apart. Of a message that was cut the last line is not believed: an address
+    /// in it may go on.
+    pub(super) fn of(header: &Header, body: &[u8], truncated: bool) -> Self {
         let parts = walk(header, body, Limits::default());
-        let mut content = Self { complete: parts.complete, ..Self::default() };
+        let mut content =
+            Self { complete: parts.complete && !truncated, cut: truncated, ..Self::default() };
         for part in &parts.list {
             if content.attached.len() >= MAX_ATTACHED {
                 content.complete = false;
@@ -80,7 +86,26 @@ impl Content {
             }
             content.take(part);
         }
+        if truncated && let Some(last) = parts.list.last() {
+            content.drop_last_line(&name(last));
+        }
         content
+    }
+
+    fn drop_last_line(&mut self, part: &str) {
+        for text in [&mut self.plain.text, &mut self.html.text] {
+            let end = text.rfind(['\n', '>']).map_or(0, |at| at + 1);
+            text.truncate(end);
+        }
+        for attached in self.attached.iter_mut().filter(|a| a.part == part) {
+            attached.cut = true;
+            match &attached.inside {
+                Inside::Raw(body) if !body.is_empty() => (),
+                Inside::Raw(_) => _ = attached.header.fields.pop(),
+                // What is left of a container says little about what was in it.
+                Inside::Item(_) => attached.header.fields.clear(),
+            }
+        }
     }
 
     fn take(&mut self, part: &Part<'_>) {
@@ -114,6 +139,7 @@ impl Content {
             how: How::Attached,
             header,
             inside: Inside::Raw(body.to_vec()),
+            cut: false,
         });
     }
 
@@ -133,6 +159,7 @@ impl Content {
                 how,
                 header: item.header.clone(),
                 inside: Inside::Item(item),
+                cut: false,
             });
         }
     }
@@ -142,7 +169,7 @@ impl Attached {
     /// What the attached message holds itself.
     pub(super) fn content(&self) -> Content {
         match &self.inside {
-            Inside::Raw(body) => Content::of(&self.header, body),
+            Inside::Raw(body) => Content::of(&self.header, body, self.cut),
             Inside::Item(item) => {
                 let text = |kind: &str, text: &str| Text {
                     part: format!("{kind} in {}", self.part),

@@ -8,7 +8,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::{Source, Standing, Who, is_unread, without_via};
-use crate::mail::header::Header;
+use crate::mail::header::{Field, Header};
 use crate::mail::mailbox::{Mailbox, MailboxList};
 
 /// What a header says about its author.
@@ -63,9 +63,15 @@ pub(super) fn from_field(header: &Header) -> Author {
     }
 }
 
+/// The field of a name, if there is one only.
+fn the_only<'h>(header: &'h Header, name: &'static str) -> Option<&'h Field> {
+    let mut fields = header.all(name);
+    fields.next().filter(|_| fields.next().is_none())
+}
+
 /// The single mailbox of a field, if it has exactly one.
-fn only(header: &Header, field: &str) -> Option<Mailbox> {
-    let mut list = MailboxList::parse(&header.first(field)?.body).mailboxes;
+fn only(header: &Header, field: &'static str) -> Option<Mailbox> {
+    let mut list = MailboxList::parse(&the_only(header, field)?.body).mailboxes;
     (list.len() == 1).then(|| list.remove(0))
 }
 
@@ -90,8 +96,7 @@ pub(super) fn author(header: &Header, who: &Who<'_>, proven: bool) -> Author {
 }
 
 fn behind_board(mailbox: &Mailbox, sure: bool, header: &Header, who: &Who<'_>) -> Author {
-    let reply_to = header
-        .first("Reply-To")
+    let reply_to = the_only(header, "Reply-To")
         .map(|f| String::from_utf8_lossy(&f.body[..f.body.len().min(2000)]).into_owned());
     if let Some(behind) = who.behind_relay(mailbox, reply_to.as_deref()) {
         return Author::One {
@@ -133,8 +138,9 @@ fn behind_group(group: &Mailbox, header: &Header, who: &Who<'_>) -> Author {
     {
         return Author::Nobody("X-Original-From and X-Original-Sender name different authors");
     }
-    let mut replies =
-        header.first("Reply-To").map(|f| MailboxList::parse(&f.body).mailboxes).unwrap_or_default();
+    let mut replies = the_only(header, "Reply-To")
+        .map(|f| MailboxList::parse(&f.body).mailboxes)
+        .unwrap_or_default();
     // A group may want answers too.
     replies.retain(|m| who.standing(m) != Standing::Own && m.key() != group.key());
     let reply_to = (replies.len() == 1).then(|| replies.remove(0));

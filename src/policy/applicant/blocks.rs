@@ -7,19 +7,30 @@
 //! run into it. A separator or a run without an author is a block too, a nameless one: who wrote
 //! below it is not known, and nothing further down may stand in for him.
 //!
+//! A program whose labels are in no table writes the same shape: a run of lines with some label, in
+//! which the subject of the forward itself is repeated. Then every line with an address is a guess
+//! for the author.
+//!
 //! Must not know who is a colleague.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::labels::{Above, Role, above, bare_label, labelled};
+use super::labels::{Above, Role, above, bare_label, fold, labelled};
 use super::lines::{Line, Lines};
-use super::value::has_address;
+use super::shape::{
+    is_attribution, is_mailbox, is_open, join, may_be_above, room, unknown_label, unknown_role,
+};
+use super::value::{addresses, has_address};
+use crate::mail::mailbox::Mailbox;
 
 /// More blocks than this are not looked at.
 const MAX_BLOCKS: usize = 64;
+/// No block has more lines with labels.
+const MAX_RUN: usize = 40;
 /// How many lines below its separator a block may begin, blank ones not counted.
 const REACH: usize = 6;
 
 /// What a block says.
+#[allow(clippy::struct_excessive_bools)] // independent remarks, not a state
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Block {
     /// The first and the last of its lines.
@@ -42,6 +53,14 @@ pub(super) struct Block {
     pub above: Option<Above>,
     /// Whether the author stood in a line without a label.
     pub unlabelled: bool,
+    /// Where the author line is not known: the values that hold addresses, in order.
+    pub guesses: Vec<String>,
+    /// Whether it repeats the subject of the forward.
+    pub echo: bool,
+    /// Whether a second author line stands in it or next to it.
+    pub conflict: bool,
+    /// Whether less is there than a block has; then it may be none.
+    pub weak: bool,
     /// The language of its labels.
     pub language: &'static str,
 }
@@ -53,6 +72,10 @@ struct Entry {
     value: String,
     /// Whether a blank line came before it.
     gap: bool,
+    /// Whether another author line was found beside this one.
+    conflict: bool,
+    /// Whether this is no label at all.
+    stray: bool,
     /// How many lines follow that were taken for the rest of the value, and how long it was before.
     extra: usize,
     first_length: usize,
@@ -64,10 +87,15 @@ struct Separator {
     line: usize,
     /// How many lines with text came since.
     since: usize,
+    /// Whether a label came since: then the author has one too.
+    labels: bool,
+    depth: u32,
 }
 
 #[derive(Default)]
 struct Scanner {
+    /// The subject of the forward, folded, without its prefixes.
+    subject: String,
     blocks: Vec<Block>,
     run: Vec<Entry>,
     depth: u32,
@@ -76,9 +104,10 @@ struct Scanner {
     separator: Option<Separator>,
 }
 
-/// Finds all blocks, from top to bottom.
-pub(super) fn find(lines: &Lines<'_>) -> Vec<Block> {
-    let mut scanner = Scanner { wrapped: lines.wrapped, ..Scanner::default() };
+/// Finds all blocks, from top to bottom, in a forward with this subject.
+pub(super) fn find(lines: &Lines<'_>, subject: &str) -> Vec<Block> {
+    let mut scanner =
+        Scanner { subject: fold(subject), wrapped: lines.wrapped, ..Scanner::default() };
     for (number, line) in lines.list.iter().enumerate() {
         if line.text.is_empty() {
             scanner.blank();
@@ -106,6 +135,9 @@ impl Scanner {
     fn line(&mut self, number: usize, line: &Line<'_>) {
         let text = &*line.text;
         if !self.run.is_empty() && line.depth != self.depth {
+            if self.label(text).is_none() && self.stray(number) {
+                return;
+            }
             self.end_run(false);
         }
         if may_be_above(text)
@@ -113,7 +145,14 @@ impl Scanner {
         {
             self.end_run(false);
             self.end_separator();
-            self.separator = Some(Separator { above, language, line: number, since: 0 });
+            self.separator = Some(Separator {
+                above,
+                language,
+                line: number,
+                since: 0,
+                labels: false,
+                depth: line.depth,
+            });
         } else if text.starts_with(">>> ") && text.ends_with(">>>") && has_address(text) {
             self.end_run(false);
             self.unlabelled(number, line, text.trim_matches(['>', ' ']));
@@ -149,17 +188,29 @@ impl Scanner {
         if let Some(last) = self.run.last() {
             let loose = self.run.iter().all(|e| e.extra == 0);
             let gap = if last.value.is_empty() { 2 } else { 1 };
-            if self.blanks > 0 && (!loose || self.blanks > gap) {
+            // A block without blank lines is over at the first one, once it has said all.
+            let over = is_full(&self.run) && is_nameless(&self.run);
+            if self.blanks > 0 && (!loose || over || self.blanks > gap) {
                 self.end_run(false);
             }
         }
+        if self.run.len() >= MAX_RUN {
+            self.end_run(false);
+        }
         self.depth = depth;
+        if let Some(separator) =
+            self.separator.as_mut().filter(|_| !matches!(role, Role::Unknown | Role::Other))
+        {
+            separator.labels = true;
+        }
         self.run.push(Entry {
             role,
             language,
             line,
             value: value.to_owned(),
             gap: self.blanks > 0 && !self.run.is_empty(),
+            conflict: false,
+            stray: false,
             extra: 0,
             first_length: value.len(),
         });
@@ -169,23 +220,70 @@ impl Scanner {
         let (wrapped, blanks) = (self.wrapped, self.blanks);
         if let Some(last) = self.run.last_mut() {
             let text = &*line.text;
-            if last.value.is_empty() && blanks <= 2 {
+            let goes_on = is_open(&last.value) || (last.role == Role::Subject && blanks == 0);
+            if !goes_on && let Some(value) = unknown_label(text) {
+                self.labelled(number, line.depth, unknown_role(text), "", value);
+                return;
+            }
+            let misplaced = last.role == Role::From && !is_mailbox(text);
+            if last.value.is_empty() && blanks <= 2 && !misplaced {
                 text.clone_into(&mut last.value);
                 last.first_length = text.len();
                 return;
             }
-            if blanks == 0 && last.extra < room(last, text, wrapped) {
+            if blanks == 0 && last.extra < room(last.role, &last.value, text, wrapped) {
                 last.extra += 1;
                 join(&mut last.value, text);
                 return;
             }
-            let overflow = blanks == 0;
-            self.end_run(overflow);
+            if self.stray(number) {
+                self.foreign_author(text);
+                return;
+            }
+            self.end_run(blanks == 0);
         }
-        let near = self.separator.as_ref().is_some_and(|s| s.since <= 3 && self.run.is_empty());
+        if let Some(value) = unknown_label(&line.text) {
+            self.labelled(number, line.depth, unknown_role(&line.text), "", value);
+            return;
+        }
+        if let Some(last) = self.blocks.last_mut().filter(|b| b.unlabelled)
+            && number <= last.lines.1 + 3
+            && is_attribution(&line.text)
+        {
+            // Two author lines without labels: neither counts.
+            last.conflict = true;
+        }
+        let near = self.separator.as_ref().is_some_and(|s| {
+            s.since <= 3 && !s.labels && s.depth == line.depth && self.run.is_empty()
+        });
         if near && is_attribution(&line.text) {
             self.unlabelled(number, line, &line.text);
         }
+    }
+
+    /// A line or two between labels that are none of them do not end a block that has not yet said
+    /// all. Whether this is such a line.
+    fn stray(&mut self, number: usize) -> bool {
+        let strays = self.run.iter().filter(|e| e.stray).count();
+        let between = self.blanks == 0 && strays < 2 && !is_full(&self.run);
+        if between {
+            self.labelled(number, self.depth, Role::Other, "", "");
+            if let Some(last) = self.run.last_mut() {
+                last.stray = true;
+                // Nothing further is its value.
+                "?".clone_into(&mut last.value);
+            }
+        }
+        between
+    }
+
+    /// An address of somebody else right below the author line makes that doubtful.
+    fn foreign_author(&mut self, text: &str) {
+        let Some([.., author, _]) = self.run.get_mut(..) else {
+            return;
+        };
+        let known = |m: &Mailbox| addresses(&author.value).any(|a| a.key() == m.key());
+        author.conflict |= author.role == Role::From && addresses(text).any(|m| !known(&m));
     }
 
     /// An author line without a label, below a separator or between its own marks.
@@ -209,8 +307,33 @@ impl Scanner {
             last.value.truncate(last.first_length);
         }
         self.blanks = 0;
+        let run = std::mem::take(&mut self.run);
+        // Some write a blank line after each label, most none: so labels that stand alone belong
+        // together, and labels that stand in a group do, but not the ones to the others.
+        let mut pieces: Vec<Vec<Entry>> = Vec::new();
+        for entry in run {
+            match pieces.last_mut() {
+                Some(piece) if !entry.gap => piece.push(entry),
+                _ => pieces.push(vec![entry]),
+            }
+        }
+        let mut alone = Vec::new();
+        for mut piece in pieces {
+            if piece.len() == 1 {
+                alone.append(&mut piece);
+            } else {
+                self.part(std::mem::take(&mut alone));
+                self.part(piece);
+            }
+        }
+        self.part(alone);
+    }
+
+    /// Parts a run into blocks where a label comes for the second time.
+    fn part(&mut self, run: Vec<Entry>) {
+        let before = self.blocks.len();
         let mut block: Vec<Entry> = Vec::new();
-        for entry in std::mem::take(&mut self.run) {
+        for entry in run {
             let known = block.iter().position(|e| e.role == entry.role);
             match (entry.role, known) {
                 (Role::From | Role::To | Role::Subject, Some(at)) => {
@@ -218,6 +341,9 @@ impl Scanner {
                     if entry.role == Role::From && is_full(&block) {
                         self.emit(&std::mem::take(&mut block));
                         block.push(entry);
+                    } else if entry.role == Role::From {
+                        // Two author lines in one block: neither counts.
+                        block[at].conflict = true;
                     } else if !is_full(&block) && from.is_none_or(|from| from >= at) {
                         // What came so far was no block: a comment, a signature.
                         block.drain(..=at);
@@ -225,29 +351,52 @@ impl Scanner {
                     }
                 }
                 (Role::Date | Role::ReplyTo, Some(_)) => (),
-                (Role::From, None) if entry.gap && is_nameless(&block) => {
-                    self.emit(&std::mem::take(&mut block));
-                    block.push(entry);
-                }
                 _ => block.push(entry),
             }
+        }
+        let second = block.first().is_some_and(|e| e.role == Role::From);
+        if second && !is_full(&block) && self.blocks.len() > before {
+            // The author line of a block that has no other lines left: the one above it has two.
+            if let Some(last) = self.blocks.last_mut() {
+                last.conflict = true;
+            }
+            return;
         }
         self.emit(&block);
     }
 
     fn emit(&mut self, entries: &[Entry]) {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+        let labels = || entries.iter().filter(|e| !e.stray);
+        let (Some(first), Some(last)) = (labels().next(), labels().next_back()) else {
             return;
         };
         let count = told(entries);
         let from = entries.iter().find(|e| e.role == Role::From);
         let separated = self.separator.is_some();
-        let enough = match from {
-            Some(_) => count >= 2 || (separated && count >= 1),
-            None => count >= 3 || (separated && count >= 2),
+        let guesses: Vec<String> = labels()
+            .filter(|e| from.is_none() && e.role == Role::Unknown && has_address(&e.value))
+            .map(|e| e.value.clone())
+            .collect();
+        let echo = !self.subject.is_empty()
+            && labels().any(|e| {
+                matches!(e.role, Role::Subject | Role::Unknown) && fold(&e.value) == self.subject
+            });
+        let enough = if let Some(author) = from {
+            let dated = entries.iter().any(|e| e.role == Role::Date);
+            count >= 2 || (count == 1 && (separated || dated || has_address(&author.value)))
+        } else {
+            let likely = !guesses.is_empty() && labels().count() >= 3;
+            count >= 3 || (separated && count >= 2) || (likely && (count >= 2 || echo))
         };
         if !enough {
             return;
+        }
+        if let (Some(_), Some(last)) = (from, self.blocks.last_mut())
+            && last.unlabelled
+            && first.line <= last.lines.1 + REACH
+        {
+            // An author with a label right below one without: neither counts.
+            last.conflict = true;
         }
         let separator = self.separator.take();
         let value = |role: Role| {
@@ -268,8 +417,12 @@ impl Scanner {
                 .map(|e| e.value[..e.first_length].to_owned()),
             date: value(Role::Date),
             reply_to: value(Role::ReplyTo),
-            above: separator.map(|s| s.above),
+            above: separator.as_ref().map(|s| s.above),
             unlabelled: false,
+            guesses,
+            echo,
+            conflict: from.is_some_and(|e| e.conflict),
+            weak: from.is_some() && count < 2 && separator.is_none(),
             language: from.unwrap_or(first).language,
         });
     }
@@ -302,66 +455,13 @@ fn is_nameless(entries: &[Entry]) -> bool {
     told(entries) == 3 && entries.iter().skip(1).all(|e| !e.gap)
 }
 
-/// How many further lines a value may have, seeing the next one.
-fn room(entry: &Entry, next: &str, wrapped: bool) -> usize {
-    let open = is_open(&entry.value);
-    match entry.role {
-        Role::From if open || !has_address(&entry.value) => 4,
-        Role::From if next.starts_with(['<', '[', '(']) => 2,
-        Role::From => usize::from(wrapped) * 2,
-        Role::To | Role::Other => 60,
-        Role::Subject if wrapped => 3,
-        Role::Date if wrapped => 1,
-        Role::ReplyTo => 2,
-        _ => 0,
-    }
-}
-
-/// Whether a bracket is open at the end.
-fn is_open(value: &str) -> bool {
-    let after = |open, close| match (value.rfind(open), value.rfind(close)) {
-        (Some(open), Some(close)) => open > close,
-        (open, _) => open.is_some(),
-    };
-    after('<', '>') || after('[', ']')
-}
-
-/// Puts a wrapped line behind a value. Inside a bracket there are no spaces.
-fn join(value: &mut String, next: &str) {
-    if value.len() > super::lines::MAX_LINE {
-        return;
-    }
-    let inside = is_open(value) && !value.ends_with(' ');
-    if !(inside || value.is_empty()) {
-        value.push(' ');
-    }
-    value.push_str(next);
-}
-
-/// A quick look before the words of a line are compared.
-fn may_be_above(text: &str) -> bool {
-    text.len() <= 400
-        && (text.starts_with(['-', '_', '=', '*', '#', '~', '–', '—', '+', '·'])
-            || text.ends_with([':', '：', '-', '.'])
-            || text.len() <= 72)
-}
-
-/// `On Monday, 3 March, Lena <lena@post.example> wrote:`, `Lena <...> on 03/03/2025 10:15`, `Lena
-/// <...>`: a line that names an author and nothing else.
-fn is_attribution(text: &str) -> bool {
-    let time = text.as_bytes().windows(4).any(|w| {
-        w[0].is_ascii_digit() && w[1] == b':' && w[2].is_ascii_digit() && w[3].is_ascii_digit()
-    });
-    (time || text.ends_with([':', '：', '>'])) && text.len() <= 300 && has_address(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::lines::of_text;
     use super::*;
 
     fn authors(text: &str) -> Vec<String> {
-        let blocks = find(&of_text(text));
+        let blocks = find(&of_text(text), "");
         blocks.into_iter().map(|b| b.from.unwrap_or_else(|| "-".into())).collect()
     }
 
@@ -440,7 +540,7 @@ mod tests {
 
     #[test]
     fn the_subject_ends_where_the_letter_begins() {
-        let subject = |t: &str| find(&of_text(t))[0].subject.clone().unwrap();
+        let subject = |t: &str| find(&of_text(t), "")[0].subject.clone().unwrap();
         let head = "Von: L <l@x>\nGesendet: d\nAn: b@y\nBetreff: Bewerbung als\n";
         assert_eq!(subject(&format!("{head}Koch\n\nSehr geehrte")), "Bewerbung als Koch");
         assert_eq!(

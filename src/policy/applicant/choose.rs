@@ -7,7 +7,7 @@
 
 use super::blocks::Block;
 use super::labels::{Above, prefixes};
-use super::value::{Named, addresses, author};
+use super::value::{Named, addresses, author, has_tail};
 use super::{Standing, Who, is_unread, without_via};
 use crate::mail::mailbox::Mailbox;
 
@@ -50,8 +50,16 @@ pub(super) fn choose(blocks: &[Block], who: &Who<'_>) -> Outcome {
     let mut skipped = None;
     for (at, block) in blocks.iter().enumerate() {
         let Some(from) = &block.from else {
-            return nobody("the author line is missing", true, block);
+            match guess(block, who) {
+                Guess::Person(person) => return Outcome::Person(*person),
+                Guess::Colleagues => skipped = Some(block),
+                Guess::Nobody => return nobody("the author line is missing", true, block),
+            }
+            continue;
         };
+        if block.conflict {
+            return nobody("there are two author lines", false, block);
+        }
         let (mailbox, sure) = match read(from, block) {
             Named::One { mailbox, sure } => (mailbox, sure),
             Named::NoAddress => return nobody("the author line holds no address", true, block),
@@ -71,15 +79,14 @@ pub(super) fn choose(blocks: &[Block], who: &Who<'_>) -> Outcome {
             }
             Standing::Colleague => skipped = Some(block),
             Standing::Own => {
-                if let Some(person) = through_group(&mailbox, block, who) {
-                    return Outcome::Person(person);
-                }
                 // Mail that the company sent to somebody outside is a link of the chain; mail that
                 // a group address seems to have written hides its author.
                 let sent_out = addresses(&block.to).any(|m| who.standing(&m) == Standing::Outside);
                 let via = mailbox.name.as_deref().is_some_and(|n| without_via(n) != n);
                 if via || !sent_out {
-                    return nobody("the author line holds the company's own address", true, block);
+                    let why = "the author line holds the company's own address";
+                    return through_group(&mailbox, block, who)
+                        .map_or_else(|| nobody(why, true, block), Outcome::Person);
                 }
                 skipped = Some(block);
             }
@@ -88,9 +95,50 @@ pub(super) fn choose(blocks: &[Block], who: &Who<'_>) -> Outcome {
     skipped.map_or(Outcome::Nothing, |block| nobody("only colleagues are named", false, block))
 }
 
+enum Guess {
+    Person(Box<Person>),
+    Colleagues,
+    Nobody,
+}
+
+/// The author of a block with labels that are in no table: the first address in it, if that is
+/// somebody outside and everybody else is one of us.
+fn guess(block: &Block, who: &Who<'_>) -> Guess {
+    let mut named = Vec::new();
+    for value in &block.guesses {
+        match author(value) {
+            Named::One { mailbox, .. } if !has_tail(value) => named.push(mailbox),
+            _ => return Guess::Nobody,
+        }
+    }
+    let outside = named
+        .iter()
+        .chain(&addresses(&block.to).collect::<Vec<_>>())
+        .filter(|m| who.standing(m) == Standing::Outside)
+        .count();
+    let [first, ..] = &named[..] else {
+        return Guess::Nobody;
+    };
+    match outside {
+        0 => Guess::Colleagues,
+        1 if who.standing(first) == Standing::Outside && !is_unread(first) => {
+            Guess::Person(Box::new(Person {
+                mailbox: first.clone(),
+                block: block.clone(),
+                sure: false,
+                review: !block.echo,
+            }))
+        }
+        _ => Guess::Nobody,
+    }
+}
+
 /// An author line; in a line without a label a date may stand where the name is expected.
 fn read(from: &str, block: &Block) -> Named {
     let mut named = author(from);
+    if !block.unlabelled && matches!(named, Named::One { .. }) && has_tail(from) {
+        return Named::Unclear;
+    }
     if block.unlabelled
         && let Named::One { mailbox, .. } = &mut named
     {
@@ -152,11 +200,15 @@ fn outside(mailbox: Mailbox, sure: bool, at: usize, blocks: &[Block], who: &Who<
     let mut person = Person {
         mailbox,
         sure: sure && !(block.unlabelled && block.above.is_none()),
-        review: false,
+        // Half a block may be a note of the colleague's.
+        review: block.weak,
         block,
     };
     let mut beside: Vec<Person> = Vec::new();
     for other in &blocks[at + 1..] {
+        if other.weak {
+            continue;
+        }
         if is_below(&person, other) {
             break;
         }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::languages::{FORWARD_PREFIXES, LANGUAGES, REPLY_PREFIXES, TAGS};
+use super::languages::{CONTACTS, FORWARD_PREFIXES, LANGUAGES, REPLY_PREFIXES, TAGS};
 use crate::mail::mailbox::is_invisible;
 
 /// No label is longer, in characters.
@@ -22,6 +22,8 @@ pub(super) enum Role {
     Subject,
     ReplyTo,
     Other,
+    /// A label that is in no table.
+    Unknown,
 }
 
 /// What a line above a message says about it.
@@ -50,6 +52,7 @@ struct Index {
     forward: Vec<String>,
     reply: Vec<String>,
     tags: Vec<String>,
+    contacts: Vec<String>,
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(Index::build);
@@ -68,6 +71,7 @@ impl Index {
             forward: words(FORWARD_PREFIXES).collect(),
             reply: words(REPLY_PREFIXES).collect(),
             tags: words(TAGS).collect(),
+            contacts: words(CONTACTS).collect(),
         };
         for language in LANGUAGES {
             let columns = [
@@ -164,6 +168,11 @@ fn base(c: char) -> char {
 /// What a label means, and in which language.
 pub(super) fn label(text: &str) -> Option<(Role, &'static str)> {
     INDEX.labels.get(&fold(text)).copied()
+}
+
+/// Whether a label stands before addresses in signatures.
+pub(super) fn is_contact(label: &str) -> bool {
+    INDEX.contacts.contains(&fold(label))
 }
 
 /// A line of the form `Label: value`: its role, its language and the value.

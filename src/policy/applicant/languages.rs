@@ -548,6 +548,9 @@ pub(super) const FORWARD_PREFIXES: &str = "fw|fwd|wg|tr|rv|enc|i|doorst|vl|vb|vs
 /// See [`FORWARD_PREFIXES`].
 pub(super) const REPLY_PREFIXES: &str = "re|aw|sv|antw|vs|ref|odp|ynt|yanıt|απ|απάντηση|r|res|rif|rép|rep|réf|atb|vá|válasz|回复|答复|回覆|答覆|返信|회신|답장|השב|תשובה|رد|الرد|bls|balas|tl|trả lời|ats|at|вд|відповідь|відп|ha|нa|отг|отговор|ответ|odg|od|vast|svar|resp|ré|antwort|reply|σχετ|b|betr|ynt.|re.|tx|ตอบกลับ|ans";
 
+/// Labels of addresses in signatures and forms; no program writes them above a message.
+pub(super) const CONTACTS: &str = "e-mail|email|mail|e mail|e-mail-adresse|mailadresse|mailto|kontakt|contact|courriel|mél|adresse|correo|correo electrónico|correu|posta elettronica|indirizzo|e-mailadres|e-post|epost|e-postadress|sähköposti|poczta|adres|e-pošta|pošta|e-posta|eposta|e-pasts|el. paštas|el. paštas|имейл|почта|эл. почта|электронная почта|пошта|ел. пошта|ηλεκτρονικό ταχυδρομείο|דוא\"ל|אימייל|البريد الإلكتروني|メール|メールアドレス|邮箱|电子邮件|電郵|電子郵件|이메일|메일|thư điện tử|surel|skype|teams|web|www|support|hilfe|help|reply|unsubscribe|abmelden|von unten";
+
 /// Automatic markings that a gateway puts before a subject or a name; text in square brackets is
 /// skipped anyway.
 pub(super) const TAGS: &str = "extern|external|ext|externe mail|externe e-mail|external email|external mail|externo|esterno|externí|zewnętrzny|spam|spam?|suspected spam|achtung extern|caution|warning|vorsicht extern|*external*|outside|mail extern|extern mail|ulkoinen|ekstern|eksternt|külső|внешнее|vnější|dış|외부|外部";

@@ -98,10 +98,16 @@ impl Properties {
         if !class.starts_with("ipm.note") && class != "ipm" {
             return None;
         }
-        let mut header =
-            Message::parse(self.text(id::HEADERS).unwrap_or_default().as_bytes()).header;
+        let came_with = self.text(id::HEADERS).unwrap_or_default();
+        // Exchange puts a line of its own above what it received.
+        let received = match came_with.split_once('\n') {
+            Some((first, rest)) if first.starts_with("Microsoft Mail Internet Headers") => rest,
+            _ => came_with,
+        };
+        let mut header = Message::parse(received.as_bytes()).header;
         header.fields.retain(|f| !f.name.to_ascii_lowercase().starts_with(b"content-"));
-        if header.first("From").is_none() {
+        // A header that lost its author is no reason to take somebody else's word for it.
+        if came_with.is_empty() {
             header = self.made_header();
         }
         Some(Item {

@@ -28,6 +28,7 @@ mod lines;
 mod mapi;
 mod relays;
 mod resolve;
+mod shape;
 mod trust;
 mod value;
 mod who;

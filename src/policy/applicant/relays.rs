@@ -222,10 +222,5 @@ pub(super) const BOARD_WORDS: &[&str] = &[
     "jobmail",
     "jobalert",
     "bewerberportal",
-    "emploi",
-    "empleo",
-    "praca",
-    "recruit",
     "talentmail",
-    "jobs",
 ];

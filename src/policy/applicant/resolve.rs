@@ -10,7 +10,7 @@ use super::choose::{Outcome, Person, agree, choose};
 use super::html::of_html;
 use super::labels::{Prefixes, prefixes};
 use super::lines::{Lines, of_text};
-use super::trust::Trust;
+use super::trust::{Trust, is_forged};
 use super::{
     Applicant, Clue, Confidence, Context, Original, Reading, Source, Standing, Who, forward, marks,
 };
@@ -51,8 +51,8 @@ pub(super) fn colleague(
 ) -> Reading {
     let who = context.who();
     let (marks, outer) = marks(header);
-    let opened = Content::of(header, body);
-    let complete = opened.complete && !truncated;
+    let opened = Content::of(header, body, truncated);
+    let complete = opened.complete;
     let resolved = resolve(&opened, &who, &outer, 0);
     let answered = recipients(header, &who);
     let mut reading = judge(resolved, marks, &answered).unwrap_or_else(|| {
@@ -78,8 +78,13 @@ fn recipients(header: &Header, who: &Who<'_>) -> Vec<Mailbox> {
 fn resolve(content: &Content, who: &Who<'_>, outer: &str, depth: usize) -> Resolved {
     let mut resolved = Resolved::default();
     let mut bare = false;
-    match inline(content, who) {
+    match inline(content, who, outer) {
         (_, Outcome::Nothing) => (),
+        (text, Outcome::Person(person)) if content.cut && person.block.from.is_none() => {
+            let clue = clue(text, &person.block, "the block may go on");
+            let original = original(&person.block, outer);
+            resolved.unnamed.push((clue, How::Inline, original));
+        }
         (text, Outcome::Person(person)) => resolved.found.push(in_text(person, text, outer)),
         (text, Outcome::Several(all)) => {
             resolved.found.extend(all.into_iter().map(|p| in_text(p, text, outer)));
@@ -106,8 +111,8 @@ fn resolve(content: &Content, who: &Who<'_>, outer: &str, depth: usize) -> Resol
 }
 
 /// What text and HTML of a message say together, and which of the two is shown as evidence.
-fn inline<'c>(content: &'c Content, who: &Who<'_>) -> (&'c Text, Outcome) {
-    let read = |lines: &Lines<'_>| choose(&find(lines), who);
+fn inline<'c>(content: &'c Content, who: &Who<'_>, outer: &str) -> (&'c Text, Outcome) {
+    let read = |lines: &Lines<'_>| choose(&find(lines, outer), who);
     let text = of_text(&content.plain.text);
     let text = if text.is_blank() { Outcome::Nothing } else { read(&text) };
     let html = read(&of_html(&content.html.text));
@@ -136,6 +141,7 @@ fn clue(text: &Text, block: &Block, what: &str) -> Clue {
 
 fn in_text(person: Person, text: &Text, outer: &str) -> Found {
     let shape = match (person.block.unlabelled, person.block.above) {
+        _ if person.block.from.is_none() => "a header block with unknown labels",
         (true, _) => "an author line without a label",
         (false, Some(_)) => "a header block below a separator",
         (false, None) => "a header block",
@@ -180,6 +186,9 @@ fn in_attached(attached: &Attached, who: &Who<'_>, depth: usize, resolved: &mut 
             }
             Standing::Doubtful => {
                 unnamed("the author has an address in a subdomain of the company");
+            }
+            _ if is_forged(&attached.header, &mailbox, who.rules.authserv_id.as_deref()) => {
+                unnamed("Authentication-Results says that the author is forged");
             }
             _ if depth >= MAX_DEPTH => unnamed("forwards are nested too deeply"),
             Standing::Own | Standing::Colleague => {

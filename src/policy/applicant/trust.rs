@@ -35,6 +35,11 @@ pub(super) fn trust(header: &Header, from: &Mailbox, context: &Context<'_>) -> T
     Trust { colleague: true, why }
 }
 
+/// Whether an Authentication-Results field says that an author's domain was forged.
+pub(super) fn is_forged(header: &Header, from: &Mailbox, ours: Option<&str>) -> bool {
+    results(header, &domain_key(from.domain()), ours) == Verdict::Fail
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Pass,

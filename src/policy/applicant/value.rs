@@ -48,9 +48,15 @@ struct Found {
 pub(super) fn author(value: &str) -> Named {
     let value = cut(value, MAX_VALUE);
     let found = find(value);
-    let Some(first) = found.first() else {
+    // An X.500 address is the company's own directory speaking; what else stands there is no address.
+    let x500 = ["/cn=", "/o="].iter().any(|part| value.to_ascii_lowercase().contains(part));
+    let Some(first) = found.first().filter(|_| !x500) else {
         return Named::NoAddress;
     };
+    // A bracket that does not close was cut, and the address in it perhaps too.
+    if value.rfind('<').is_some_and(|at| !value[at..].contains('>')) {
+        return Named::Unclear;
+    }
     if let Some(end) = after_behalf(value) {
         let behind: Vec<_> = found.iter().filter(|f| f.start >= end).collect();
         return match behind.first() {
@@ -69,6 +75,24 @@ pub(super) fn author(value: &str) -> Named {
     choose(value, &found)
 }
 
+/// Whether words follow the last address that are not in brackets: then more is said than who it
+/// was.
+pub(super) fn has_tail(value: &str) -> bool {
+    let value = cut(value, MAX_VALUE);
+    let Some(last) = find(value).pop() else {
+        return false;
+    };
+    let mut depth = 0;
+    value[last.end..].chars().any(|c| {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            _ => (),
+        }
+        depth <= 0 && c.is_alphabetic()
+    })
+}
+
 /// Several different addresses.
 fn choose(value: &str, found: &[Found]) -> Named {
     let shown: Vec<_> = found.iter().filter(|f| !f.link).collect();
@@ -84,7 +108,8 @@ fn choose(value: &str, found: &[Found]) -> Named {
         // What stands before the bracket is a display name, even if it looks like an address; but
         // not where a list is meant.
         let before = &value[..angle[0].start];
-        if !before.contains([',', ';']) || before.matches('"').count() == 2 {
+        let links = found.iter().any(|f| f.link);
+        if !links && (!before.contains([',', ';']) || before.matches('"').count() == 2) {
             return Named::One { mailbox: last.mailbox.clone(), sure: false };
         }
     }
