@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use recruit_milter::milter::seam::{Pass, Stage};
@@ -154,7 +155,9 @@ const DEADLINE: Duration = Duration::from_millis(200);
 struct Rig {
     site: Site,
     inside: Option<Hooked>,
-    stopped: Option<Instant>,
+    /// Since when the milter is stopped: set where SIGSTOP is sent, which on a busy machine can be
+    /// long after the message was.
+    stopped: Arc<Mutex<Option<Instant>>>,
     sent: u32,
 }
 
@@ -183,7 +186,7 @@ impl Rig {
         let rare = ["queue_run_delay", "minimal_backoff_time", "maximal_backoff_time"];
         site.mx.set(&rare.map(|name| (name, "600s")));
         site.mx.reload();
-        Self { site, inside: None, stopped: None, sent: 0 }
+        Self { site, inside: None, stopped: Arc::default(), sent: 0 }
     }
 
     /// Puts the milter into this process, where its seam is.
@@ -207,7 +210,13 @@ impl Rig {
         let fault = match outside {
             Outside::Kill => signal(Signal::KILL),
             Outside::Term => signal(Signal::TERM),
-            Outside::Stop => signal(Signal::STOP),
+            Outside::Stop => {
+                let (pid, stopped) = (pid(), Arc::clone(&self.stopped));
+                Fault::Call(Box::new(move || {
+                    kill_process(pid, Signal::STOP).unwrap();
+                    *stopped.lock().unwrap() = Some(Instant::now());
+                }))
+            }
             Outside::Cut => Fault::Cut,
             Outside::Tear => Fault::Tear,
             Outside::Slow => Fault::Delay(SLOW),
@@ -228,12 +237,12 @@ impl Rig {
         if self.inside.is_some() {
             return;
         }
-        if let Some(since) = self.stopped
-            && since.elapsed() > STOPPED
-        {
+        let mut stopped = self.stopped.lock().unwrap();
+        if stopped.is_some_and(|since| since.elapsed() > STOPPED) {
             self.site.daemon.signal(Signal::CONT);
-            self.stopped = None;
+            *stopped = None;
         }
+        drop(stopped);
         if !self.site.daemon.is_running() {
             self.site.daemon.start();
         }
@@ -309,10 +318,8 @@ impl Rig {
         envelope: &Envelope,
     ) -> Result<Entry, String> {
         self.tend();
-        self.stopped = (outside == Outside::Stop).then(Instant::now);
         self.arm(moment, outside);
         let result = self.send_through(envelope);
-        self.stopped = None;
         if self.proxy(moment.pass).disarm() {
             return Err("the moment never came".to_owned());
         }
