@@ -370,7 +370,7 @@ fn undecided(record: Record) -> (Plan, Record) {
 
 fn pass_of(way: Way) -> journal::Pass {
     match way {
-        Way::Forward => journal::Pass::Handoff,
+        Way::Forward | Way::Unwrap => journal::Pass::Handoff,
         Way::Return => journal::Pass::Return,
     }
 }

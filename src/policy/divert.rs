@@ -81,6 +81,7 @@ pub fn divert(
             authenticated: origin.authenticated,
             internal: origin.internal,
             companion,
+            unwrapped: false,
         };
         let mut entry = Diverted {
             address: address.clone(),

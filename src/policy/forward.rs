@@ -14,7 +14,7 @@ use super::keys::Keys;
 use super::report::{self, Outcome, Report};
 use super::rules::{AddressRule, Rules, System};
 use super::seal::{ADDRESS, APPLICANT, ENVELOPE_SENDER, KIND, SYSTEM, is_sealed, seal};
-use super::token::{Bounce, Handoff, TokenError, TokenId, Way, rule_tag};
+use super::token::{Bounce, Handoff, TokenError, TokenId, UNWRAP_LETTER, Way, rule_tag};
 use crate::mail::address::split_extension;
 use crate::mail::{Address, FieldBody, Notify, Orcpt, OwnField, OwnName, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
@@ -87,6 +87,7 @@ pub fn recipient(
         }
     }
     let way = match () {
+        () if is(&rules.handoff_domain) && leads_to_agent(local) => Way::Unwrap,
         () if is(&rules.handoff_domain) => Way::Forward,
         () if is(&rules.return_domain) => Way::Return,
         () => return Err(Refusal::NotOurs),
@@ -97,10 +98,15 @@ pub fn recipient(
         TokenError::NotOurs | TokenError::Expired => Refusal::NotOurs,
     })?;
     // What is on its way back gets there, whatever became of the configuration meanwhile.
-    if way == Way::Forward && rules.lookup(address.as_str()).is_none() {
+    if way != Way::Return && rules.lookup(address.as_str()).is_none() {
         return Err(Refusal::UnknownAddress);
     }
     Ok(Accepted::Handoff { token, address })
+}
+
+/// Whether a local-part in the handoff domain is, by its first letter, one that leads to the agent.
+fn leads_to_agent(local: &str) -> bool {
+    local.chars().next().is_some_and(|first| first.eq_ignore_ascii_case(&UNWRAP_LETTER))
 }
 
 /// What kind of mail a copy is.

@@ -14,7 +14,7 @@ fn token(way: Way, flags: Flags) -> Handoff {
 
 fn handoff_to(to: &str, token: Handoff) -> Recipient {
     let domain =
-        if token.way == Way::Forward { "handoff.internal" } else { "return.handoff.internal" };
+        if token.way == Way::Return { "return.handoff.internal" } else { "handoff.internal" };
     let local = token.local_part(&keys(), &address(to)).unwrap();
     let mut r = Recipient::plain(&format!("{local}@{domain}"));
     r.args.push(format!("ORCPT={}", Orcpt::new(address(to))).into_bytes());
@@ -41,7 +41,8 @@ fn decide(r: &Recipient, sender: &str, facts: &Facts, body: &str, budget: &mut B
     forward(&rules(), &keys(), NOW, &arrival, budget).unwrap()
 }
 
-const KEPT: Flags = Flags { kept: true, authenticated: false, internal: false, companion: false };
+const KEPT: Flags =
+    Flags { kept: true, authenticated: false, internal: false, companion: false, unwrapped: false };
 const GONE: Flags = Flags { kept: false, ..KEPT };
 const FROM: [(&str, &str); 2] = [("From", " Erika <erika@example.org>"), ("Message-ID", " <1@x>")];
 
@@ -73,6 +74,13 @@ fn a_copy_goes_on_with_our_fields_and_a_bounce_address() {
             r.path.printable()
         )
     );
+}
+
+#[test]
+fn what_the_agent_could_not_unwrap_goes_on_as_it_is() {
+    let r = handoff_to("jobs@acme.example", token(Way::Unwrap, KEPT));
+    let d = decide(&r, "<bob@acme.example>", &facts(&FROM), "", &mut Budget::default());
+    assert_eq!((d.action, d.reason), (Action::Forwarded, Reason::Rule));
 }
 
 #[test]
