@@ -71,3 +71,4 @@ pub mod observe;
 pub mod plan;
 pub mod policy;
 pub mod postfix;
+pub mod submit;
