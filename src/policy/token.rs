@@ -53,7 +53,7 @@ impl fmt::Display for TokenId {
 
 /// What pass 1 knows and pass 2 cannot find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[allow(clippy::struct_excessive_bools)] // four independent facts, one bit each
+#[allow(clippy::struct_excessive_bools)] // independent facts, one bit each
 pub struct Flags {
     /// The recruiting address keeps a copy of its own.
     pub kept: bool,
@@ -64,6 +64,8 @@ pub struct Flags {
     /// Another recruiting address of the same message already leads a copy to the same system; this
     /// one only watches over its own local delivery.
     pub companion: bool,
+    /// On its way back: to the person who looks at such mail, not to the recruiting address.
+    pub person: bool,
 }
 
 impl Flags {
@@ -72,11 +74,18 @@ impl Flags {
             | u8::from(self.authenticated) << 1
             | u8::from(self.internal) << 2
             | u8::from(self.companion) << 3
+            | u8::from(self.person) << 5
     }
 
     fn from_octet(octet: u8) -> Self {
         let bit = |n: u8| octet >> n & 1 == 1;
-        Self { kept: bit(0), authenticated: bit(1), internal: bit(2), companion: bit(3) }
+        Self {
+            kept: bit(0),
+            authenticated: bit(1),
+            internal: bit(2),
+            companion: bit(3),
+            person: bit(5),
+        }
     }
 }
 
