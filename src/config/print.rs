@@ -8,6 +8,7 @@ use std::fmt::{Display, Write as _};
 use super::settings::{self as s, LANGUAGES, LEVELS, MASKINGS, Section, Setting, TARGETS, Words};
 use super::value::{SIZES, TIMES, in_units};
 use super::{Config, Socket};
+use crate::policy::kind::Kind;
 use crate::policy::rules::{AddressRule, System};
 
 impl Config {
@@ -27,6 +28,11 @@ impl Config {
         out.set(&s::DOMAINS, &list(&rules.internal_domains));
         out.set(&s::NETWORKS, &list(&rules.internal_networks));
         out.set_if(&s::AUTHSERV_ID, rules.authserv_id.as_ref());
+        out.section(Section::Reading);
+        let limit = u64::try_from(rules.reading.limit).unwrap_or(u64::MAX);
+        out.set(&s::READING_LIMIT, &text(in_units(limit, SIZES)));
+        out.set(&s::SPAM, &list(&rules.reading.verdicts));
+        out.set(&s::BOARDS, &list(&rules.reading.boards));
         if let Some(bounce) = &rules.bounce {
             out.section(Section::Bounces);
             out.set(&s::BOUNCE_ADDRESS, &text(bounce));
@@ -86,6 +92,12 @@ fn print_address(out: &mut Printer, rule: &AddressRule) {
     out.set(&s::LOCAL_COPY, &rule.local_copy.to_string());
     out.set_if(&s::FALLBACK, rule.fallback.as_ref());
     out.set_if(&s::OWNER, rule.owner.as_ref());
+    out.set_if(&s::PERSON, rule.person.as_ref());
+    let kinds: Vec<String> = Kind::ALL
+        .iter()
+        .map(|kind| format!("{} = {}", kind.word(), text(rule.actions.of(*kind).word())))
+        .collect();
+    out.set(&s::ADDRESS_KINDS, &format!("{{ {} }}", kinds.join(", ")));
 }
 
 /// Writes TOML. Writing to a String cannot fail.

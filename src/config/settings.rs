@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::value::{self, Complaints, Input, Items};
 use super::{Language, LogLevel, LogTarget, Masking, Socket};
 use crate::mail::Address;
+use crate::policy::kind::{Action, Kind, Verdict};
 use crate::policy::rules::{Network, Pattern};
 
 /// Where a setting stands.
@@ -22,6 +23,7 @@ pub(super) enum Section {
     System,
     Address,
     Internal,
+    Reading,
     Bounces,
     Seal,
     Loop,
@@ -30,13 +32,14 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Top,
         Self::Milter,
         Self::Handoff,
         Self::System,
         Self::Address,
         Self::Internal,
+        Self::Reading,
         Self::Bounces,
         Self::Seal,
         Self::Loop,
@@ -53,6 +56,7 @@ impl Section {
             Self::System => "system",
             Self::Address => "address",
             Self::Internal => "internal",
+            Self::Reading => "reading",
             Self::Bounces => "bounces",
             Self::Seal => "seal",
             Self::Loop => "loop",
@@ -176,6 +180,11 @@ settings! {
     FALLBACK: Address = Address "fallback", Example("\"hr@acme.example\""), value::address;
     /// Who hears when the address stops being verified.
     OWNER: Address = Address "owner", Example("\"hr@acme.example\""), value::address;
+    /// Who gets a copy of mail that somebody must see.
+    PERSON: Address = Address "person", Example("\"hr@acme.example\""), value::address;
+    /// What happens with which kind of mail to this address.
+    ADDRESS_KINDS: Items<(Vec<Kind>, Action)> = Address "kinds",
+        Example("{ auto-reply = \"forward\" }"), value::kinds;
 
     /// Domains whose members are colleagues.
     DOMAINS: Items<String> = Internal "domains", Example("[\"acme.example\"]"), value::domains;
@@ -183,6 +192,23 @@ settings! {
     NETWORKS: Items<Network> = Internal "networks", Default("[]"), value::networks;
     /// Whose Authentication-Results are believed.
     AUTHSERV_ID: String = Internal "authserv_id", Example("\"mx1.acme.example\""), value::authserv_id;
+
+    /// How much of a colleague's message is read, in octets.
+    READING_LIMIT: u64 = Reading "limit", Default("\"1M\""), |v| value::size(v, 64 << 10, 64 << 20);
+    /// The fields by which a spam filter says yes.
+    SPAM: Items<Verdict> = Reading "spam",
+        Default(concat!(
+            "[\"X-Spam-Flag: yes\", \"X-Spam-Status: yes\", \"X-Spam: yes\", ",
+            "\"X-Spamd-Result: default: true\", \"X-Rspamd-Action: reject\", ",
+            "\"X-Rspamd-Action: add header\", \"X-Barracuda-Spam-Flag: yes\", ",
+            "\"X-Forefront-Antispam-Report: *sfv:spm\"]",
+        )),
+        value::verdicts;
+    /// Domains of job boards besides those that are known.
+    BOARDS: Items<String> = Reading "boards", Default("[]"), value::domains;
+    /// What happens with which kind of mail.
+    KINDS: Items<(Vec<Kind>, Action)> = Reading "kinds",
+        Example("{ auto-reply = \"local\", spam = \"local\" }"), value::kinds;
 
     /// Where delivery reports on our copies go.
     BOUNCE_ADDRESS: Address = Bounces "address", Example("\"recruit-bounces@acme.example\""), value::address;

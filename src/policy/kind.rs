@@ -4,9 +4,9 @@
 //! [`applicant`](super::applicant). Must not know how mail goes on.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use super::applicant::Verdict;
 use crate::mail::header::{Header, relaxed};
 use crate::mail::mime::Typed;
 
@@ -52,12 +52,62 @@ pub enum Kind {
     Spam,
 }
 
+/// How a field of a spam filter says yes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The field's name.
+    pub field: String,
+    /// How its body begins, lower case.
+    pub begins: String,
+    /// What its body holds, lower case.
+    pub holds: String,
+}
+
+/// The fields of the filters that are met most.
+pub const USUAL_VERDICTS: [&str; 8] = [
+    "X-Spam-Flag: yes",
+    "X-Spam-Status: yes",
+    "X-Spam: yes",
+    "X-Spamd-Result: default: true",
+    "X-Rspamd-Action: reject",
+    "X-Rspamd-Action: add header",
+    "X-Barracuda-Spam-Flag: yes",
+    "X-Forefront-Antispam-Report: *sfv:spm",
+];
+
+impl Verdict {
+    /// Those of the filters that are met most.
+    pub fn usual() -> Vec<Self> {
+        USUAL_VERDICTS.iter().filter_map(|text| Self::parse(text)).collect()
+    }
+
+    /// Reads `Name: beginning of the body`, or `Name: *something in the body`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (field, body) = text.split_once(':')?;
+        let named = !field.is_empty() && field.bytes().all(|b| b.is_ascii_graphic());
+        let body = body.trim().to_lowercase();
+        let (begins, holds) = match body.strip_prefix('*') {
+            Some(inside) => (String::new(), inside.to_owned()),
+            None => (body, String::new()),
+        };
+        let sane = named && !(begins.is_empty() && holds.is_empty());
+        sane.then(|| Self { field: field.to_owned(), begins, holds })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let star = if self.holds.is_empty() { "" } else { "*" };
+        write!(f, "{}: {star}{}{}", self.field, self.begins, self.holds)
+    }
+}
+
 /// What happens with a kind of mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// It goes on to the recruiting system.
     Forward,
-    /// It goes on with a tag.
+    /// It goes on with a field that asks for somebody to look (`X-Recruiting-Review`).
     ForwardTagged,
     /// It stays in the local mailbox.
     LocalOnly,
@@ -134,7 +184,32 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What happens with which kind of mail: the default, and what was configured otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Actions(BTreeMap<Kind, Action>);
+
+impl Actions {
+    /// What happens with a kind.
+    pub fn of(&self, kind: Kind) -> Action {
+        self.0.get(&kind).copied().unwrap_or_else(|| kind.default_action())
+    }
+
+    /// Lets something else happen with a kind.
+    pub fn set(&mut self, kind: Kind, action: Action) {
+        self.0.insert(kind, action);
+    }
+
+    /// What was set, in the order of [`Kind::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = (Kind, Action)> {
+        self.0.iter().map(|(kind, action)| (*kind, *action))
+    }
+}
+
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 4] =
+        [Self::Forward, Self::ForwardTagged, Self::LocalOnly, Self::CopyToPerson];
+
     /// The word for it in configuration and output.
     pub fn word(self) -> &'static str {
         match self {
@@ -537,6 +612,16 @@ const CONFIRMATIONS: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_verdict_is_written_as_it_was_read() {
+        for text in USUAL_VERDICTS {
+            assert_eq!(Verdict::parse(text).unwrap().to_string(), text);
+        }
+        for bad in ["", "X-Spam", "X-Spam:", "X-Spam: *", ": yes", "X Spam: yes"] {
+            assert_eq!(Verdict::parse(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn every_kind_has_a_word_of_its_own() {

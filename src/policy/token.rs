@@ -67,6 +67,8 @@ pub struct Flags {
     pub companion: bool,
     /// The copy is the message that a colleague had attached to his, taken out by the agent.
     pub unwrapped: bool,
+    /// On its way back: to the person who looks at such mail, not to the recruiting address.
+    pub person: bool,
 }
 
 impl Flags {
@@ -76,6 +78,7 @@ impl Flags {
             | u8::from(self.internal) << 2
             | u8::from(self.companion) << 3
             | u8::from(self.unwrapped) << 4
+            | u8::from(self.person) << 5
     }
 
     fn from_octet(octet: u8) -> Self {
@@ -86,6 +89,7 @@ impl Flags {
             internal: bit(2),
             companion: bit(3),
             unwrapped: bit(4),
+            person: bit(5),
         }
     }
 }

@@ -65,6 +65,8 @@ pub(crate) fn rules() -> Rules {
         local_copy: true,
         fallback: None,
         owner: None,
+        person: None,
+        actions: recruit_milter::policy::kind::Actions::default(),
     };
     let rules = Rules {
         systems: vec![System {

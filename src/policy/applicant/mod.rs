@@ -38,6 +38,7 @@ use std::fmt;
 use self::author::Author;
 use self::trust::{Trust, trust};
 pub(crate) use self::who::{Standing, Who, is_unread, without_via};
+pub use super::kind::Verdict;
 use super::kind::{self, How, Kind};
 use super::rules::Rules;
 use crate::mail::header::Header;
@@ -51,39 +52,6 @@ pub struct Evidence {
     pub login: bool,
     /// The client's address is in one of the company's networks.
     pub internal_client: bool,
-}
-
-/// How a field of a spam filter says yes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The field's name.
-    pub field: String,
-    /// How its body begins, lower case.
-    pub begins: String,
-    /// What its body holds, lower case.
-    pub holds: String,
-}
-
-impl Verdict {
-    /// The fields of the filters that are met most.
-    pub fn usual() -> Vec<Self> {
-        let all = [
-            ("X-Spam-Flag", "yes", ""),
-            ("X-Spam-Status", "yes", ""),
-            ("X-Spam", "yes", ""),
-            ("X-Spamd-Result", "default: true", ""),
-            ("X-Rspamd-Action", "reject", ""),
-            ("X-Rspamd-Action", "add header", ""),
-            ("X-Barracuda-Spam-Flag", "yes", ""),
-            ("X-Forefront-Antispam-Report", "", "sfv:spm"),
-        ];
-        let verdict = |(field, begins, holds): (&str, &str, &str)| Self {
-            field: field.to_owned(),
-            begins: begins.to_owned(),
-            holds: holds.to_owned(),
-        };
-        all.into_iter().map(verdict).collect()
-    }
 }
 
 /// What a message is read against.
@@ -225,6 +193,8 @@ pub struct Reading {
     pub needs_review: bool,
     /// Whether the message is proven to be a colleague's.
     pub trusted_forwarder: bool,
+    /// Who passed the message on, if it is a colleague's.
+    pub forwarder: Option<Mailbox>,
     /// What is known of the message that was passed on.
     pub original: Option<Original>,
     /// What led here.
@@ -238,6 +208,7 @@ impl Reading {
             applicants: Vec::new(),
             needs_review: false,
             trusted_forwarder: false,
+            forwarder: None,
             original: None,
             clues: vec![Clue::header(why)],
         }
@@ -371,11 +342,12 @@ fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) 
         return done(Kind::Probe, "our own probe");
     }
     let key = from.map(Mailbox::key).unwrap_or_default();
-    if context.rules.systems.iter().any(|s| s.inbound.key() == key) {
-        let mut reading =
-            Reading::new(Kind::SystemTest, "the author is the system's inbound address");
-        reading.trusted_forwarder = false;
-        return Some(reading);
+    let is_inbound = |key: &str| context.rules.systems.iter().any(|s| s.inbound.key() == key);
+    if is_inbound(&key) {
+        return done(Kind::SystemTest, "the author is the system's inbound address");
+    }
+    if context.sender.is_some_and(|sender| is_inbound(&sender.to_lowercase())) {
+        return done(Kind::SystemTest, "the envelope sender is the system's inbound address");
     }
     if let Some(verdict) = kind::spam(header, context.verdicts) {
         return done(Kind::Spam, &format!("{} says so", verdict.field));

@@ -62,6 +62,7 @@ pub(super) fn colleague(
         original.subject = Some(outer).filter(|o| !o.is_empty());
     }
     reading.trusted_forwarder = true;
+    reading.forwarder = Some(from.clone());
     reading.clues.insert(0, Clue::header(trust.why));
     reading
 }
