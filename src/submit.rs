@@ -52,10 +52,10 @@ pub struct Submission<'a> {
 pub struct Content<'a>(&'a [u8]);
 
 impl<'a> Content<'a> {
-    /// A message that is new to Postfix. None if there is a NUL in it, which RFC 5321 4.5.2 does not
-    /// allow and which programs cut texts at.
-    pub fn new(bytes: &'a [u8]) -> Option<Self> {
-        (!bytes.contains(&0)).then_some(Self(bytes))
+    /// A message that is new to Postfix. A NUL in it is refused: RFC 5321 4.5.2 does not allow it, and
+    /// programs cut texts at it.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
+        if bytes.contains(&0) { Err(Error::Nul) } else { Ok(Self(bytes)) }
     }
 
     /// A message as Postfix itself has handed it to us, with whatever it let in.
@@ -139,6 +139,21 @@ pub enum Error {
     Refused(Step, lettre::transport::smtp::Error),
     /// The envelope sender cannot be written in a command.
     Sender,
+    /// The recipient cannot be made.
+    Recipient,
+    /// There is a NUL in the message.
+    Nul,
+}
+
+impl Error {
+    /// Whether the same message would be answered the same way again (5xx).
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Refused(_, error) => error.is_permanent(),
+            Self::Sender | Self::Nul => true,
+            Self::Unreachable(_) | Self::Timeout(_) | Self::Recipient => false,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -148,6 +163,8 @@ impl fmt::Display for Error {
             Self::Timeout(step) => write!(f, "no answer in time: {step}"),
             Self::Refused(step, error) => write!(f, "{step}: {error}"),
             Self::Sender => f.write_str("the envelope sender cannot be written in a command"),
+            Self::Recipient => f.write_str("the recipient cannot be made: is there a key?"),
+            Self::Nul => f.write_str("there is a NUL in the message"),
         }
     }
 }
@@ -157,7 +174,7 @@ impl std::error::Error for Error {
         match self {
             Self::Unreachable(error) => Some(error),
             Self::Refused(_, error) => Some(error),
-            Self::Timeout(_) | Self::Sender => None,
+            _ => None,
         }
     }
 }

@@ -19,9 +19,9 @@ use crate::milter::decide::Active;
 use crate::milter::notice::Notices;
 use crate::milter::probe::probe;
 use crate::milter::shell::Shell;
-use crate::milter::socket::{Bound, SocketError};
 use crate::milter::{Listen, serve};
 use crate::observe::{self, Logging};
+use crate::socket::{Bound, SocketError};
 
 /// How long the journal may take for its last lines.
 const LAST_LINES: Duration = Duration::from_secs(5);
@@ -235,6 +235,6 @@ fn unusable(index: usize, error: io::Error) -> SocketError {
     let fd = RawFd::try_from(index).map_or(-1, |index| index + 3);
     SocketError {
         socket: format!("descriptor {fd}"),
-        problem: crate::milter::socket::Problem::Unusable(error),
+        problem: crate::socket::Problem::Unusable(error),
     }
 }

@@ -226,6 +226,32 @@ pub fn invalid_handoff(queue_id: Option<&str>, recipient: &str, reason: &str) {
         .emit();
 }
 
+/// The agent put a copy into the queue anew, as the message `queue_id`: what was attached to it, or
+/// for a reason the whole.
+pub fn unwrapped(queue_id: Option<&str>, address: &str, token: &str, why_whole: Option<&str>) {
+    Line::message(Info, queue_id)
+        .pair("action", if why_whole.is_some() { "not-unwrapped" } else { "unwrapped" })
+        .addresses(std::iter::once(address))
+        .pair("token", token)
+        .some("reason", why_whole)
+        .emit();
+}
+
+/// The agent could not put a copy into the queue anew. It waits in Postfix's queue.
+pub fn not_submitted(address: &str, token: &str, reason: &dyn Display) {
+    Line::program(Warning, "agent")
+        .pair("alarm", "not-submitted")
+        .addresses(std::iter::once(address))
+        .pair("token", token)
+        .pair("reason", reason)
+        .emit();
+}
+
+/// The agent cannot accept a connection, and tries again.
+pub fn agent_fault(reason: &dyn Display) {
+    Line::program(Warning, "agent").pair("alarm", "accept").pair("reason", reason).emit();
+}
+
 /// The client was told to try again.
 pub fn tempfailed(queue_id: Option<&str>, pass: Pass, reason: &str) {
     Line::message(Warning, queue_id)

@@ -204,7 +204,7 @@ fn nothing_that_looks_like_a_second_message_is_one() {
 
 #[test]
 fn a_nul_is_refused_in_what_is_new_and_kept_in_what_was_queued() {
-    assert!(Content::new(b"a\0b").is_none());
+    assert!(matches!(Content::new(b"a\0b"), Err(Error::Nul)));
     let pieces: Vec<_> = Content::as_queued(b"a\0b\n.\r").pieces().collect();
     assert_eq!(pieces.concat(), b"a\0b\r\n.");
 }
