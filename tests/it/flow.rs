@@ -25,8 +25,8 @@ fn an_application_reaches_the_system_and_the_local_mailbox() {
         "X-Recruiting-System: personio\n",
         "X-Recruiting-Address: jobs@acme.example\n",
         "X-Recruiting-Envelope-Sender: <erika@example.org>\n",
-        "X-Recruiting-Kind: mail\n",
-        "X-Recruiting-Applicant: <erika@example.org>; source=from\n",
+        "X-Recruiting-Kind: application\n",
+        "X-Recruiting-Applicant: <erika@example.org>; source=from; confidence=certain\n",
     ] {
         assert!(text.contains(field), "{field}{text}");
     }
