@@ -204,7 +204,9 @@ fn set_actions(actions: &mut Actions, configured: Option<&KindActions>) {
     let mut items: Vec<_> = configured.iter().flat_map(|found| &found.value).collect();
     items.sort_by_key(|(_, (kinds, _))| std::cmp::Reverse(kinds.len()));
     for (_, (kinds, action)) in items {
-        kinds.iter().for_each(|kind| actions.set(*kind, *action));
+        for kind in kinds {
+            actions.set(*kind, *action);
+        }
     }
 }
 

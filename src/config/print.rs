@@ -8,7 +8,7 @@ use std::fmt::{Display, Write as _};
 use super::settings::{self as s, LANGUAGES, LEVELS, MASKINGS, Section, Setting, TARGETS, Words};
 use super::value::{SIZES, TIMES, in_units};
 use super::{Config, Socket};
-use crate::policy::kind::Kind;
+use crate::policy::kind::{Actions, Kind};
 use crate::policy::rules::{AddressRule, System};
 
 impl Config {
@@ -33,6 +33,7 @@ impl Config {
         out.set(&s::READING_LIMIT, &text(in_units(limit, SIZES)));
         out.set(&s::SPAM, &list(&rules.reading.verdicts));
         out.set(&s::BOARDS, &list(&rules.reading.boards));
+        out.set(&s::KINDS, &kinds(&Actions::default(), |_| true));
         if let Some(bounce) = &rules.bounce {
             out.section(Section::Bounces);
             out.set(&s::BOUNCE_ADDRESS, &text(bounce));
@@ -93,11 +94,11 @@ fn print_address(out: &mut Printer, rule: &AddressRule) {
     out.set_if(&s::FALLBACK, rule.fallback.as_ref());
     out.set_if(&s::OWNER, rule.owner.as_ref());
     out.set_if(&s::PERSON, rule.person.as_ref());
-    let kinds: Vec<String> = Kind::ALL
-        .iter()
-        .map(|kind| format!("{} = {}", kind.word(), text(rule.actions.of(*kind).word())))
-        .collect();
-    out.set(&s::ADDRESS_KINDS, &format!("{{ {} }}", kinds.join(", ")));
+    // Over those of [reading], which are the defaults here.
+    let differs = |kind: &Kind| rule.actions.of(*kind) != kind.default_action();
+    if Kind::ALL.iter().any(differs) {
+        out.set(&s::ADDRESS_KINDS, &kinds(&rule.actions, differs));
+    }
 }
 
 /// Writes TOML. Writing to a String cannot fail.
@@ -135,6 +136,13 @@ fn text(value: impl Display) -> String {
 fn list(items: &[impl Display]) -> String {
     let items: Vec<String> = items.iter().map(text).collect();
     format!("[{}]", items.join(", "))
+}
+
+fn kinds(actions: &Actions, shown: impl Fn(&Kind) -> bool) -> String {
+    let all = Kind::ALL.iter().filter(|kind| shown(kind));
+    let all: Vec<String> =
+        all.map(|kind| format!("{kind} = {}", text(actions.of(*kind).word()))).collect();
+    format!("{{ {} }}", all.join(", "))
 }
 
 fn sockets(sockets: &[Socket]) -> String {

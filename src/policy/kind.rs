@@ -184,9 +184,15 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What happens with which kind of mail: the default, and what was configured otherwise.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+/// What happens with which kind of mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actions(BTreeMap<Kind, Action>);
+
+impl Default for Actions {
+    fn default() -> Self {
+        Self(Kind::ALL.into_iter().map(|kind| (kind, kind.default_action())).collect())
+    }
+}
 
 impl Actions {
     /// What happens with a kind.
@@ -197,11 +203,6 @@ impl Actions {
     /// Lets something else happen with a kind.
     pub fn set(&mut self, kind: Kind, action: Action) {
         self.0.insert(kind, action);
-    }
-
-    /// What was set, in the order of [`Kind::ALL`].
-    pub fn iter(&self) -> impl Iterator<Item = (Kind, Action)> {
-        self.0.iter().map(|(kind, action)| (*kind, *action))
     }
 }
 

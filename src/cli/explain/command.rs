@@ -72,12 +72,10 @@ pub(crate) fn explain(args: &ExplainArgs) -> Exit {
         });
     }
     if args.summary {
-        match args.json {
-            true => match json(&summary, true) {
-                Ok(text) => answer(&text),
-                Err(failed) => exit = failed,
-            },
-            false => answer(&summary.to_string()),
+        let text = if args.json { json(&summary, true) } else { Ok(summary.to_string()) };
+        match text {
+            Ok(text) => answer(&text),
+            Err(failed) => exit = failed,
         }
     }
     exit

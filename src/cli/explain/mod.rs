@@ -30,7 +30,7 @@ use crate::policy::kind;
 use crate::policy::rules::{Pattern, Rules};
 use crate::policy::token::TokenId;
 
-/// Postfix: a piece of the body has at most so many octets (MILTER_CHUNK_SIZE).
+/// Postfix: a piece of the body has at most so many octets (`MILTER_CHUNK_SIZE`).
 const CHUNK: usize = 65_535;
 
 /// A message and how it would arrive.

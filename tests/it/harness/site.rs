@@ -57,6 +57,12 @@ pub struct Site {
     scratch: Scratch,
 }
 
+/// Lets everything go on to the system, whatever kind of mail it is.
+pub const EVERY_KIND_GOES_ON: &str = "[reading]
+kinds = { outbound-copy = \"forward\", auto-reply = \"forward\", bounce = \"forward\", \
+list = \"forward\", calendar = \"forward\", needs-human = \"forward\", spam = \"forward\" }
+";
+
 impl Site {
     /// The usual scene, running.
     pub fn start() -> Self {
