@@ -181,6 +181,11 @@ pub fn forwarded(copy: &CopyInHand<'_>, to: &str, seal: u8, forged: usize) {
         .emit();
 }
 
+/// The copy goes to the agent, which takes out of it the message that a colleague has attached.
+pub fn to_agent(copy: &CopyInHand<'_>) {
+    copy.line("unwrap").emit();
+}
+
 /// The copy ends here, for the recruiting address has its own.
 pub fn kept_local(copy: &CopyInHand<'_>, reason: &str) {
     copy.line("kept-local").pair("reason", reason).emit();

@@ -17,9 +17,11 @@ use super::seal::{is_sealed, seal};
 use super::tags::{About, tags};
 use super::token::{Bounce, Flags, Handoff, TokenError, TokenId, UNWRAP_LETTER, Way, rule_tag};
 use crate::mail::address::split_extension;
-use crate::mail::mailbox::MailboxList;
+use crate::mail::mailbox::{Mailbox, MailboxList};
 use crate::mail::{Address, Notify, Orcpt, OwnField, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
+
+use unwrap::{is_to_be_unwrapped, to_agent};
 
 /// A recipient that pass 2 takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +124,8 @@ pub enum Action {
     GivenBack,
     /// The copy goes to the person who looks at such mail.
     ToPerson,
+    /// The copy goes to the agent, which takes the attached message out of it.
+    ToAgent,
     /// The copy that was on its way back is at its recruiting address or fallback.
     Returned,
     /// The copy ends here: another recruiting address of the message leads the one that goes on.
@@ -144,6 +148,7 @@ impl Action {
             Self::KeptLocal => "kept-local",
             Self::GivenBack => "given-back",
             Self::ToPerson => "to-person",
+            Self::ToAgent => "unwrap",
             Self::Returned => "returned",
             Self::Merged => "merged",
             Self::ReportRead => "report",
@@ -206,13 +211,15 @@ pub struct Arrival<'a> {
     pub body: &'a [u8],
     /// Whether the body goes on where `body` ends.
     pub truncated: bool,
+    /// The size that MAIL FROM announced (RFC 1870), if it did.
+    pub size: Option<u64>,
 }
 
 /// How much of the body the decision needs.
 pub fn body_need(rules: &Rules, accepted: &Accepted, sender: &RawPath, facts: &Facts) -> BodyNeed {
     match accepted {
         Accepted::Report { token: Ok(_) } => BodyNeed::UpTo(report::READ),
-        Accepted::Handoff { token, .. } if token.way == Way::Forward => {
+        Accepted::Handoff { token, .. } if token.way != Way::Return && !token.flags.unwrapped => {
             let sender = sender.printable();
             let context = context(rules, evidence(token), &sender);
             applicant::needs_body(facts.header(), &context)
@@ -321,7 +328,11 @@ fn handoff(
     let sender = arrival.sender.printable();
     let facts = arrival.facts;
     let context = context(rules, evidence(token), &sender);
-    let reading = applicant::read(facts.header(), arrival.body, arrival.truncated, &context);
+    let reading = if token.flags.unwrapped {
+        applicant::read_unwrapped(facts.header(), Mailbox::parse(&sender), &context)
+    } else {
+        applicant::read(facts.header(), arrival.body, arrival.truncated, &context)
+    };
     let action = rule.actions.of(reading.kind);
     let may_loop = reading.kind == Kind::SystemTest || is_ours(rules, arrival);
     let stays = if facts.has_too_many_forged() {
@@ -355,6 +366,9 @@ fn handoff(
             (give_back(rules, keys, arrival, token, address)?, Action::GivenBack)
         }
         None if token.flags.companion => (Plan::only(Reply::Discard), Action::Merged),
+        None if is_to_be_unwrapped(rules, keys, rule, arrival, token, &reading) => {
+            (to_agent(rules, keys, arrival, token, address)?, Action::ToAgent)
+        }
         None => {
             let about = About {
                 system: &system.id,
@@ -519,3 +533,4 @@ fn mailboxes(facts: &Facts, name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests;
+mod unwrap;

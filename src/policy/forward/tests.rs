@@ -5,14 +5,14 @@ use super::*;
 use crate::policy::testing::{address, keys, rules};
 use crate::policy::token::Flags;
 
-const NOW: u64 = 1_795_551_688;
+pub(super) const NOW: u64 = 1_795_551_688;
 const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [7; 6] };
 
-fn token(way: Way, flags: Flags) -> Handoff {
+pub(super) fn token(way: Way, flags: Flags) -> Handoff {
     Handoff { way, id: ID, flags }
 }
 
-fn handoff_to(to: &str, token: Handoff) -> Recipient {
+pub(super) fn handoff_to(to: &str, token: Handoff) -> Recipient {
     let domain =
         if token.way == Way::Return { "return.handoff.internal" } else { "handoff.internal" };
     let local = token.local_part(&keys(), &address(to)).unwrap();
@@ -21,7 +21,7 @@ fn handoff_to(to: &str, token: Handoff) -> Recipient {
     r
 }
 
-fn facts(fields: &[(&str, &str)]) -> Facts {
+pub(super) fn facts(fields: &[(&str, &str)]) -> Facts {
     let mut facts = Facts::default();
     for (name, body) in fields {
         facts.push(name.as_bytes(), body.as_bytes());
@@ -38,11 +38,12 @@ fn decide(r: &Recipient, sender: &str, facts: &Facts, body: &str, budget: &mut B
         facts,
         body: body.as_bytes(),
         truncated: false,
+        size: Some(1000),
     };
     forward(&rules(), &keys(), NOW, &arrival, budget).unwrap()
 }
 
-const KEPT: Flags = Flags {
+pub(super) const KEPT: Flags = Flags {
     kept: true,
     authenticated: false,
     internal: false,
@@ -284,6 +285,7 @@ fn of_kind(
         facts: &facts(fields),
         body: b"",
         truncated: false,
+        size: None,
     };
     forward(&rules, &keys(), NOW, &arrival, &mut Budget::default()).unwrap()
 }
@@ -355,6 +357,7 @@ fn what_comes_back_for_a_person_goes_there() {
         facts: &facts(&VACATION),
         body: b"",
         truncated: false,
+        size: None,
     };
     let d = forward(&rules, &keys(), NOW, &arrival, &mut Budget::default()).unwrap();
     assert!(d.plan.to_string().starts_with("add_rcpt <eva@acme.example>\n"), "{}", d.plan);
