@@ -182,6 +182,7 @@ impl HandoffMessage for Handoff {
                     Refusal::UnknownAddress => {
                         observe::unknown_handoff(None, &path, "unknown-address");
                     }
+                    Refusal::Expired => observe::unknown_handoff(None, &path, "expired"),
                     Refusal::OneAtATime => observe::invalid_handoff(None, &path, "one-at-a-time"),
                 }
                 Err(refusal.reply())

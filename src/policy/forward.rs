@@ -45,6 +45,8 @@ pub enum Refusal {
     UnknownKey(u8),
     /// The recruiting address is not (any longer) in the configuration.
     UnknownAddress,
+    /// Older than a handoff can be that is still under way.
+    Expired,
     /// A second recipient: each copy must come by itself, since header and sender are one's own.
     OneAtATime,
 }
@@ -54,7 +56,7 @@ impl Refusal {
     pub fn reply(self) -> Reply {
         match self {
             Self::NotOurs => Reply::Reject(ReplyText::NotOurs),
-            Self::UnknownKey(_) | Self::UnknownAddress => {
+            Self::UnknownKey(_) | Self::UnknownAddress | Self::Expired => {
                 Reply::Tempfail(ReplyText::UnknownHandoff)
             }
             Self::OneAtATime => Reply::Tempfail(ReplyText::OneAtATime),
@@ -92,9 +94,10 @@ pub fn recipient(
         () => return Err(Refusal::NotOurs),
     };
     let address = recipient.orcpt().ok_or(Refusal::NotOurs)?.address().clone();
-    let token = Handoff::parse(way, local, keys, &address).map_err(|error| match error {
+    let token = Handoff::parse(way, local, keys, &address, now).map_err(|error| match error {
         TokenError::UnknownKey(id) => Refusal::UnknownKey(id),
-        TokenError::NotOurs | TokenError::Expired => Refusal::NotOurs,
+        TokenError::Expired => Refusal::Expired,
+        TokenError::NotOurs => Refusal::NotOurs,
     })?;
     // What is on its way back gets there, whatever became of the configuration meanwhile.
     if way == Way::Forward && rules.lookup(address.as_str()).is_none() {

@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use recruit_milter::mail::{Address, Orcpt};
 use recruit_milter::policy::keys::Keys;
-use recruit_milter::policy::token::{Flags, Handoff, TokenId, Way};
+use recruit_milter::policy::token::{Flags, HANDOFF_LIFE, Handoff, TokenId, Way};
 use rustix::process::Signal;
 
 use crate::harness::daemon::{command, succeed};
@@ -82,13 +82,19 @@ fn a_rotated_key_signs_and_the_old_one_still_verifies() {
     assert!(refusal(&site, &handoff(&old, JOBS, 1), JOBS).starts_with("250"));
 }
 
-/// A handoff address signed with the first key of a key file.
+/// A handoff address made now, signed with a key of a key file.
 fn handoff(key_file: &str, address: &str, key: u8) -> String {
+    handoff_made(Duration::ZERO, key_file, address, key)
+}
+
+/// The same, made some time ago.
+fn handoff_made(ago: Duration, key_file: &str, address: &str, key: u8) -> String {
     let line = key_file.lines().find(|line| line.starts_with(&format!("{key} "))).unwrap();
     let (_, secret) = line.split_once(' ').unwrap();
     let secret = data_encoding::BASE64.decode(secret.trim().as_bytes()).unwrap();
     let keys = Keys::new(vec![(key, secret)]).unwrap();
-    let id = TokenId { time: 1_795_551_688, nonce: *b"abcdef" };
+    let made = (SystemTime::now() - ago).duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let id = TokenId { time: u32::try_from(made.as_secs()).unwrap(), nonce: *b"abcdef" };
     let token = Handoff { way: Way::Forward, id, flags: Flags { kept: true, ..Flags::default() } };
     let local = token.local_part(&keys, &Address::parse(address).unwrap()).unwrap();
     format!("{local}@handoff.recruit-milter.internal")
@@ -124,6 +130,10 @@ fn the_handoff_port_takes_genuine_handoffs_only() {
         refusal(&site, &handoff(&keys, BOB, 1), BOB).starts_with("451 4.3.5"),
         "gone from the configuration"
     );
+    let expired = handoff_made(Duration::from_secs(HANDOFF_LIFE + 60), &keys, JOBS, 1);
+    assert!(refusal(&site, &expired, JOBS).starts_with("451 4.3.5"));
+    let alarm = site.daemon.wait_for_log("reason=expired");
+    assert!(alarm.contains("alarm=unknown-handoff"), "{alarm}");
     // One at a time: the second waits for its own transaction.
     let mut smtp = Smtp::hello(site.handoff_port());
     smtp.command("MAIL FROM:<erika@example.org>").ok();

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::policy::testing::{address, keys, rules};
-use crate::policy::token::Flags;
+use crate::policy::token::{Flags, HANDOFF_LIFE};
 
 const NOW: u64 = 1_795_551_688;
 const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [7; 6] };
@@ -134,7 +134,7 @@ fn a_companion_ends_where_the_leading_copy_goes_on() {
 fn test_mail_passes_within_its_budget() {
     let mut budget = Budget::default();
     let mut send = |n: u8, sender: &str, from: &str| {
-        let token = Handoff { id: TokenId { time: 1, nonce: [n; 6] }, ..token(Way::Forward, KEPT) };
+        let token = Handoff { id: TokenId { nonce: [n; 6], ..ID }, ..token(Way::Forward, KEPT) };
         let from = facts(&[("From", from)]);
         let d = decide(&handoff_to("jobs@acme.example", token), sender, &from, "", &mut budget);
         (d.action, d.kind.unwrap())
@@ -206,6 +206,9 @@ fn only_genuine_handoffs_are_taken() {
         );
     }
     assert_eq!(refused(&Recipient { args: vec![], ..good.clone() }), Refusal::NotOurs);
+    let expired = recipient(&rules(), &keys(), NOW + HANDOFF_LIFE + 1, &good);
+    assert_eq!(expired, Err(Refusal::Expired));
+    assert!(matches!(Refusal::Expired.reply(), Reply::Tempfail(_)), "its sender is the applicant");
     let gone = handoff_to("gone@acme.example", token(Way::Forward, KEPT));
     assert_eq!(refused(&gone), Refusal::UnknownAddress);
     let other = Keys::new(vec![(9, vec![9; 32])]).unwrap();
@@ -269,7 +272,7 @@ fn an_applicant_is_named_only_where_one_mailbox_is() {
 fn mail_that_claims_to_come_from_ourselves_is_within_the_budget_too() {
     let mut budget = Budget::default();
     let mut send = |n: u8, to: &str| {
-        let token = Handoff { id: TokenId { time: 1, nonce: [n; 6] }, ..token(Way::Forward, KEPT) };
+        let token = Handoff { id: TokenId { nonce: [n; 6], ..ID }, ..token(Way::Forward, KEPT) };
         let from = facts(&[("From", " jobs@acme.example")]);
         decide(&handoff_to(to, token), "<jobs@acme.example>", &from, "", &mut budget).action
     };
