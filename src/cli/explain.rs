@@ -132,7 +132,7 @@ fn copy(
     handoff: Recipient,
     budget: &mut Budget,
 ) -> Option<Copy> {
-    let accepted = recipient(rules, keys, now, &handoff).ok()?;
+    let accepted = recipient(rules, keys, now, None, &handoff).ok()?;
     let mut facts = Facts::default();
     for field in &question.message.header.fields {
         facts.push(&field.name, &field.body);

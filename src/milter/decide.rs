@@ -4,6 +4,7 @@
 //! Must not know the protocol.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -167,7 +168,8 @@ impl HandoffMessage for Handoff {
         let found = if self.taken.is_some() {
             Err(Refusal::OneAtATime)
         } else {
-            forward::recipient(&config.rules, &config.keys, now(), &recipient)
+            let door = self.opening.origin.server.and_then(|server| door(config, server));
+            forward::recipient(&config.rules, &config.keys, now(), door, &recipient)
         };
         match found {
             Ok(accepted) => {
@@ -183,6 +185,7 @@ impl HandoffMessage for Handoff {
                         observe::unknown_handoff(None, &path, "unknown-address");
                     }
                     Refusal::Expired => observe::unknown_handoff(None, &path, "expired"),
+                    Refusal::OtherWay => observe::unknown_handoff(None, &path, "other-way"),
                     Refusal::OneAtATime => observe::invalid_handoff(None, &path, "one-at-a-time"),
                 }
                 Err(refusal.reply())
@@ -367,6 +370,14 @@ impl Record {
 
 fn undecided(record: Record) -> (Plan, Record) {
     (Plan::only(Reply::Tempfail(ReplyText::TryAgain)), record)
+}
+
+/// What an smtpd service of ours is for. None where the configuration has no such service: Postfix
+/// may not have been told yet of another port.
+fn door(config: &Config, server: SocketAddr) -> Option<Way> {
+    [(config.handoff.smtpd, Way::Forward), (config.handoff.return_smtpd, Way::Return)]
+        .into_iter()
+        .find_map(|(service, way)| (service == server).then_some(way))
 }
 
 fn pass_of(way: Way) -> journal::Pass {

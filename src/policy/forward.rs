@@ -47,6 +47,8 @@ pub enum Refusal {
     UnknownAddress,
     /// Older than a handoff can be that is still under way.
     Expired,
+    /// Meant for the other of the two smtpd services behind the handoff.
+    OtherWay,
     /// A second recipient: each copy must come by itself, since header and sender are one's own.
     OneAtATime,
 }
@@ -56,7 +58,7 @@ impl Refusal {
     pub fn reply(self) -> Reply {
         match self {
             Self::NotOurs => Reply::Reject(ReplyText::NotOurs),
-            Self::UnknownKey(_) | Self::UnknownAddress | Self::Expired => {
+            Self::UnknownKey(_) | Self::UnknownAddress | Self::Expired | Self::OtherWay => {
                 Reply::Tempfail(ReplyText::UnknownHandoff)
             }
             Self::OneAtATime => Reply::Tempfail(ReplyText::OneAtATime),
@@ -64,11 +66,13 @@ impl Refusal {
     }
 }
 
-/// Looks at a recipient of the handoff smtpd. `now` in seconds since 1970.
+/// Looks at a recipient of the smtpd services behind the handoff. `now` in seconds since 1970;
+/// `door` is what the service is for, where that is known.
 pub fn recipient(
     rules: &Rules,
     keys: &Keys,
     now: u64,
+    door: Option<Way>,
     recipient: &Recipient,
 ) -> Result<Accepted, Refusal> {
     let resolved = &recipient.resolved;
@@ -99,6 +103,9 @@ pub fn recipient(
         TokenError::Expired => Refusal::Expired,
         TokenError::NotOurs => Refusal::NotOurs,
     })?;
+    if door.is_some_and(|door| door != way) {
+        return Err(Refusal::OtherWay);
+    }
     // What is on its way back gets there, whatever became of the configuration meanwhile.
     if way == Way::Forward && rules.lookup(address.as_str()).is_none() {
         return Err(Refusal::UnknownAddress);

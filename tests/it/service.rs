@@ -84,25 +84,33 @@ fn a_rotated_key_signs_and_the_old_one_still_verifies() {
 
 /// A handoff address made now, signed with a key of a key file.
 fn handoff(key_file: &str, address: &str, key: u8) -> String {
-    handoff_made(Duration::ZERO, key_file, address, key)
+    handoff_made(Duration::ZERO, Way::Forward, key_file, address, key)
 }
 
-/// The same, made some time ago.
-fn handoff_made(ago: Duration, key_file: &str, address: &str, key: u8) -> String {
+/// The same, made some time ago or for the way back.
+fn handoff_made(ago: Duration, way: Way, key_file: &str, address: &str, key: u8) -> String {
     let line = key_file.lines().find(|line| line.starts_with(&format!("{key} "))).unwrap();
     let (_, secret) = line.split_once(' ').unwrap();
     let secret = data_encoding::BASE64.decode(secret.trim().as_bytes()).unwrap();
     let keys = Keys::new(vec![(key, secret)]).unwrap();
     let made = (SystemTime::now() - ago).duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let id = TokenId { time: u32::try_from(made.as_secs()).unwrap(), nonce: *b"abcdef" };
-    let token = Handoff { way: Way::Forward, id, flags: Flags { kept: true, ..Flags::default() } };
+    let token = Handoff { way, id, flags: Flags { kept: true, ..Flags::default() } };
     let local = token.local_part(&keys, &Address::parse(address).unwrap()).unwrap();
-    format!("{local}@handoff.recruit-milter.internal")
+    match way {
+        Way::Forward => format!("{local}@handoff.recruit-milter.internal"),
+        Way::Return => format!("{local}@return.handoff.recruit-milter.internal"),
+    }
 }
 
 /// What the second smtpd says to a recipient.
 fn refusal(site: &Site, to: &str, orcpt: &str) -> String {
-    let mut smtp = Smtp::hello(site.handoff_port());
+    refusal_at(site.handoff_port(), to, orcpt)
+}
+
+/// What an smtpd of ours says to a recipient.
+fn refusal_at(port: u16, to: &str, orcpt: &str) -> String {
+    let mut smtp = Smtp::hello(port);
     smtp.command("MAIL FROM:<erika@example.org>").ok();
     let orcpt = Orcpt::new(Address::parse(orcpt).unwrap());
     let reply = smtp.command(&format!("RCPT TO:<{to}> ORCPT={orcpt}"));
@@ -130,7 +138,8 @@ fn the_handoff_port_takes_genuine_handoffs_only() {
         refusal(&site, &handoff(&keys, BOB, 1), BOB).starts_with("451 4.3.5"),
         "gone from the configuration"
     );
-    let expired = handoff_made(Duration::from_secs(HANDOFF_LIFE + 60), &keys, JOBS, 1);
+    let long_ago = Duration::from_secs(HANDOFF_LIFE + 60);
+    let expired = handoff_made(long_ago, Way::Forward, &keys, JOBS, 1);
     assert!(refusal(&site, &expired, JOBS).starts_with("451 4.3.5"));
     let alarm = site.daemon.wait_for_log("reason=expired");
     assert!(alarm.contains("alarm=unknown-handoff"), "{alarm}");
@@ -140,6 +149,21 @@ fn the_handoff_port_takes_genuine_handoffs_only() {
     smtp.command(&format!("RCPT TO:<{good}> ORCPT=rfc822;{JOBS}")).ok();
     let second = smtp.command(&format!("RCPT TO:<{good}> ORCPT=rfc822;{JOBS}"));
     assert_eq!(second.code, 452);
+}
+
+#[test]
+fn each_handoff_port_takes_one_way_only() {
+    let site = Site::start();
+    let keys = fs::read_to_string(site.scratch().join("seal.key")).unwrap();
+    let [there, back] =
+        [Way::Forward, Way::Return].map(|way| handoff_made(Duration::ZERO, way, &keys, JOBS, 1));
+    let [second, third] = [site.handoff_port(), site.return_port()];
+    assert!(refusal_at(second, &there, JOBS).starts_with("250"));
+    assert!(refusal_at(third, &back, JOBS).starts_with("250"));
+    assert!(refusal_at(third, &there, JOBS).starts_with("451 4.3.5"));
+    assert!(refusal_at(second, &back, JOBS).starts_with("451 4.3.5"));
+    let alarm = site.daemon.wait_for_log("reason=other-way");
+    assert!(alarm.contains("alarm=unknown-handoff"), "{alarm}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn facts(fields: &[(&str, &str)]) -> Facts {
 }
 
 fn decide(r: &Recipient, sender: &str, facts: &Facts, body: &str, budget: &mut Budget) -> Decision {
-    let accepted = recipient(&rules(), &keys(), NOW, r).unwrap();
+    let accepted = recipient(&rules(), &keys(), NOW, None, r).unwrap();
     let arrival = Arrival {
         accepted: &accepted,
         path: &r.path,
@@ -192,7 +192,7 @@ fn a_flood_of_forged_fields_is_not_forwarded_and_not_lost() {
 #[test]
 fn only_genuine_handoffs_are_taken() {
     let good = handoff_to("jobs@acme.example", token(Way::Forward, KEPT));
-    let refused = |r: &Recipient| recipient(&rules(), &keys(), NOW, r).unwrap_err();
+    let refused = |r: &Recipient| recipient(&rules(), &keys(), NOW, None, r).unwrap_err();
     for (change, why) in [
         ("jobs@acme.example", Refusal::NotOurs),
         ("t@handoff.internal", Refusal::NotOurs),
@@ -206,13 +206,33 @@ fn only_genuine_handoffs_are_taken() {
         );
     }
     assert_eq!(refused(&Recipient { args: vec![], ..good.clone() }), Refusal::NotOurs);
-    let expired = recipient(&rules(), &keys(), NOW + HANDOFF_LIFE + 1, &good);
+    let expired = recipient(&rules(), &keys(), NOW + HANDOFF_LIFE + 1, None, &good);
     assert_eq!(expired, Err(Refusal::Expired));
     assert!(matches!(Refusal::Expired.reply(), Reply::Tempfail(_)), "its sender is the applicant");
     let gone = handoff_to("gone@acme.example", token(Way::Forward, KEPT));
     assert_eq!(refused(&gone), Refusal::UnknownAddress);
     let other = Keys::new(vec![(9, vec![9; 32])]).unwrap();
-    assert_eq!(recipient(&rules(), &other, NOW, &good), Err(Refusal::UnknownKey(3)));
+    assert_eq!(recipient(&rules(), &other, NOW, None, &good), Err(Refusal::UnknownKey(3)));
+}
+
+#[test]
+fn a_handoff_is_taken_by_the_service_that_it_is_meant_for() {
+    let [there, back] =
+        [Way::Forward, Way::Return].map(|way| handoff_to("jobs@acme.example", token(way, KEPT)));
+    for (r, door, refusal) in [
+        (&there, Way::Forward, None),
+        (&there, Way::Return, Some(Refusal::OtherWay)),
+        (&back, Way::Return, None),
+        (&back, Way::Forward, Some(Refusal::OtherWay)),
+    ] {
+        assert_eq!(recipient(&rules(), &keys(), NOW, Some(door), r).err(), refusal, "{door:?}");
+    }
+    // It may be genuine, with the ports exchanged in the configuration and not yet in Postfix.
+    assert!(matches!(Refusal::OtherWay.reply(), Reply::Tempfail(_)));
+    let changed = there.resolved.replacen("@handoff", "@return.handoff", 1);
+    let forged = Recipient { resolved: changed, ..there };
+    let refused = recipient(&rules(), &keys(), NOW, Some(Way::Forward), &forged);
+    assert_eq!(refused, Err(Refusal::NotOurs));
 }
 
 fn report_to(flags: Flags, sender: &str, action: &str) -> Decision {
@@ -300,5 +320,5 @@ fn a_failure_report_on_the_only_copy_waits_for_a_rule_that_is_gone() {
     assert_eq!(d.action, Action::ReportWaiting);
     assert_eq!(d.plan, Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff)));
     let other = Keys::new(vec![(9, vec![9; 32])]).unwrap();
-    assert_eq!(recipient(&rules(), &other, NOW, &r), Err(Refusal::UnknownKey(3)));
+    assert_eq!(recipient(&rules(), &other, NOW, None, &r), Err(Refusal::UnknownKey(3)));
 }
