@@ -454,8 +454,9 @@ fn on_report(
         decision.address = Some(rule.pattern.to_string());
         decision.system = Some(rules.system(rule).id.clone());
     }
-    // A report that we cannot read may be one of failure, so it counts as one here.
-    if matches!(outcome, Outcome::Failed | Outcome::Unknown) && !token.flags.kept {
+    // Only what says in so many words that the copy failed: the recruiting system knows the bounce
+    // address, and automatic answers come to it too.
+    if outcome == Outcome::Failed && !token.flags.kept {
         let Some(fallback) = rule.and_then(|rule| rule.fallback.clone()) else {
             // The only copy is in this report, and its rule is gone: it waits until there is one.
             decision.plan = Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff));

@@ -236,12 +236,16 @@ fn a_handoff_is_taken_by_the_service_that_it_is_meant_for() {
 }
 
 fn report_to(flags: Flags, sender: &str, action: &str) -> Decision {
+    let body =
+        format!("Content-Type: message/delivery-status\n\n\nAction: {action}\nStatus: 5.1.1\n");
+    to_bounce_address(flags, sender, &body)
+}
+
+fn to_bounce_address(flags: Flags, sender: &str, body: &str) -> Decision {
     let pattern = if flags.kept { "jobs@acme.example" } else { "karriere@acme.example" };
     let tag = Bounce { id: ID, flags, rule: rule_tag(pattern) }.extension(&keys()).unwrap();
     let r = Recipient::plain(&format!("recruit-bounces+{tag}@handoff.internal"));
-    let body =
-        format!("Content-Type: message/delivery-status\n\n\nAction: {action}\nStatus: 5.1.1\n");
-    decide(&r, sender, &Facts::default(), &body, &mut Budget::default())
+    decide(&r, sender, &Facts::default(), body, &mut Budget::default())
 }
 
 #[test]
@@ -258,7 +262,25 @@ fn the_only_copy_comes_back_with_its_failure_report() {
     let d = report_to(GONE, "<>", "failed");
     assert_eq!(d.action, Action::ReportGivenBack);
     assert!(d.plan.to_string().contains("ORCPT=rfc822;hr@acme.example\n"));
-    assert_eq!(report_to(GONE, "<>", "relayed").action, Action::ReportRead);
+    for action in ["relayed", "delayed", "delivered", "eaten"] {
+        assert_eq!(report_to(GONE, "<>", action).action, Action::ReportRead, "{action}");
+    }
+}
+
+#[test]
+fn what_a_bounce_address_gets_reaches_the_fallback_only_as_a_report_of_failure() {
+    for body in [
+        "",
+        "I am away until Monday.\n",
+        "Action: failed\nStatus: 5.1.1\n",
+        "Content-Type: text/plain\n\nAction: failed\n",
+        "Content-Type: message/rfc822\n\nAction: failed\n",
+    ] {
+        let d = to_bounce_address(GONE, "<>", body);
+        assert_eq!(d.action, Action::ReportRead, "{body}");
+        assert_eq!(d.reason, Reason::Report(Outcome::Unknown), "{body}");
+        assert_eq!(d.plan, Plan::only(Reply::Discard), "{body}");
+    }
 }
 
 #[test]
