@@ -13,7 +13,7 @@ use crate::policy::keys::Keys;
 
 pub(super) fn explain(args: &ExplainArgs) -> Exit {
     // The sockets do not matter here, and may be out of this user's reach.
-    let around = Surroundings { sockets: false, ..Surroundings::of_process() };
+    let around = Surroundings { sockets: false, state: false, ..Surroundings::of_process() };
     let config = match load_with(&args.config.config, &around) {
         Ok(config) => config,
         Err(exit) => return exit,

@@ -11,8 +11,13 @@ pub(super) fn init_key(args: &InitKeyArgs) -> Exit {
     let path = if let Some(path) = &args.key_file {
         path.clone()
     } else {
-        // Neither keys nor sockets need be there yet.
-        let around = Surroundings { keys: false, sockets: false, ..Surroundings::of_process() };
+        // Neither keys nor folders need be there yet.
+        let around = Surroundings {
+            keys: false,
+            sockets: false,
+            state: false,
+            ..Surroundings::of_process()
+        };
         match load_with(&args.config.config, &around) {
             Ok(config) => config.key_file,
             Err(exit) => return exit,
