@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +14,7 @@ use rustix::process::Signal;
 use crate::harness::daemon::{command, succeed};
 use crate::harness::proxy::{self, Fault, Point};
 use crate::harness::site::{BOB, ERIKA, JOBS, Setup};
-use crate::harness::{LIMIT, Mail, Site, Smtp, wait_until};
+use crate::harness::{LIMIT, Mail, Scratch, Site, Smtp, wait_until};
 
 const MESSAGE: &str = "From: erika@example.org\r\nSubject: x\r\n\r\nx\r\n";
 
@@ -240,6 +241,10 @@ fn check_and_explain_answer_with_the_exit_codes_of_sysexits() {
     let ok = succeed(&["check", "--config", config]);
     assert!(ok.contains("ok, 3 recruiting addresses, 2 recruiting systems"), "{ok}");
     assert_eq!(command(&["check", "--config", "/nonexistent"]).status.code(), Some(66));
+    let missing = command(&["check", "--json", "--config", "/nonexistent"]);
+    assert_eq!(missing.status.code(), Some(66));
+    let problems: serde_json::Value = serde_json::from_slice(&missing.stdout).unwrap();
+    assert_eq!(problems[0]["message"], "there is no such file");
     assert_eq!(command(&["chekc"]).status.code(), Some(64));
     assert_eq!(
         command(&["explain", "--config", config, "/nonexistent", "--rcpt", JOBS]).status.code(),
@@ -254,6 +259,63 @@ fn check_and_explain_answer_with_the_exit_codes_of_sysexits() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["copies"][0]["action"], "forwarded");
     assert_eq!(json["copies"][0]["envelope"]["to"][0], "acme-jobs@m-personio.example");
+}
+
+#[test]
+fn init_key_says_what_to_do_about_whatever_stops_it() {
+    let scratch = Scratch::new();
+    let file = |name: &str| scratch.join(name).display().to_string();
+    fs::write(scratch.join("good.key"), format!("1 {}\n", "A".repeat(43) + "=")).unwrap();
+    fs::set_permissions(scratch.join("good.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    for (name, text, mode) in
+        [("open.key", "", 0o644), ("empty.key", "", 0o600), ("odd.key", "1 secret\n", 0o600)]
+    {
+        fs::write(scratch.join(name), text).unwrap();
+        fs::set_permissions(scratch.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let told = |name: &str, args: &[&str]| {
+        let file = file(name);
+        let output = command(&[&["init-key", "--key-file", &file], args].concat());
+        assert_eq!(output.status.code(), Some(73), "{name}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        told.replace(&scratch.path().display().to_string(), "DIR")
+    };
+    let rotate: &[&str] = &["--rotate"];
+    for (name, args, expected) in [
+        (
+            "good.key",
+            &[][..],
+            "DIR/good.key: exists already\n  = recruit-milter init-key --rotate puts a new key in front",
+        ),
+        (
+            "no/seal.key",
+            &[],
+            "DIR/no/seal.key: its folder does not exist\n  = install -d -m 755 DIR/no",
+        ),
+        (
+            "seal.key",
+            rotate,
+            "DIR/seal.key: does not exist\n  = recruit-milter init-key makes the first key",
+        ),
+        (
+            "open.key",
+            rotate,
+            "DIR/open.key: is open to everybody (mode 0644)\n  = chmod 0640 DIR/open.key",
+        ),
+        (
+            "empty.key",
+            rotate,
+            "DIR/empty.key: holds no key\n  = name a file made by: recruit-milter init-key",
+        ),
+        (
+            "odd.key",
+            rotate,
+            "DIR/odd.key: line 1: the key is not base64\n  \
+             = a line is a number from 0 to 255, a space and a key in base64",
+        ),
+    ] {
+        assert_eq!(told(name, args), format!("error: {expected}\n"));
+    }
 }
 
 #[test]
