@@ -181,6 +181,11 @@ fallback = "{HR}"
         self.ports[0].number()
     }
 
+    /// The port of the third smtpd, for what goes back.
+    pub fn return_port(&self) -> u16 {
+        self.ports[1].number()
+    }
+
     /// The configuration as text.
     pub fn config_text(&self) -> String {
         fs::read_to_string(&self.config).unwrap()
