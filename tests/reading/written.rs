@@ -144,12 +144,11 @@ impl Block {
 
     fn truth(&self) -> Truth {
         let fact = self.fact("truth").unwrap_or_else(|| panic!("no truth in {}", self.id));
-        let mut words = fact.split_whitespace();
-        match words.next() {
-            Some("one") => Truth::One(words.next().unwrap().into()),
-            Some("several") => Truth::Several(words.map(str::to_owned).collect()),
-            Some("nobody") => Truth::Nobody,
-            Some("none") => Truth::None,
+        match fact.split_once(' ').unwrap_or((fact, "")) {
+            ("one", who) => Truth::One(who.into()),
+            ("several", all) => Truth::Several(all.split(' ').map(str::to_owned).collect()),
+            ("nobody", _) => Truth::Nobody,
+            ("none", _) => Truth::None,
             _ => panic!("truth of {}: {fact}", self.id),
         }
     }
