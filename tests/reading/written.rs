@@ -97,7 +97,7 @@ impl Block {
             }
         }
         for (kind, text) in &mut block.sections {
-            *text = fill(text, values, kind.starts_with("html"));
+            *text = fill(text, values, kind.starts_with("html") && !kind.starts_with("html-as-is"));
         }
         block
     }
@@ -212,7 +212,7 @@ fn leaf(kind: &str, text: &str, number: usize) -> Vec<u8> {
         "7bit" => ("7bit", bytes.to_vec()),
         _ => ("8bit", bytes.to_vec()),
     };
-    let subtype = if words[0] == "html" { "html" } else { "plain" };
+    let subtype = if words[0].starts_with("html") { "html" } else { "plain" };
     let flowed = if words.contains(&"flowed") { "; format=flowed" } else { "" };
     let header = format!(
         "Content-Type: text/{subtype}; charset=\"{charset}\"{flowed}\nContent-Transfer-Encoding: {name}\n\n"
@@ -294,6 +294,11 @@ fn score(name: &str, least: usize) {
     score.print();
     assert_eq!(score.total[Mark::Wrong as usize], 0);
     assert!(score.right() >= 990, "{} per mille", score.right());
+}
+
+#[test]
+fn the_second_folder_of_written_mails_is_read() {
+    score("second", 250);
 }
 
 #[test]
