@@ -39,3 +39,5 @@ mod strangers;
 mod traps;
 #[path = "reading/words.rs"]
 mod words;
+#[path = "reading/written.rs"]
+mod written;

@@ -28,7 +28,7 @@ pub(crate) fn case(category: &str, id: &str, mail: String, truth: Truth) -> Case
         truth,
         kind: None,
         subject: None,
-        name: None,
+        name: None, date: None,
     }
 }
 
