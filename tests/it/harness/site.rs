@@ -7,6 +7,9 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 
+use recruit_milter::mail::header::{is_own, relaxed};
+use recruit_milter::mail::{Field, Message};
+
 use super::daemon::{Daemon, succeed};
 use super::postfix::Builder;
 use super::proxy::Proxy;
@@ -240,6 +243,17 @@ fn with_logins(mx: Builder, port: u16) -> Builder {
          \x20 -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n\
          \x20 -o milter_macro_daemon_name=ORIGINATING"
     ))
+}
+
+/// The fields of ours in a message, unfolded.
+pub fn ours(bytes: &[u8]) -> Vec<String> {
+    let header = Message::parse(bytes).header;
+    let ours = header.fields.iter().filter(|field| is_own(&field.name));
+    let show = |field: &Field| {
+        let body = relaxed(&field.body);
+        format!("{}: {}", String::from_utf8_lossy(&field.name), String::from_utf8_lossy(&body))
+    };
+    ours.map(show).collect()
 }
 
 /// A message without the fields that are ours and without the topmost `hops` Received fields.

@@ -1,0 +1,133 @@
+//! What the recruiting system hears of who applies: mail of colleagues who log in, of others who
+//! claim to be colleagues, and of machines.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+mod letters;
+
+use crate::harness::dovecot::PASSWORD;
+use crate::harness::proxy::Way;
+use crate::harness::site::{BOB, ERIKA, HR, JOBS, KARRIERE, SABINE, Setup, ours, without_ours};
+use crate::harness::{Delivered, Mail, Site, Smtp};
+
+/// Three Received fields stand above what was sent: of the company's two smtpd, and of the system's.
+const HOPS: usize = 3;
+/// A client outside the company, as its Postfix sees it.
+const OUTSIDE: &str = "ADDR=203.0.113.9 NAME=[UNAVAILABLE]";
+const APPLICANT: &str = "candidate@example.net";
+
+/// A copy must be these fields of ours, apart from the seal, and exactly what was sent.
+#[track_caller]
+fn assert_copy(copy: &Delivered, sender: &str, address: &str, about: &[&str], sent: &str) {
+    let mut expected = vec![
+        "X-Recruiting-System: personio".to_owned(),
+        format!("X-Recruiting-Address: {address}"),
+        format!("X-Recruiting-Envelope-Sender: <{sender}>"),
+    ];
+    expected.extend(about.iter().map(|field| format!("X-Recruiting-{field}")));
+    let mut found = ours(&copy.bytes);
+    let seals = found.len();
+    found.retain(|field| !field.starts_with("X-Recruiting-Seal: "));
+    assert_eq!(seals, found.len() + 1, "one seal");
+    assert_eq!(found, expected);
+    let rest = without_ours(&copy.bytes, HOPS);
+    assert_eq!(String::from_utf8_lossy(&rest), sent.replace("\r\n", "\n"));
+}
+
+/// The only copy that the system got since the last call.
+#[track_caller]
+fn only_copy(site: &Site) -> Delivered {
+    site.settle();
+    let mut copies = site.inbound();
+    assert_eq!(copies.len(), 1);
+    site.ats.clear_deliveries();
+    copies.remove(0)
+}
+
+fn with_logins(config: &str) -> Site {
+    Site::with(Setup { logins: true, config: config.to_owned(), ..Setup::default() })
+}
+
+/// A session of a client outside the company.
+fn outside(site: &Site) -> Smtp {
+    let mut smtp = Smtp::hello(site.mx.port());
+    smtp.xclient(OUTSIDE);
+    smtp
+}
+
+/// The three forwards, with what our fields say of them if a colleague is believed.
+fn forwards() -> [(String, [&'static str; 3]); 3] {
+    let forwarder = "Forwarder: <sabine@acme.example>";
+    [
+        (
+            letters::outlook(letters::SABINE, APPLICANT),
+            [
+                "Kind: forward-inline",
+                "Applicant: =?utf-8?B?SsO2cmcgTcO8bGxlcg==?= <candidate@example.net>; source=inline-forward; confidence=certain",
+                forwarder,
+            ],
+        ),
+        (
+            letters::gmail(letters::SABINE, APPLICANT),
+            [
+                "Kind: forward-inline",
+                "Applicant: Max Muster <candidate@example.net>; source=inline-forward; confidence=certain",
+                forwarder,
+            ],
+        ),
+        (
+            letters::attached(letters::SABINE, APPLICANT),
+            [
+                "Kind: forward-attached",
+                "Applicant: =?utf-8?B?w4lsb8Ovc2UgTWFyY2hhbmQ=?= <candidate@example.net>; source=attached-message; confidence=certain",
+                forwarder,
+            ],
+        ),
+    ]
+}
+
+/// What our fields say of a mail with a colleague as its author that nothing shows to be one.
+const UNPROVEN: [&str; 2] = ["Kind: application", "Review: applicant"];
+
+#[test]
+fn a_colleague_who_logged_in_forwards_by_hand_and_the_system_hears_of_the_applicant() {
+    let site = with_logins("");
+    let port = site.submission_port();
+    for address in [JOBS, KARRIERE] {
+        for (message, about) in forwards() {
+            Mail::new(SABINE, &[address], message.as_str()).send_as(SABINE, PASSWORD, port);
+            assert_copy(&only_copy(&site), SABINE, address, &about, &message);
+        }
+    }
+    // The login counts, not whose name it is: another colleague's mail is a colleague's as well.
+    let (message, about) = &forwards()[0];
+    Mail::new(SABINE, &[JOBS], message.as_str()).send_as(BOB, PASSWORD, port);
+    assert_copy(&only_copy(&site), SABINE, JOBS, about, message);
+    let local = site.mx.maildir(JOBS);
+    assert_eq!(local.len(), 4, "and the mailbox of the address has its own");
+    assert!(local.iter().all(|mail| !mail.text().contains("X-Recruiting-")));
+    assert_eq!(site.mx.delivery_count(), 4);
+}
+
+#[test]
+fn the_same_mail_from_outside_with_a_forged_sender_is_not_unwrapped() {
+    let site = with_logins("");
+    for (message, _) in forwards() {
+        outside(&site).try_mail(&Mail::new(SABINE, &[JOBS], message.as_str())).unwrap().ok();
+        assert_copy(&only_copy(&site), SABINE, JOBS, &UNPROVEN, &message);
+    }
+    // Nor does it help to name a login where none was made, to fail at one, or to be refused AUTH.
+    let (message, _) = &forwards()[0];
+    let mail = Mail::new(SABINE, &[JOBS], message.as_str());
+    let mut smtp = outside(&site);
+    assert_eq!(smtp.login(SABINE, PASSWORD).code, 503, "no AUTH on port 25 here");
+    smtp.try_mail(&mail).unwrap().ok();
+    assert_copy(&only_copy(&site), SABINE, JOBS, &UNPROVEN, message);
+    let with_auth = mail.clone().mail_arg("AUTH=sabine@acme.example");
+    assert_eq!(smtp.try_mail(&with_auth).unwrap().code, 503);
+    // An outsider under an own name is the applicant, whatever the mail quotes.
+    let own = letters::gmail("Eve <eve@evil.example>", APPLICANT);
+    outside(&site).try_mail(&Mail::new("eve@evil.example", &[JOBS], own.as_str())).unwrap().ok();
+    let about =
+        ["Kind: application", "Applicant: Eve <eve@evil.example>; source=from; confidence=certain"];
+    assert_copy(&only_copy(&site), "eve@evil.example", JOBS, &about, &own);
+}
