@@ -5,14 +5,16 @@
 mod letters;
 
 use crate::harness::dovecot::PASSWORD;
-use crate::harness::proxy::Way;
 use crate::harness::site::{BOB, ERIKA, HR, JOBS, KARRIERE, SABINE, Setup, ours, without_ours};
+use crate::harness::smtp::stuffed;
 use crate::harness::{Delivered, Mail, Site, Smtp};
 
 /// Three Received fields stand above what was sent: of the company's two smtpd, and of the system's.
 const HOPS: usize = 3;
 /// A client outside the company, as its Postfix sees it.
 const OUTSIDE: &str = "ADDR=203.0.113.9 NAME=[UNAVAILABLE]";
+/// Lets one connection be that of several clients after each other, as a proxy's is.
+const ANYBODY: &str = "static:all";
 const APPLICANT: &str = "candidate@example.net";
 
 /// A copy must be these fields of ours, apart from the seal, and exactly what was sent.
@@ -123,11 +125,111 @@ fn the_same_mail_from_outside_with_a_forged_sender_is_not_unwrapped() {
     smtp.try_mail(&mail).unwrap().ok();
     assert_copy(&only_copy(&site), SABINE, JOBS, &UNPROVEN, message);
     let with_auth = mail.clone().mail_arg("AUTH=sabine@acme.example");
-    assert_eq!(smtp.try_mail(&with_auth).unwrap().code, 503);
+    // Postfix: takes AUTH= (RFC 4954 5) from anybody and logs it as sasl_sender.
+    smtp.try_mail(&with_auth).unwrap().ok();
+    assert_copy(&only_copy(&site), SABINE, JOBS, &UNPROVEN, message);
     // An outsider under an own name is the applicant, whatever the mail quotes.
     let own = letters::gmail("Eve <eve@evil.example>", APPLICANT);
     outside(&site).try_mail(&Mail::new("eve@evil.example", &[JOBS], own.as_str())).unwrap().ok();
     let about =
         ["Kind: application", "Applicant: Eve <eve@evil.example>; source=from; confidence=certain"];
     assert_copy(&only_copy(&site), "eve@evil.example", JOBS, &about, &own);
+}
+
+#[test]
+fn a_client_in_an_internal_network_is_believed_and_one_without_an_address_is_not() {
+    let networks = "[internal]\nnetworks = [\"10.0.0.0/8\", \"127.0.0.1/32\"]\n";
+    let site = Site::with(Setup {
+        config: networks.to_owned(),
+        mx: Some(|mx| mx.param("smtpd_authorized_xclient_hosts", ANYBODY)),
+        ..Setup::default()
+    });
+    let (message, about) = &forwards()[0];
+    let mail = Mail::new(SABINE, &[JOBS], message.as_str());
+    // One connection, as a proxy makes it for many clients.
+    let mut smtp = Smtp::hello(site.mx.port());
+    for (client, inside) in [
+        ("ADDR=10.1.2.3", true),
+        ("ADDR=11.1.2.3", false),
+        ("ADDR=[UNAVAILABLE]", false),
+        ("ADDR=203.0.113.9 NAME=mail.acme.example HELO=[10.1.2.3]", false),
+    ] {
+        smtp.xclient(client);
+        smtp.try_mail(&mail).unwrap().ok();
+        let about = if inside { &about[..] } else { &UNPROVEN };
+        assert_copy(&only_copy(&site), SABINE, JOBS, about, message);
+    }
+    // Postfix: mail from sendmail(1) counts as mail from 127.0.0.1, which is listed above.
+    site.mx.sendmail(SABINE, &[JOBS], message.replace("\r\n", "\n").as_bytes());
+    assert_copy(&only_copy(&site), SABINE, JOBS, about, message);
+}
+
+#[test]
+fn a_login_lasts_as_long_as_its_connection_and_no_longer() {
+    let site = Site::with(Setup {
+        logins: true,
+        mx: Some(|mx| {
+            mx.smtpd_option("smtpd_sasl_auth_enable", "yes")
+                .param("smtpd_authorized_xclient_hosts", ANYBODY)
+        }),
+        ..Setup::default()
+    });
+    let (message, trusted) = &forwards()[1];
+    let mail = Mail::new(SABINE, &[JOBS], message.as_str());
+    let next = |smtp: &mut Smtp, about: &[&str]| {
+        smtp.try_mail(&mail).unwrap().ok();
+        assert_copy(&only_copy(&site), SABINE, JOBS, about, message);
+    };
+    // Not before the login, nor after one that failed.
+    let mut smtp = outside(&site);
+    next(&mut smtp, &UNPROVEN);
+    assert_eq!(smtp.login(SABINE, "wrong").code, 535);
+    next(&mut smtp, &UNPROVEN);
+    smtp.login(SABINE, PASSWORD).ok();
+    next(&mut smtp, trusted);
+    // RFC 4954 4: it holds until the connection ends, whatever is given up meanwhile.
+    smtp.command("RSET").ok();
+    smtp.pipeline(&[&mail.mail_line(), &mail.rcpt_lines()[0], "RSET"]);
+    next(&mut smtp, trusted);
+    // A proxy goes on with another client.
+    smtp.xclient(OUTSIDE);
+    next(&mut smtp, &UNPROVEN);
+    smtp.xclient("LOGIN=sabine@acme.example");
+    next(&mut smtp, trusted);
+    smtp.xclient("LOGIN=[UNAVAILABLE]");
+    next(&mut smtp, &UNPROVEN);
+    smtp.quit();
+    next(&mut outside(&site), &UNPROVEN);
+}
+
+#[test]
+fn the_second_of_two_pipelined_messages_is_read_by_itself() {
+    let site = with_logins("");
+    let (first, about_first) = &forwards()[1];
+    let second = letters::gmail("Eve <eve@evil.example>", "somebody@example.net");
+    let mut smtp = Smtp::hello(site.submission_port());
+    smtp.login(SABINE, PASSWORD).ok();
+    let start = |sender: &str| {
+        let mail = Mail::new(sender, &[JOBS], "");
+        format!("{}\r\n{}\r\nDATA\r\n", mail.mail_line(), mail.rcpt_lines()[0])
+    };
+    let mut replies = |bytes: &[u8], codes: &[u16]| {
+        smtp.try_send(bytes).unwrap();
+        for code in codes {
+            assert_eq!(smtp.try_reply().unwrap().code, *code);
+        }
+    };
+    replies(start(SABINE).as_bytes(), &[250, 250, 354]);
+    // RFC 2920 3.1: the message itself may be the first of a group.
+    let middle = [&stuffed(first.as_bytes())[..], start("eve@evil.example").as_bytes()].concat();
+    replies(&middle, &[250, 250, 250, 354]);
+    replies(&stuffed(second.as_bytes()), &[250]);
+    site.settle();
+    let mut copies = site.inbound();
+    copies.sort_by_key(|copy| copy.text().contains("evil.example"));
+    assert_eq!(copies.len(), 2);
+    assert_copy(&copies[0], SABINE, JOBS, about_first, first);
+    let eve =
+        ["Kind: application", "Applicant: Eve <eve@evil.example>; source=from; confidence=certain"];
+    assert_copy(&copies[1], "eve@evil.example", JOBS, &eve, &second);
 }
