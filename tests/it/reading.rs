@@ -5,6 +5,7 @@
 mod letters;
 
 use crate::harness::dovecot::PASSWORD;
+use crate::harness::proxy::Way;
 use crate::harness::site::{BOB, ERIKA, HR, JOBS, KARRIERE, SABINE, Setup, ours, without_ours};
 use crate::harness::smtp::stuffed;
 use crate::harness::{Delivered, Mail, Site, Smtp};
@@ -89,6 +90,10 @@ fn forwards() -> [(String, [&'static str; 3]); 3] {
 
 /// What our fields say of a mail with a colleague as its author that nothing shows to be one.
 const UNPROVEN: [&str; 2] = ["Kind: application", "Review: applicant"];
+
+/// What our fields say of an outsider's own mail.
+const EVE: [&str; 2] =
+    ["Kind: application", "Applicant: Eve <eve@evil.example>; source=from; confidence=certain"];
 
 #[test]
 fn a_colleague_who_logged_in_forwards_by_hand_and_the_system_hears_of_the_applicant() {
@@ -229,7 +234,69 @@ fn the_second_of_two_pipelined_messages_is_read_by_itself() {
     copies.sort_by_key(|copy| copy.text().contains("evil.example"));
     assert_eq!(copies.len(), 2);
     assert_copy(&copies[0], SABINE, JOBS, about_first, first);
-    let eve =
-        ["Kind: application", "Applicant: Eve <eve@evil.example>; source=from; confidence=certain"];
-    assert_copy(&copies[1], "eve@evil.example", JOBS, &eve, &second);
+    assert_copy(&copies[1], "eve@evil.example", JOBS, &EVE, &second);
+}
+
+/// A message with a first part and 20 MB of attachment behind it.
+fn large(message: &str) -> String {
+    let line = format!("{}\r\n", "QUJD".repeat(19));
+    let part = line.repeat(20 * 1024 * 1024 / line.len());
+    let (header, body) = message.split_once("\r\n\r\n").unwrap();
+    let (_, content_type) = header.split_once("Content-Type: ").unwrap();
+    let header = header.replace(content_type, "multipart/mixed; boundary=large");
+    format!(
+        "{header}\r\n\r\n--large\r\nContent-Type: {content_type}\r\n\r\n{body}\r\n--large\r\n\
+         Content-Type: application/pdf; name=cv.pdf\r\nContent-Disposition: attachment\r\n\
+         Content-Transfer-Encoding: base64\r\n\r\n{part}--large--\r\n"
+    )
+}
+
+/// Postfix sends a body in pieces of at most this size.
+// Postfix: MILTER_CHUNK_SIZE is 65535.
+const PIECE: u64 = 65_535;
+/// No report on a copy is larger than this.
+const REPORT: u64 = 8 * 1024;
+
+#[test]
+fn a_large_mail_goes_on_whole_and_is_not_read_further_than_needed() {
+    let site = Site::with(Setup {
+        logins: true,
+        proxies: true,
+        config: "[reading]\nlimit = \"256K\"\n".to_owned(),
+        ..Setup::default()
+    });
+    let [front, handoff] = site.proxies.as_ref().unwrap();
+    // One of the mail; and Postfix's report that the system took the copy comes in one.
+    let assert_one_piece = |(pieces, octets): (u64, u64)| {
+        let expected = pieces == 2 && octets < PIECE + REPORT;
+        assert!(expected, "{pieces} pieces, {octets} octets");
+    };
+    let mut seen = (0, 0);
+    let mut read = || {
+        let now = handoff.frames(Way::In, b'B');
+        let since = (now.0 - seen.0, now.1 - seen.1);
+        seen = now;
+        since
+    };
+    let port = site.submission_port();
+    for (message, about) in forwards() {
+        let message = large(&message);
+        Mail::new(SABINE, &[JOBS], message.as_str()).send_as(SABINE, PASSWORD, port);
+        assert_copy(&only_copy(&site), SABINE, JOBS, &about, &message);
+        let (_, octets) = read();
+        let limit = 256 * 1024;
+        let most = limit + PIECE + REPORT;
+        assert!((limit..most).contains(&octets), "{octets} octets were read");
+    }
+    // Nothing in the body could change these.
+    let forged = large(&letters::outlook(letters::SABINE, APPLICANT));
+    outside(&site).try_mail(&Mail::new(SABINE, &[JOBS], forged.as_str())).unwrap().ok();
+    assert_copy(&only_copy(&site), SABINE, JOBS, &UNPROVEN, &forged);
+    assert_one_piece(read());
+    let own = large(&letters::gmail("Eve <eve@evil.example>", APPLICANT));
+    outside(&site).try_mail(&Mail::new("eve@evil.example", &[JOBS], own.as_str())).unwrap().ok();
+    assert_copy(&only_copy(&site), "eve@evil.example", JOBS, &EVE, &own);
+    assert_one_piece(read());
+    assert_eq!(front.frames(Way::In, b'B'), (0, 0), "pass 1 sees no body at all");
+    assert_eq!(front.frames(Way::In, b'L'), (0, 0), "nor a header");
 }
