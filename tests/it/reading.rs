@@ -2,6 +2,7 @@
 //! claim to be colleagues, and of machines.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod kinds;
 mod letters;
 
 use crate::harness::dovecot::PASSWORD;
