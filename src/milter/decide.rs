@@ -141,7 +141,8 @@ impl FrontMessage for Front {
         let client = self.opening.origin.client;
         let origin = divert::Origin {
             authenticated: self.opening.origin.login.is_some(),
-            internal: client.is_none_or(|client| config.rules.is_internal_client(client)),
+            // Who it is must be known: nobody is believed because the MTA does not say.
+            internal: client.is_some_and(|client| config.rules.is_internal_client(client)),
         };
         let record = |outcome| Record {
             queue_id: queue_id.map(str::to_owned),

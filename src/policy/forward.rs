@@ -343,10 +343,11 @@ fn handoff(
         None
     };
     let person = rule.person.as_ref().filter(|person| {
+        let gets_it_anyway = if token.flags.kept { Some(address) } else { rule.fallback.as_ref() };
         stays == Some(Reason::Kind)
             && action == kind::Action::CopyToPerson
             && !token.flags.companion
-            && person.key() != address.key()
+            && gets_it_anyway.is_none_or(|other| other.key() != person.key())
     });
     let (plan, done) = match stays {
         Some(_) if person.is_some() => {

@@ -59,7 +59,7 @@ pub struct Flags {
     pub kept: bool,
     /// The client logged in (SASL).
     pub authenticated: bool,
-    /// The client's address is inside the company, or the mail came from sendmail(1).
+    /// The client's address is inside the company.
     pub internal: bool,
     /// Another recruiting address of the same message already leads a copy to the same system; this
     /// one only watches over its own local delivery.

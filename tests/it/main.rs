@@ -17,6 +17,7 @@ mod crash;
 mod flow;
 mod golden;
 mod outage;
+mod reading;
 mod service;
 mod soak;
 mod transcripts;

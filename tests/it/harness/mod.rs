@@ -25,6 +25,7 @@
 )]
 
 pub mod daemon;
+pub mod dovecot;
 pub mod frame;
 pub mod hooked;
 pub mod maildir;
@@ -41,6 +42,7 @@ pub mod smtp;
 pub mod socket;
 pub mod wait;
 
+pub use dovecot::Dovecot;
 pub use maildir::Delivered;
 pub use port::Port;
 pub use postfix::Postfix;
