@@ -13,7 +13,7 @@ use recruit_milter::config::{self, Loaded, Problems, Surroundings};
 
 /// Neither sockets nor keys: what the text alone tells.
 fn text_only() -> Surroundings {
-    Surroundings { sockets: false, keys: false, credentials: None }
+    Surroundings { sockets: false, state: false, keys: false, credentials: None }
 }
 
 fn load(path: &Path) -> Result<Loaded, Problems> {

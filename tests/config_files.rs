@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use recruit_milter::config::keyfile::KeyFile;
 use recruit_milter::config::{self, Loaded, Problems, Surroundings};
+use rustix::process::Uid;
+use rustix::thread::set_thread_uid;
 use tempfile::TempDir;
 
 const THREE_LINES: &str = "\
@@ -59,17 +61,24 @@ impl Site {
     }
 
     fn shown(&self, problems: &Problems) -> String {
+        if problems.is_empty() {
+            return String::new();
+        }
         let text = problems.to_string().replace(self.dir(), "DIR");
         text.split_once('\n').unwrap().1.to_owned()
     }
 }
 
 fn keys_only() -> Surroundings {
-    Surroundings { sockets: false, keys: true, credentials: None }
+    Surroundings { sockets: false, state: false, keys: true, credentials: None }
+}
+
+fn text_only() -> Surroundings {
+    Surroundings { sockets: false, state: false, keys: false, credentials: None }
 }
 
 fn sockets_only() -> Surroundings {
-    Surroundings { sockets: true, keys: false, credentials: None }
+    Surroundings { sockets: true, state: false, keys: false, credentials: None }
 }
 
 #[test]
@@ -196,6 +205,67 @@ handoff = [\"unix:DIR/plain\", \"unix:DIR/good.sock\", \"unix:DIR/left.sock\"]
             (7, "\"DIR/plain\" exists and is not a socket", "move it away, or choose another path"),
         ]
     );
+}
+
+/// What is told of a state folder, to a user who may not write everywhere.
+fn told_of_state(site: &Site) -> String {
+    let around = Surroundings { state: true, ..text_only() };
+    let load = || {
+        // Of this thread alone; who is not root need not change.
+        let _ = set_thread_uid(Uid::from_raw(65534));
+        site.shown(&site.load(&around).unwrap().warnings)
+    };
+    std::thread::scope(|scope| scope.spawn(load).join().unwrap())
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_used_is_told_before_mail_comes() {
+    let site = Site::new(&format!("state_dir = \"DIR/state\"\n{THREE_LINES}"));
+    let chmod = |name: &str, mode| {
+        fs::set_permissions(site.path(name), Permissions::from_mode(mode)).unwrap();
+    };
+    chmod("", 0o755);
+    let expected = |message: &str, remedy: &str| {
+        format!(
+            "warning: {message}: no journal is kept\n --> DIR/recruit-milter.toml:1:13\n  |\n\
+             1 | state_dir = \"DIR/state\"\n  |             ^^^^^^^^^^^\n  = {remedy}\n"
+        )
+        .replace("^^^^^^^^^^^", &"^".repeat(site.dir().len() + 8))
+    };
+    assert_eq!(
+        told_of_state(&site),
+        expected(
+            "the state folder \"DIR/state\" does not exist",
+            "install -d -o recruit-milter -m 750 DIR/state"
+        )
+    );
+    fs::create_dir(site.path("state")).unwrap();
+    chmod("state", 0o555);
+    assert_eq!(
+        told_of_state(&site),
+        expected(
+            "the state folder \"DIR/state\" may not be written by this user",
+            "run as the user of the service; chown recruit-milter DIR/state"
+        )
+    );
+    chmod("state", 0o777);
+    assert_eq!(told_of_state(&site), "");
+    site.write("state/journal", "");
+    chmod("state/journal", 0o400);
+    assert_eq!(
+        told_of_state(&site),
+        expected(
+            "the journal \"DIR/state/journal\" may not be written by this user",
+            "chown recruit-milter DIR/state/journal*"
+        )
+    );
+    fs::remove_dir_all(site.path("state")).unwrap();
+    site.write("state", "");
+    assert_eq!(
+        told_of_state(&site),
+        expected("the state folder \"DIR/state\" is not a folder", "choose another path")
+    );
+    assert!(site.load(&text_only()).unwrap().warnings.is_empty(), "others need no state folder");
 }
 
 #[test]

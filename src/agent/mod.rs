@@ -25,7 +25,7 @@ pub mod unwrap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -79,7 +79,7 @@ pub struct Taken {
 }
 
 const LATER: Answer = Answer::new(451, "4.3.0", "Not taken yet - try again later");
-const NO_KEY: Answer = Answer::new(451, "4.3.5", "Handoff cannot be resolved yet");
+const UNKNOWN: Answer = Answer::new(451, "4.3.5", "Handoff cannot be resolved yet");
 const NOT_OURS: Answer = Answer::new(550, "5.1.1", "No such handoff address");
 
 impl<S: Fn() -> Settings + Send + Sync + 'static> Unwrapper<S> {
@@ -105,13 +105,16 @@ impl<S: Fn() -> Settings + Send + Sync + 'static> Inbox for Unwrapper<S> {
             return Err(not_ours(()));
         }
         let address = orcpt.address().clone();
-        match Handoff::parse(Way::Unwrap, path.local_part(), &settings.keys, &address) {
+        let waits = |why| {
+            observe::unknown_handoff(None, &shown, why);
+            UNKNOWN
+        };
+        let local = path.local_part();
+        match Handoff::parse(Way::Unwrap, local, &settings.keys, &address, now()) {
             Ok(token) => Ok(Taken { settings, token, path, address }),
-            Err(TokenError::UnknownKey(_)) => {
-                observe::unknown_handoff(None, &shown, "unknown-key");
-                Err(NO_KEY)
-            }
-            Err(TokenError::NotOurs | TokenError::Expired) => Err(not_ours(())),
+            Err(TokenError::UnknownKey(_)) => Err(waits("unknown-key")),
+            Err(TokenError::Expired) => Err(waits("expired")),
+            Err(TokenError::NotOurs) => Err(not_ours(())),
         }
     }
 
@@ -232,6 +235,11 @@ pub async fn serve<I: Inbox>(
     let _ = timeout_at(Instant::now() + drain, gate.empty()).await;
     gate.give(Order::End);
     let _ = timeout(LAST_WAIT, gate.empty()).await;
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 async fn accept(bound: &[Bound]) -> std::io::Result<crate::socket::Stream> {

@@ -20,7 +20,7 @@ impl Inbox for Notes {
     fn recipient(&self, recipient: &Recipient) -> Result<String, Answer> {
         match recipient.resolved.split_once('@') {
             Some((name, "here")) => Ok(name.to_owned()),
-            Some((_, "later")) => Err(NO_KEY),
+            Some((_, "later")) => Err(UNKNOWN),
             _ => Err(NOT_OURS),
         }
     }

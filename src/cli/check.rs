@@ -8,6 +8,7 @@ pub(super) fn check(args: &CheckArgs) -> Exit {
     if args.json {
         let (problems, exit) = match config::load(&args.config.config) {
             Ok(loaded) => (loaded.warnings, Exit::Ok),
+            Err(problems) if !args.config.config.exists() => (problems, Exit::NoInput),
             Err(problems) => (problems, Exit::Config),
         };
         answer(&problems.to_json().to_string());

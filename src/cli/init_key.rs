@@ -1,6 +1,7 @@
 //! `init-key`: makes the key file, or puts a new key in front.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{Exit, InitKeyArgs, answer, load_with, say};
@@ -11,8 +12,13 @@ pub(super) fn init_key(args: &InitKeyArgs) -> Exit {
     let path = if let Some(path) = &args.key_file {
         path.clone()
     } else {
-        // Neither keys nor sockets need be there yet.
-        let around = Surroundings { keys: false, sockets: false, ..Surroundings::of_process() };
+        // Neither keys nor folders need be there yet.
+        let around = Surroundings {
+            keys: false,
+            sockets: false,
+            state: false,
+            ..Surroundings::of_process()
+        };
         match load_with(&args.config.config, &around) {
             Ok(config) => config.key_file,
             Err(exit) => return exit,
@@ -29,10 +35,8 @@ pub(super) fn init_key(args: &InitKeyArgs) -> Exit {
             Exit::Ok
         }
         Err(error) => {
-            say(&format!("error: {}: {error}", path.display()));
-            if matches!(error, KeyFileError::Exists) {
-                say("  = recruit-milter init-key --rotate puts a new key in front");
-            }
+            say(&format!("error: {}: {}", path.display(), told(&error, args.rotate)));
+            say(&format!("  = {}", remedy(&error, &path, args.rotate)));
             Exit::CannotCreate
         }
     }
@@ -49,4 +53,39 @@ fn rotate(path: &Path) -> Result<u8, KeyFileError> {
     let id = file.rotate()?;
     file.replace(path)?;
     Ok(id)
+}
+
+fn told(error: &KeyFileError, rotate: bool) -> String {
+    match error {
+        KeyFileError::Missing if !rotate => "its folder does not exist".to_owned(),
+        error => error.to_string(),
+    }
+}
+
+fn remedy(error: &KeyFileError, path: &Path, rotate: bool) -> String {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.display(),
+        _ => Path::new(".").display(),
+    };
+    let path = path.display();
+    match error {
+        KeyFileError::Missing if rotate => "recruit-milter init-key makes the first key".to_owned(),
+        KeyFileError::Missing => format!("install -d -m 755 {folder}"),
+        KeyFileError::Exists => {
+            "recruit-milter init-key --rotate puts a new key in front".to_owned()
+        }
+        KeyFileError::Exposed { .. } => format!("chmod 0640 {path}"),
+        KeyFileError::Line { .. } => {
+            "a line is a number from 0 to 255, a space and a key in base64".to_owned()
+        }
+        KeyFileError::NotAFile | KeyFileError::TooLarge | KeyFileError::Empty => {
+            "name a file made by: recruit-milter init-key".to_owned()
+        }
+        KeyFileError::Full => format!("remove the last lines of {path}: the oldest keys"),
+        KeyFileError::Random => "see getrandom(2); try again when the system is up".to_owned(),
+        KeyFileError::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
+            format!("run as root, or as a user who may write in {folder}")
+        }
+        KeyFileError::Io(_) => format!("see that files can be made in {folder}"),
+    }
 }

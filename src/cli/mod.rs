@@ -182,7 +182,7 @@ fn load(path: &Path) -> Result<Config, Exit> {
 /// [`load`] with other surroundings than those of this process.
 fn load_with(path: &Path, around: &Surroundings) -> Result<Config, Exit> {
     if !path.exists() {
-        say(&format!("error: {}: no such file", path.display()));
+        say(&format!("error: {}: no such file\n  = name the file with --config", path.display()));
         return Err(Exit::NoInput);
     }
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

@@ -1,7 +1,7 @@
 //! `postfix`: what Postfix must have for this configuration; shown, applied, removed or compared.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::{Exit, PostfixArgs, answer, load, say};
+use super::{Exit, PostfixArgs, answer, load_with, say};
 use crate::config::{Config, Surroundings};
 use crate::postfix::{self, Error, Instance, Severity, Site, Wanted};
 
@@ -29,7 +29,8 @@ impl From<Error> for Failure {
 }
 
 fn with_config(args: &PostfixArgs, instance: &Instance) -> Result<Exit, Failure> {
-    let config = load(&args.config.config).map_err(Failure::Config)?;
+    let around = Surroundings { state: false, ..Surroundings::of_process() };
+    let config = load_with(&args.config.config, &around).map_err(Failure::Config)?;
     if config.rules.is_idle() {
         say("no recruiting addresses are configured yet: nothing to do in Postfix");
         return Ok(Exit::Ok);
@@ -72,7 +73,7 @@ fn remove(args: &PostfixArgs, instance: &Instance) -> Result<Exit, Failure> {
 
 /// Whether handoffs wait in the queue. Where Postfix does not run it cannot be asked.
 fn handoffs_wait(args: &PostfixArgs, instance: &Instance) -> bool {
-    let around = Surroundings { keys: false, sockets: false, credentials: None };
+    let around = Surroundings { keys: false, sockets: false, state: false, credentials: None };
     let domain = crate::config::load_with(&args.config.config, &around)
         .map_or_else(|_| ".recruit-milter.internal".to_owned(), |l| l.config.rules.handoff_domain);
     instance.run("postqueue", &["-j"]).is_ok_and(|queue| queue.contains(&domain))

@@ -21,6 +21,8 @@ pub(super) struct Draft {
     pub(super) config: Option<Config>,
     /// The milter's sockets.
     pub(super) sockets: Vec<Found<Socket>>,
+    /// The state folder.
+    pub(super) state_dir: Option<Found<PathBuf>>,
     /// The key file, as written.
     pub(super) key_file: Option<Found<PathBuf>>,
     /// Whether keys are needed.
@@ -36,7 +38,7 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     let log = log(tree.fixed(Section::Log), report);
     let (rules, has_addresses) = addresses::rules(tree, report);
     let top = tree.fixed(Section::Top);
-    let state_dir = take(top, &s::STATE_DIR, report);
+    let state_dir = top.get(&s::STATE_DIR, report).ok().flatten();
     let language = take(top, &s::LANGUAGE, report);
     let journal = tree.fixed(Section::Journal);
     let journal_size = take(journal, &s::JOURNAL_SIZE, report);
@@ -56,13 +58,14 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
             handoff: handoff?,
             agent: AgentSettings { socket: agent? },
             log: log?,
-            state_dir: state_dir?,
+            state_dir: state_dir.as_ref()?.value.clone(),
             journal_size: journal_size?,
             journal_files: journal_files?,
             language: language?,
         })
     };
-    Draft { config: config(), sockets: sockets.milter, key_file: key_file.clone(), has_addresses }
+    let config = config();
+    Draft { config, sockets: sockets.milter, state_dir, key_file, has_addresses }
 }
 
 /// The value of a setting that has a default; nothing if it is wrong.

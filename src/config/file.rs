@@ -8,6 +8,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
+
 use super::keyfile::{KeyFile, KeyFileError};
 use super::problem::{Place, Position};
 use super::source::{At, Finding, Report, Source, Span};
@@ -161,6 +163,35 @@ pub(super) fn check_sockets(sockets: &[Found<Socket>], report: &mut Report) {
         };
         report.push(Finding::error(message).at(&found.at).remedy(remedy));
     }
+}
+
+/// Looks whether the journal can be written. Mail does not need it, so that is a warning.
+pub(super) fn check_state_dir(found: &Found<PathBuf>, report: &mut Report) {
+    let folder = &found.value;
+    let shown = folder.display();
+    let journal = crate::journal::path_of(folder, 0);
+    let (message, remedy) = match fs::metadata(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => (
+            format!("the state folder \"{shown}\" does not exist"),
+            format!("install -d -o recruit-milter -m 750 {shown}"),
+        ),
+        Ok(metadata) if !metadata.is_dir() => (
+            format!("the state folder \"{shown}\" is not a folder"),
+            "choose another path".to_owned(),
+        ),
+        _ if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() => (
+            format!("the state folder \"{shown}\" may not be written by this user"),
+            format!("run as the user of the service; chown recruit-milter {shown}"),
+        ),
+        // Somebody may have tried the program as root.
+        _ if journal.exists() && access(&journal, Access::WRITE_OK).is_err() => (
+            format!("the journal \"{}\" may not be written by this user", journal.display()),
+            format!("chown recruit-milter {shown}/journal*"),
+        ),
+        _ => return,
+    };
+    let finding = Finding::warning(format!("{message}: no journal is kept"));
+    report.push(finding.at(&found.at).remedy(remedy));
 }
 
 /// Where the key file is: in the credentials folder if that holds it, else beside the main file.

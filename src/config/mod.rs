@@ -50,6 +50,8 @@ pub struct Surroundings {
     /// Whether the places of the milter's sockets are looked at. Not needed where the sockets come
     /// from systemd or where nothing listens.
     pub sockets: bool,
+    /// Whether the state folder is looked at. Only the daemon writes there.
+    pub state: bool,
     /// Whether the keys are read. Not needed to make them.
     pub keys: bool,
     /// The folder with credentials that systemd gave, `$CREDENTIALS_DIRECTORY`.
@@ -61,6 +63,7 @@ impl Surroundings {
     pub fn of_process() -> Self {
         Self {
             sockets: std::env::var_os("LISTEN_FDS").is_none(),
+            state: true,
             keys: true,
             credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         }
@@ -129,6 +132,9 @@ fn finish(
     // A configuration without addresses is shipped before the folders are made.
     if around.sockets && draft.has_addresses {
         file::check_sockets(&draft.sockets, report);
+    }
+    if let Some(state_dir) = draft.state_dir.filter(|_| around.state && draft.has_addresses) {
+        file::check_state_dir(&state_dir, report);
     }
     if let Some(written) = draft.key_file {
         let key_file = file::key_path(&written.value, path, around);

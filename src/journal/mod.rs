@@ -29,7 +29,7 @@ const MAX_LINE: usize = 64 * 1024;
 const MAX_FILES: u32 = 200;
 
 /// The path of the journal that is `age` rotations old.
-fn path_of(dir: &std::path::Path, age: u32) -> std::path::PathBuf {
+pub(crate) fn path_of(dir: &std::path::Path, age: u32) -> std::path::PathBuf {
     match age {
         0 => dir.join(FILE),
         age => dir.join(format!("{FILE}.{age}")),

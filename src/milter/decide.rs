@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::cell::OnceCell;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -123,14 +124,7 @@ impl Policy for Active {
     fn record(&self, record: Record, carried_out: Result<(), String>) {
         match carried_out {
             Ok(()) => record.tell(self),
-            Err(error) => {
-                let pass = match &record.outcome {
-                    Told::Diverted(_) => journal::Pass::Front,
-                    Told::Decided { way, .. } => pass_of(*way),
-                    Told::Undecided(pass, _) => *pass,
-                };
-                observe::tempfailed(record.queue_id.as_deref(), pass, &error);
-            }
+            Err(error) => record.tell_unedited(self, &error),
         }
     }
 }
@@ -147,7 +141,8 @@ impl FrontMessage for Front {
         let client = self.opening.origin.client;
         let origin = divert::Origin {
             authenticated: self.opening.origin.login.is_some(),
-            internal: client.is_none_or(|client| config.rules.is_internal_client(client)),
+            // Who it is must be known: nobody is believed because the MTA does not say.
+            internal: client.is_some_and(|client| config.rules.is_internal_client(client)),
         };
         let record = |outcome| Record {
             queue_id: queue_id.map(str::to_owned),
@@ -172,7 +167,8 @@ impl HandoffMessage for Handoff {
         let found = if self.taken.is_some() {
             Err(Refusal::OneAtATime)
         } else {
-            forward::recipient(&config.rules, &config.keys, now(), &recipient)
+            let door = self.opening.origin.server.and_then(|server| door(config, server));
+            forward::recipient(&config.rules, &config.keys, now(), door, &recipient)
         };
         match found {
             Ok(accepted) => {
@@ -187,6 +183,8 @@ impl HandoffMessage for Handoff {
                     Refusal::UnknownAddress => {
                         observe::unknown_handoff(None, &path, "unknown-address");
                     }
+                    Refusal::Expired => observe::unknown_handoff(None, &path, "expired"),
+                    Refusal::OtherWay => observe::unknown_handoff(None, &path, "other-way"),
                     Refusal::OneAtATime => observe::invalid_handoff(None, &path, "one-at-a-time"),
                 }
                 Err(refusal.reply())
@@ -306,6 +304,38 @@ impl Record {
         }
     }
 
+    /// The MTA did not get its edits, so its client was told to try again.
+    fn tell_unedited(self, active: &Active, error: &str) {
+        let unedited = |pass, token: Option<TokenId>, address, system| {
+            let mut entry = self.entry(pass, journal::Action::Tempfail).with_detail(error);
+            entry.reason = Some("edits-failed".to_owned());
+            entry.token = token.map(|token| token.to_string());
+            entry.address = address;
+            entry.system = system;
+            entry
+        };
+        let (pass, entries) = match &self.outcome {
+            Told::Diverted(diverted) => {
+                let pass = journal::Pass::Front;
+                let entry = |one: &Diverted| {
+                    let address = Some(one.address.to_string());
+                    unedited(pass, one.handoff.map(|h| h.id), address, Some(one.system.clone()))
+                };
+                (pass, diverted.iter().map(entry).collect())
+            }
+            Told::Decided { way, decision, .. } => {
+                let pass = pass_of(*way);
+                let (address, system) = (decision.address.clone(), decision.system.clone());
+                (pass, vec![unedited(pass, decision.token, address, system)])
+            }
+            Told::Undecided(pass, _) => (*pass, vec![unedited(*pass, None, None, None)]),
+        };
+        observe::tempfailed(self.queue_id.as_deref(), pass, error);
+        for entry in entries {
+            active.journal.record(entry);
+        }
+    }
+
     fn entry(&self, pass: journal::Pass, action: journal::Action) -> Entry {
         let mut entry = Entry::new(Timestamp::now(), pass, action);
         entry.queue_id.clone_from(&self.queue_id);
@@ -400,6 +430,14 @@ fn undecided(record: Record) -> (Plan, Record) {
     (Plan::only(Reply::Tempfail(ReplyText::TryAgain)), record)
 }
 
+/// What an smtpd service of ours is for. None where the configuration has no such service: Postfix
+/// may not have been told yet of another port.
+fn door(config: &Config, server: SocketAddr) -> Option<Way> {
+    [(config.handoff.smtpd, Way::Forward), (config.handoff.return_smtpd, Way::Return)]
+        .into_iter()
+        .find_map(|(service, way)| (service == server).then_some(way))
+}
+
 fn pass_of(way: Way) -> journal::Pass {
     match way {
         Way::Forward | Way::Unwrap => journal::Pass::Handoff,
@@ -446,4 +484,42 @@ fn stamps() -> Option<impl FnMut() -> TokenId> {
         let [_, _, nonce @ ..] = number.to_be_bytes();
         TokenId { time, nonce }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::policy::testing::keys;
+
+    #[test]
+    fn edits_that_failed_are_journalled_for_each_address() {
+        let text = "[system.personio]\ninbound = \"in@ats.example\"\n\
+            addresses = [\"jobs@acme.example\", \"karriere@acme.example\"]\n";
+        let loaded = config::parse(&[("recruit-milter.toml".into(), text.into())]).unwrap();
+        let config = Config { keys: keys(), ..loaded.config };
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path(), 1 << 20, 1);
+        let active = Arc::new(Active::new(config, journal.clone()));
+        let mut front = active.front(Opening::default());
+        for to in ["jobs@acme.example", "bob@acme.example", "karriere@acme.example"] {
+            front.rcpt(Recipient::plain(to));
+        }
+        let (_, record) = front.finish(Some("4Zx1"));
+        active.record(record, Err("edits not made in time".into()));
+        assert!(journal.close(Duration::from_secs(10)));
+        let lines = std::fs::read_to_string(folder.path().join("journal")).unwrap();
+        let told: Vec<Vec<String>> = lines
+            .lines()
+            .map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                let names = ["pass", "action", "reason", "queue_id", "address", "detail"];
+                names.map(|name| line[name].as_str().unwrap_or_default().to_owned()).into()
+            })
+            .collect();
+        let entry = |address| {
+            ["front", "tempfail", "edits-failed", "4Zx1", address, "edits not made in time"]
+        };
+        assert_eq!(told, [entry("jobs@acme.example"), entry("karriere@acme.example")]);
+    }
 }

@@ -7,7 +7,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,10 +91,12 @@ pub type StageHook =
 /// Where a message comes from, as far as the MTA tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The SASL login name.
+    /// The SASL login name. Only the front socket asks for it and for the client.
     pub login: Option<String>,
     /// The client's address.
     pub client: Option<IpAddr>,
+    /// Where the MTA took the connection. Only the handoff socket asks for it.
+    pub server: Option<SocketAddr>,
 }
 
 /// How a message begins.
@@ -104,7 +106,7 @@ pub struct Opening {
     pub sender: RawPath,
     /// The ESMTP arguments of MAIL FROM, as received.
     pub sender_args: Vec<Vec<u8>>,
-    /// Where it comes from. Only the front socket asks for it.
+    /// Where it comes from.
     pub origin: Origin,
 }
 

@@ -10,7 +10,7 @@
 
 use std::ffi::{CStr, CString};
 use std::future::ready;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use indymilter::{
@@ -172,7 +172,7 @@ async fn negotiate_handoff<P: Policy>(
     let macros = [
         (MacroStage::Connect, NO_MACROS),
         (MacroStage::Helo, NO_MACROS),
-        (MacroStage::Mail, NO_MACROS),
+        (MacroStage::Mail, c"{daemon_addr} {daemon_port}"),
         (MacroStage::Rcpt, c"{rcpt_addr}"),
         (MacroStage::Data, NO_MACROS),
         (MacroStage::Eoh, NO_MACROS),
@@ -309,7 +309,8 @@ async fn handoff_mail<P: Policy>(
     cx.data = None;
     let policy = shell.policy();
     let at = at(&*policy, Pass::Handoff, Stage::Mail, None);
-    let begin = || policy.handoff(opening(mail, Origin::default()));
+    let origin = Origin { server: server(&cx.macros), ..Origin::default() };
+    let begin = || policy.handoff(opening(mail, origin));
     let message = shell.step(at, begin).await;
     cx.data = Some(Handoff { policy, message });
     Status::Noreply
@@ -490,12 +491,18 @@ fn resolved(macros: &Macros, args: &[CString]) -> String {
 fn origin(macros: &Macros) -> Origin {
     Origin {
         login: text(macros, c"{auth_authen}").filter(|login| !login.is_empty()),
-        client: text(macros, c"{client_addr}").and_then(|client| client_address(&client)),
+        client: text(macros, c"{client_addr}").and_then(|client| address(&client)),
+        server: None,
     }
 }
 
+fn server(macros: &Macros) -> Option<SocketAddr> {
+    let at = address(&text(macros, c"{daemon_addr}")?)?;
+    Some(SocketAddr::new(at, text(macros, c"{daemon_port}")?.parse().ok()?))
+}
+
 // Postfix: writes IPv6 addresses as "IPv6:2001:db8::1" here, and "unknown" where there is none.
-fn client_address(text: &str) -> Option<IpAddr> {
+fn address(text: &str) -> Option<IpAddr> {
     let (tag, address) = text.split_at_checked(5).unwrap_or(("", text));
     if tag.eq_ignore_ascii_case("IPv6:") { address.parse().ok() } else { text.parse().ok() }
 }
@@ -520,7 +527,7 @@ mod tests {
             ("öööö", None),
         ] {
             let address = address.map(|a| a.parse().unwrap());
-            assert_eq!(client_address(text), address, "{text}");
+            assert_eq!(super::address(text), address, "{text}");
         }
     }
 

@@ -15,7 +15,8 @@ use crate::plan::{Plan, PlanBuilder};
 pub struct Origin {
     /// The client logged in (SASL).
     pub authenticated: bool,
-    /// The client is inside the company, or there was none: mail from sendmail(1).
+    /// The client's address is inside the company.
+    // Postfix: mail from sendmail(1) comes with 127.0.0.1, so that counts if the admin lists it.
     pub internal: bool,
 }
 

@@ -49,6 +49,10 @@ pub enum Refusal {
     UnknownKey(u8),
     /// The recruiting address is not (any longer) in the configuration.
     UnknownAddress,
+    /// Older than a handoff can be that is still under way.
+    Expired,
+    /// Meant for the other of the two smtpd services behind the handoff.
+    OtherWay,
     /// A second recipient: each copy must come by itself, since header and sender are one's own.
     OneAtATime,
 }
@@ -58,7 +62,7 @@ impl Refusal {
     pub fn reply(self) -> Reply {
         match self {
             Self::NotOurs => Reply::Reject(ReplyText::NotOurs),
-            Self::UnknownKey(_) | Self::UnknownAddress => {
+            Self::UnknownKey(_) | Self::UnknownAddress | Self::Expired | Self::OtherWay => {
                 Reply::Tempfail(ReplyText::UnknownHandoff)
             }
             Self::OneAtATime => Reply::Tempfail(ReplyText::OneAtATime),
@@ -66,11 +70,13 @@ impl Refusal {
     }
 }
 
-/// Looks at a recipient of the handoff smtpd. `now` in seconds since 1970.
+/// Looks at a recipient of the smtpd services behind the handoff. `now` in seconds since 1970;
+/// `door` is what the service is for, where that is known.
 pub fn recipient(
     rules: &Rules,
     keys: &Keys,
     now: u64,
+    door: Option<Way>,
     recipient: &Recipient,
 ) -> Result<Accepted, Refusal> {
     let resolved = &recipient.resolved;
@@ -97,10 +103,15 @@ pub fn recipient(
         () => return Err(Refusal::NotOurs),
     };
     let address = recipient.orcpt().ok_or(Refusal::NotOurs)?.address().clone();
-    let token = Handoff::parse(way, local, keys, &address).map_err(|error| match error {
+    let token = Handoff::parse(way, local, keys, &address, now).map_err(|error| match error {
         TokenError::UnknownKey(id) => Refusal::UnknownKey(id),
-        TokenError::NotOurs | TokenError::Expired => Refusal::NotOurs,
+        TokenError::Expired => Refusal::Expired,
+        TokenError::NotOurs => Refusal::NotOurs,
     })?;
+    // What is back from the agent comes by the same door as what was never there.
+    if door.is_some_and(|door| (door == Way::Return) != (way == Way::Return)) {
+        return Err(Refusal::OtherWay);
+    }
     // What is on its way back gets there, whatever became of the configuration meanwhile.
     if way != Way::Return && rules.lookup(address.as_str()).is_none() {
         return Err(Refusal::UnknownAddress);
@@ -350,10 +361,11 @@ fn handoff(
         None
     };
     let person = rule.person.as_ref().filter(|person| {
+        let gets_it_anyway = if token.flags.kept { Some(address) } else { rule.fallback.as_ref() };
         stays == Some(Reason::Kind)
             && action == kind::Action::CopyToPerson
             && !token.flags.companion
-            && person.key() != address.key()
+            && gets_it_anyway.is_none_or(|other| other.key() != person.key())
     });
     let (plan, done) = match stays {
         Some(_) if person.is_some() => {
@@ -500,8 +512,9 @@ fn on_report(
         decision.address = Some(rule.pattern.to_string());
         decision.system = Some(rules.system(rule).id.clone());
     }
-    // A report that we cannot read may be one of failure, so it counts as one here.
-    if matches!(outcome, Outcome::Failed | Outcome::Unknown) && !token.flags.kept {
+    // Only what says in so many words that the copy failed: the recruiting system knows the bounce
+    // address, and automatic answers come to it too.
+    if outcome == Outcome::Failed && !token.flags.kept {
         let Some(fallback) = rule.and_then(|rule| rule.fallback.clone()) else {
             // The only copy is in this report, and its rule is gone: it waits until there is one.
             decision.plan = Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff));

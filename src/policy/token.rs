@@ -60,7 +60,7 @@ pub struct Flags {
     pub kept: bool,
     /// The client logged in (SASL).
     pub authenticated: bool,
-    /// The client's address is inside the company, or the mail came from sendmail(1).
+    /// The client's address is inside the company.
     pub internal: bool,
     /// Another recruiting address of the same message already leads a copy to the same system; this
     /// one only watches over its own local delivery.
@@ -152,6 +152,11 @@ const BOUNCE_LEN: usize = 12 + 4 + BOUNCE_MAC;
 /// The letters of a bounce token, for checking that an address has room for them.
 pub const BOUNCE_LETTERS: usize = (BOUNCE_LEN * 8).div_ceil(5);
 
+/// How long a handoff address is good for. It stands in the copy's `Received` fields, so whoever
+/// reads the system's mail and may talk to the handoff smtpd could use it again; a genuine one is
+/// back within `maximal_queue_lifetime` (five days unless set otherwise) for each time it waits.
+pub const HANDOFF_LIFE: u64 = 30 * 24 * 3600;
+
 /// How long a bounce address is good for: as long as mail and its reports can be under way.
 pub const BOUNCE_LIFE: u64 = 14 * 24 * 3600;
 
@@ -166,12 +171,14 @@ impl Handoff {
         Some(format!("{}{}", self.way.letter(), base32().encode(&octets)))
     }
 
-    /// Reads a local-part that claims to be a handoff for a recruiting address.
+    /// Reads a local-part that claims to be a handoff for a recruiting address. `now` in seconds
+    /// since 1970.
     pub fn parse(
         way: Way,
         local: &str,
         keys: &Keys,
         recruiting: &Address,
+        now: u64,
     ) -> Result<Self, TokenError> {
         let local = local.to_ascii_lowercase();
         let letters = local.strip_prefix(way.letter()).ok_or(TokenError::NotOurs)?;
@@ -185,6 +192,9 @@ impl Handoff {
         let parts = [signed, recruiting.as_str().as_bytes()];
         if !keys.verify(signed[0], token.purpose(), &parts, tag) {
             return Err(TokenError::NotOurs);
+        }
+        if now > u64::from(id.time) + HANDOFF_LIFE {
+            return Err(TokenError::Expired);
         }
         Ok(token)
     }
@@ -280,6 +290,7 @@ mod tests {
     }
 
     const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [1, 2, 3, 4, 5, 6] };
+    const MADE: u64 = 1_795_551_688;
 
     #[test]
     fn a_handoff_token_is_read_back_whatever_its_case() {
@@ -292,8 +303,11 @@ mod tests {
             let local = token.local_part(&keys(7), &jobs()).unwrap();
             assert_eq!(local.len(), 1 + HANDOFF_LETTERS);
             assert!(local.len() <= 64, "{}", local.len());
-            assert_eq!(Handoff::parse(way, &local, &keys(7), &jobs()), Ok(token));
-            assert_eq!(Handoff::parse(way, &local.to_uppercase(), &keys(7), &jobs()), Ok(token));
+            assert_eq!(Handoff::parse(way, &local, &keys(7), &jobs(), MADE), Ok(token));
+            assert_eq!(
+                Handoff::parse(way, &local.to_uppercase(), &keys(7), &jobs(), MADE),
+                Ok(token)
+            );
         }
     }
 
@@ -303,22 +317,38 @@ mod tests {
         let local = token.local_part(&keys(7), &jobs()).unwrap();
         let other = Address::parse("jobs@acme.example").unwrap();
         assert_eq!(
-            Handoff::parse(Way::Forward, &local, &keys(7), &other),
+            Handoff::parse(Way::Forward, &local, &keys(7), &other, MADE),
             Err(TokenError::NotOurs)
         );
         assert_eq!(
-            Handoff::parse(Way::Forward, &local, &keys(8), &jobs()),
+            Handoff::parse(Way::Forward, &local, &keys(8), &jobs(), MADE),
             Err(TokenError::UnknownKey(7))
         );
         for (way, letter) in [(Way::Return, "g"), (Way::Unwrap, "u")] {
             let turned = local.replacen('t', letter, 1);
-            assert_eq!(Handoff::parse(way, &turned, &keys(7), &jobs()), Err(TokenError::NotOurs));
+            assert_eq!(
+                Handoff::parse(way, &turned, &keys(7), &jobs(), MADE),
+                Err(TokenError::NotOurs)
+            );
         }
         let same_number = Keys::new(vec![(7, vec![9; 32])]).unwrap();
         assert_eq!(
-            Handoff::parse(Way::Forward, &local, &same_number, &jobs()),
+            Handoff::parse(Way::Forward, &local, &same_number, &jobs(), MADE),
             Err(TokenError::NotOurs)
         );
+    }
+
+    #[test]
+    fn a_handoff_ends_and_one_from_a_clock_that_was_set_back_does_not() {
+        let token = Handoff { way: Way::Forward, id: ID, flags: Flags::default() };
+        let local = token.local_part(&keys(7), &jobs()).unwrap();
+        let at = |now| Handoff::parse(Way::Forward, &local, &keys(7), &jobs(), now);
+        assert_eq!(at(MADE - 3600), Ok(token));
+        assert_eq!(at(MADE + HANDOFF_LIFE), Ok(token));
+        assert_eq!(at(MADE + HANDOFF_LIFE + 1), Err(TokenError::Expired));
+        let forged = format!("{:a<width$}", &local[..30], width = local.len());
+        let read = Handoff::parse(Way::Forward, &forged, &keys(7), &jobs(), u64::MAX);
+        assert_eq!(read, Err(TokenError::NotOurs), "only a genuine one is called expired");
     }
 
     #[test]
@@ -348,13 +378,13 @@ mod tests {
             let good = token.local_part(&keys(7), &jobs()).unwrap();
             let mut bad = good.clone();
             bad.replace_range(at..=at, &letter);
-            let read = Handoff::parse(Way::Forward, &bad, &keys(7), &jobs());
+            let read = Handoff::parse(Way::Forward, &bad, &keys(7), &jobs(), MADE);
             prop_assert_eq!(read.is_ok(), bad == good);
         }
 
         #[test]
         fn any_text_is_refused_without_a_panic(text in any::<String>()) {
-            prop_assert!(Handoff::parse(Way::Forward, &text, &keys(7), &jobs()).is_err());
+            prop_assert!(Handoff::parse(Way::Forward, &text, &keys(7), &jobs(), MADE).is_err());
             prop_assert!(Bounce::parse(&text, &keys(7), 0).is_err());
         }
     }

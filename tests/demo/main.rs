@@ -8,7 +8,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use harness::site::{BOB, ERIKA, INBOUND, JOBS, KARRIERE, without_ours};
+use harness::site::{BOB, ERIKA, INBOUND, JOBS, KARRIERE, Setup, without_ours};
 use harness::{Delivered, Mail, Site};
 use table::Table;
 
@@ -27,7 +27,9 @@ struct Scene {
 fn main() -> ExitCode {
     let keep = std::env::args().any(|arg| arg == "--keep");
     println!("Starting a company's Postfix, a recruiting system's Postfix and the milter ...");
-    let site = Site::start();
+    // Whoever sends from this machine and writes as a colleague is one.
+    let inside = "[internal]\nnetworks = [\"127.0.0.0/8\"]\n".to_owned();
+    let site = Site::with(Setup { config: inside, ..Setup::default() });
     println!(
         "  company   mx.example   127.0.0.1:{}   recruiting addresses {JOBS}, {KARRIERE}",
         site.mx.port()
@@ -90,14 +92,18 @@ fn main() -> ExitCode {
 }
 
 fn describe(inbound: &[Delivered]) -> String {
-    let kind = |d: &Delivered| {
+    let field = |d: &Delivered, name: &str| {
         let text = d.text();
-        let line = text.lines().find_map(|line| line.strip_prefix("X-Recruiting-Kind: "));
-        line.unwrap_or("untagged").to_owned()
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        line.unwrap_or_default()
     };
     match inbound {
         [] => "-".into(),
-        [one] => format!("1 copy, kind {}", kind(one)),
+        [one] => {
+            let applicant = field(one, "X-Recruiting-Applicant: ");
+            let applicant = applicant.split(';').next().unwrap_or_default();
+            format!("{} {applicant}", field(one, "X-Recruiting-Kind: ")).trim_end().to_owned()
+        }
         more => format!("{} copies", more.len()),
     }
 }
@@ -167,6 +173,35 @@ fn scenes() -> Vec<Scene> {
             message: simple(ERIKA, KARRIERE, "Subject: Initiativbewerbung", "Nur in das System."),
             forwarded: true,
             local: &[],
+        },
+        Scene {
+            title: "passed on by a colleague",
+            sender: BOB,
+            recipients: &[JOBS],
+            message: simple(
+                &format!("Bob Beispiel <{BOB}>"),
+                JOBS,
+                "Subject: WG: Bewerbung als Dreher\r\nContent-Type: text/plain; charset=utf-8",
+                "Kam bei mir an, bitte anlegen.\r\n\r\n\
+                 Von: Max Muster <max@example.net>\r\nGesendet: Montag, 23. November 2026 18:02\r\n\
+                 An: Bob Beispiel <bob@acme.example>\r\nBetreff: Bewerbung als Dreher\r\n\r\n\
+                 Guten Tag, anbei meine Unterlagen.",
+            ),
+            forwarded: true,
+            local: &[JOBS],
+        },
+        Scene {
+            title: "a vacation notice",
+            sender: ERIKA,
+            recipients: &[JOBS],
+            message: simple(
+                ERIKA,
+                JOBS,
+                "Subject: Abwesenheitsnotiz\r\nAuto-Submitted: auto-replied",
+                "Ich bin bis Montag nicht da.",
+            ),
+            forwarded: false,
+            local: &[JOBS],
         },
         Scene {
             title: "mail to somebody else",

@@ -2,18 +2,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use recruit_milter::mail::{Address, Orcpt};
 use recruit_milter::policy::keys::Keys;
-use recruit_milter::policy::token::{Flags, Handoff, TokenId, Way};
+use recruit_milter::policy::token::{Flags, HANDOFF_LIFE, Handoff, TokenId, Way};
 use rustix::process::Signal;
 
 use crate::harness::daemon::{command, succeed};
 use crate::harness::proxy::{self, Fault, Point};
 use crate::harness::site::{BOB, ERIKA, JOBS, Setup};
-use crate::harness::{LIMIT, Mail, Site, Smtp, wait_until};
+use crate::harness::{LIMIT, Mail, Scratch, Site, Smtp, wait_until};
 
 const MESSAGE: &str = "From: erika@example.org\r\nSubject: x\r\n\r\nx\r\n";
 
@@ -82,21 +83,35 @@ fn a_rotated_key_signs_and_the_old_one_still_verifies() {
     assert!(refusal(&site, &handoff(&old, JOBS, 1), JOBS).starts_with("250"));
 }
 
-/// A handoff address signed with the first key of a key file.
+/// A handoff address made now, signed with a key of a key file.
 fn handoff(key_file: &str, address: &str, key: u8) -> String {
+    handoff_made(Duration::ZERO, Way::Forward, key_file, address, key)
+}
+
+/// The same, made some time ago or for the way back.
+fn handoff_made(ago: Duration, way: Way, key_file: &str, address: &str, key: u8) -> String {
     let line = key_file.lines().find(|line| line.starts_with(&format!("{key} "))).unwrap();
     let (_, secret) = line.split_once(' ').unwrap();
     let secret = data_encoding::BASE64.decode(secret.trim().as_bytes()).unwrap();
     let keys = Keys::new(vec![(key, secret)]).unwrap();
-    let id = TokenId { time: 1_795_551_688, nonce: *b"abcdef" };
-    let token = Handoff { way: Way::Forward, id, flags: Flags { kept: true, ..Flags::default() } };
+    let made = (SystemTime::now() - ago).duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let id = TokenId { time: u32::try_from(made.as_secs()).unwrap(), nonce: *b"abcdef" };
+    let token = Handoff { way, id, flags: Flags { kept: true, ..Flags::default() } };
     let local = token.local_part(&keys, &Address::parse(address).unwrap()).unwrap();
-    format!("{local}@handoff.recruit-milter.internal")
+    match way {
+        Way::Forward | Way::Unwrap => format!("{local}@handoff.recruit-milter.internal"),
+        Way::Return => format!("{local}@return.handoff.recruit-milter.internal"),
+    }
 }
 
 /// What the second smtpd says to a recipient.
 fn refusal(site: &Site, to: &str, orcpt: &str) -> String {
-    let mut smtp = Smtp::hello(site.handoff_port());
+    refusal_at(site.handoff_port(), to, orcpt)
+}
+
+/// What an smtpd of ours says to a recipient.
+fn refusal_at(port: u16, to: &str, orcpt: &str) -> String {
+    let mut smtp = Smtp::hello(port);
     smtp.command("MAIL FROM:<erika@example.org>").ok();
     let orcpt = Orcpt::new(Address::parse(orcpt).unwrap());
     let reply = smtp.command(&format!("RCPT TO:<{to}> ORCPT={orcpt}"));
@@ -124,12 +139,32 @@ fn the_handoff_port_takes_genuine_handoffs_only() {
         refusal(&site, &handoff(&keys, BOB, 1), BOB).starts_with("451 4.3.5"),
         "gone from the configuration"
     );
+    let long_ago = Duration::from_secs(HANDOFF_LIFE + 60);
+    let expired = handoff_made(long_ago, Way::Forward, &keys, JOBS, 1);
+    assert!(refusal(&site, &expired, JOBS).starts_with("451 4.3.5"));
+    let alarm = site.daemon.wait_for_log("reason=expired");
+    assert!(alarm.contains("alarm=unknown-handoff"), "{alarm}");
     // One at a time: the second waits for its own transaction.
     let mut smtp = Smtp::hello(site.handoff_port());
     smtp.command("MAIL FROM:<erika@example.org>").ok();
     smtp.command(&format!("RCPT TO:<{good}> ORCPT=rfc822;{JOBS}")).ok();
     let second = smtp.command(&format!("RCPT TO:<{good}> ORCPT=rfc822;{JOBS}"));
     assert_eq!(second.code, 452);
+}
+
+#[test]
+fn each_handoff_port_takes_one_way_only() {
+    let site = Site::start();
+    let keys = fs::read_to_string(site.scratch().join("seal.key")).unwrap();
+    let [there, back] =
+        [Way::Forward, Way::Return].map(|way| handoff_made(Duration::ZERO, way, &keys, JOBS, 1));
+    let [second, third] = [site.handoff_port(), site.return_port()];
+    assert!(refusal_at(second, &there, JOBS).starts_with("250"));
+    assert!(refusal_at(third, &back, JOBS).starts_with("250"));
+    assert!(refusal_at(third, &there, JOBS).starts_with("451 4.3.5"));
+    assert!(refusal_at(second, &back, JOBS).starts_with("451 4.3.5"));
+    let alarm = site.daemon.wait_for_log("reason=other-way");
+    assert!(alarm.contains("alarm=unknown-handoff"), "{alarm}");
 }
 
 #[test]
@@ -206,6 +241,10 @@ fn check_and_explain_answer_with_the_exit_codes_of_sysexits() {
     let ok = succeed(&["check", "--config", config]);
     assert!(ok.contains("ok, 3 recruiting addresses, 2 recruiting systems"), "{ok}");
     assert_eq!(command(&["check", "--config", "/nonexistent"]).status.code(), Some(66));
+    let missing = command(&["check", "--json", "--config", "/nonexistent"]);
+    assert_eq!(missing.status.code(), Some(66));
+    let problems: serde_json::Value = serde_json::from_slice(&missing.stdout).unwrap();
+    assert_eq!(problems[0]["message"], "there is no such file");
     assert_eq!(command(&["chekc"]).status.code(), Some(64));
     assert_eq!(
         command(&["explain", "--config", config, "/nonexistent", "--rcpt", JOBS]).status.code(),
@@ -221,6 +260,63 @@ fn check_and_explain_answer_with_the_exit_codes_of_sysexits() {
     assert_eq!((&json["action"], &json["kind"]), (&"forward".into(), &"application".into()));
     assert_eq!(json["envelope"]["to"][0], "acme-jobs@m-personio.example");
     assert_eq!(json["copies"][0]["outcome"], "forwarded");
+}
+
+#[test]
+fn init_key_says_what_to_do_about_whatever_stops_it() {
+    let scratch = Scratch::new();
+    let file = |name: &str| scratch.join(name).display().to_string();
+    fs::write(scratch.join("good.key"), format!("1 {}\n", "A".repeat(43) + "=")).unwrap();
+    fs::set_permissions(scratch.join("good.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    for (name, text, mode) in
+        [("open.key", "", 0o644), ("empty.key", "", 0o600), ("odd.key", "1 secret\n", 0o600)]
+    {
+        fs::write(scratch.join(name), text).unwrap();
+        fs::set_permissions(scratch.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let told = |name: &str, args: &[&str]| {
+        let file = file(name);
+        let output = command(&[&["init-key", "--key-file", &file], args].concat());
+        assert_eq!(output.status.code(), Some(73), "{name}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        told.replace(&scratch.path().display().to_string(), "DIR")
+    };
+    let rotate: &[&str] = &["--rotate"];
+    for (name, args, expected) in [
+        (
+            "good.key",
+            &[][..],
+            "DIR/good.key: exists already\n  = recruit-milter init-key --rotate puts a new key in front",
+        ),
+        (
+            "no/seal.key",
+            &[],
+            "DIR/no/seal.key: its folder does not exist\n  = install -d -m 755 DIR/no",
+        ),
+        (
+            "seal.key",
+            rotate,
+            "DIR/seal.key: does not exist\n  = recruit-milter init-key makes the first key",
+        ),
+        (
+            "open.key",
+            rotate,
+            "DIR/open.key: is open to everybody (mode 0644)\n  = chmod 0640 DIR/open.key",
+        ),
+        (
+            "empty.key",
+            rotate,
+            "DIR/empty.key: holds no key\n  = name a file made by: recruit-milter init-key",
+        ),
+        (
+            "odd.key",
+            rotate,
+            "DIR/odd.key: line 1: the key is not base64\n  \
+             = a line is a number from 0 to 255, a space and a key in base64",
+        ),
+    ] {
+        assert_eq!(told(name, args), format!("error: {expected}\n"));
+    }
 }
 
 #[test]

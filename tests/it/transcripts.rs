@@ -179,7 +179,7 @@ fn predicted(config: &Config, sent: &Sent) -> Vec<(String, Option<Vec<Field>>)> 
             out.push((to.resolved.to_lowercase(), None));
             continue;
         }
-        let accepted = recipient(&config.rules, &config.keys, 0, &to).unwrap();
+        let accepted = recipient(&config.rules, &config.keys, 0, None, &to).unwrap();
         let mut header = sent.message().header;
         let mut facts = Facts::default();
         for field in &header.fields {
@@ -193,6 +193,7 @@ fn predicted(config: &Config, sent: &Sent) -> Vec<(String, Option<Vec<Field>>)> 
             facts: &facts,
             body: b"",
             truncated: false,
+            size: None,
         };
         let mut budget = Budget::default();
         let decision = forward(&config.rules, &config.keys, 0, &arrival, &mut budget).unwrap();

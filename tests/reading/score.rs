@@ -45,7 +45,10 @@ pub(crate) struct Case {
     pub(crate) kind: Option<Kind>,
     /// The subject of the mail that was passed on.
     pub(crate) subject: Option<String>,
+    /// The applicant's name; empty where there is none.
     pub(crate) name: Option<String>,
+    /// The date of the mail that was passed on.
+    pub(crate) date: Option<String>,
 }
 
 /// How an answer counts.
@@ -137,10 +140,11 @@ impl Case {
         let review = reading.needs_review;
         match &self.truth {
             Truth::One(_) if named == truth && !review => {
-                let subject = reading.original.as_ref().and_then(|o| o.subject.as_ref());
-                let name = reading.applicants[0].mailbox.name.as_ref();
-                if self.subject.as_ref().is_some_and(|s| Some(s) != subject)
-                    || self.name.as_ref().is_some_and(|n| Some(n) != name)
+                let original = reading.original.clone().unwrap_or_default();
+                let name = reading.applicants[0].mailbox.name.as_deref().unwrap_or_default();
+                if self.subject.is_some() && self.subject != original.subject
+                    || self.date.is_some() && self.date != original.date
+                    || self.name.as_ref().is_some_and(|n| n != name)
                 {
                     return Mark::Missed;
                 }
@@ -179,7 +183,7 @@ impl Score {
             score.total[mark as usize] += 1;
             if mark != Mark::Right {
                 let text = format!(
-                    "{} [{:?}]: {:?}, kind {}, {}\n    {}",
+                    "{} [{:?}]: {:?}, kind {}, {:?}\n    {}",
                     case.id,
                     case.truth,
                     reading
@@ -193,7 +197,7 @@ impl Score {
                         ))
                         .collect::<Vec<_>>(),
                     reading.kind,
-                    reading.original.clone().unwrap_or_default().subject.unwrap_or_default(),
+                    reading.original,
                     reading
                         .clues
                         .iter()

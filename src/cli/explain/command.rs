@@ -93,7 +93,12 @@ fn json(value: &impl Serialize, pretty: bool) -> Result<String, Exit> {
 impl Asked {
     fn new(args: &ExplainArgs) -> Result<Self, Exit> {
         // Sockets and keys may be out of this user's reach.
-        let around = Surroundings { sockets: false, keys: false, ..Surroundings::of_process() };
+        let around = Surroundings {
+            sockets: false,
+            state: false,
+            keys: false,
+            ..Surroundings::of_process()
+        };
         let config = load_with(&args.config.config, &around)?;
         let bare = |text: &String| text.trim_start_matches('<').trim_end_matches('>').to_owned();
         let to: Vec<String> = args.to.iter().map(bare).collect();

@@ -275,7 +275,7 @@ fn copy(
     handoff: Recipient,
     budget: &mut Budget,
 ) -> Option<Copy> {
-    let accepted = recipient(rules, keys, now, &handoff).ok()?;
+    let accepted = recipient(rules, keys, now, None, &handoff).ok()?;
     let sender = RawPath::new(format!("<{}>", question.from));
     let need = body_need(rules, &accepted, &sender, facts);
     let (body, truncated) = taken(&question.message.body, need);

@@ -95,6 +95,23 @@ async fn pass_2_reads_the_header_and_forwards() {
 }
 
 #[tokio::test]
+async fn pass_2_is_told_at_which_service_a_message_came_in() {
+    let server = Server::start();
+    let mut client = server.handoff().await;
+    for (address, port, told) in [
+        ("127.0.0.1", "10027", " server 127.0.0.1:10027"),
+        ("IPv6:::1", "10027", " server [::1]:10027"),
+        ("unknown", "0", ""),
+    ] {
+        client.macros(b'M', &["{daemon_addr}", address, "{daemon_port}", port]).await;
+        client.send_strings(b'M', &["<a@example.org>"]).await;
+        client.rcpt_reply("t@h.example").await;
+        client.abort().await;
+        assert_eq!(server.log.take()[0], format!("handoff from a@example.org{told}"));
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_wanted_comes_in_pieces() {
     let mut setup = Setup::default();
     setup.policy.wants_body = true;

@@ -117,6 +117,9 @@ impl Fake {
         if let Some(client) = opening.origin.client {
             let _ = write!(line, " client {client}");
         }
+        if let Some(server) = opening.origin.server {
+            let _ = write!(line, " server {server}");
+        }
         self.log.line(line);
         FakeMessage { policy: Arc::clone(self), sender, recipients: Vec::new() }
     }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::policy::testing::{address, keys, rules};
-use crate::policy::token::Flags;
+use crate::policy::token::{Flags, HANDOFF_LIFE};
 
 pub(super) const NOW: u64 = 1_795_551_688;
 const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [7; 6] };
@@ -30,7 +30,7 @@ pub(super) fn facts(fields: &[(&str, &str)]) -> Facts {
 }
 
 fn decide(r: &Recipient, sender: &str, facts: &Facts, body: &str, budget: &mut Budget) -> Decision {
-    let accepted = recipient(&rules(), &keys(), NOW, r).unwrap();
+    let accepted = recipient(&rules(), &keys(), NOW, None, r).unwrap();
     let arrival = Arrival {
         accepted: &accepted,
         path: &r.path,
@@ -150,7 +150,7 @@ fn a_companion_ends_where_the_leading_copy_goes_on() {
 fn test_mail_passes_within_its_budget() {
     let mut budget = Budget::default();
     let mut send = |n: u8, sender: &str, from: &str| {
-        let token = Handoff { id: TokenId { time: 1, nonce: [n; 6] }, ..token(Way::Forward, KEPT) };
+        let token = Handoff { id: TokenId { nonce: [n; 6], ..ID }, ..token(Way::Forward, KEPT) };
         let from = facts(&[("From", from)]);
         let d = decide(&handoff_to("jobs@acme.example", token), sender, &from, "", &mut budget);
         (d.action, d.reading.unwrap().kind)
@@ -211,7 +211,7 @@ fn a_flood_of_forged_fields_is_not_forwarded_and_not_lost() {
 #[test]
 fn only_genuine_handoffs_are_taken() {
     let good = handoff_to("jobs@acme.example", token(Way::Forward, KEPT));
-    let refused = |r: &Recipient| recipient(&rules(), &keys(), NOW, r).unwrap_err();
+    let refused = |r: &Recipient| recipient(&rules(), &keys(), NOW, None, r).unwrap_err();
     for (change, why) in [
         ("jobs@acme.example", Refusal::NotOurs),
         ("t@handoff.internal", Refusal::NotOurs),
@@ -225,19 +225,46 @@ fn only_genuine_handoffs_are_taken() {
         );
     }
     assert_eq!(refused(&Recipient { args: vec![], ..good.clone() }), Refusal::NotOurs);
+    let expired = recipient(&rules(), &keys(), NOW + HANDOFF_LIFE + 1, None, &good);
+    assert_eq!(expired, Err(Refusal::Expired));
+    assert!(matches!(Refusal::Expired.reply(), Reply::Tempfail(_)), "its sender is the applicant");
     let gone = handoff_to("gone@acme.example", token(Way::Forward, KEPT));
     assert_eq!(refused(&gone), Refusal::UnknownAddress);
     let other = Keys::new(vec![(9, vec![9; 32])]).unwrap();
-    assert_eq!(recipient(&rules(), &other, NOW, &good), Err(Refusal::UnknownKey(3)));
+    assert_eq!(recipient(&rules(), &other, NOW, None, &good), Err(Refusal::UnknownKey(3)));
+}
+
+#[test]
+fn a_handoff_is_taken_by_the_service_that_it_is_meant_for() {
+    let [there, back] =
+        [Way::Forward, Way::Return].map(|way| handoff_to("jobs@acme.example", token(way, KEPT)));
+    for (r, door, refusal) in [
+        (&there, Way::Forward, None),
+        (&there, Way::Return, Some(Refusal::OtherWay)),
+        (&back, Way::Return, None),
+        (&back, Way::Forward, Some(Refusal::OtherWay)),
+    ] {
+        assert_eq!(recipient(&rules(), &keys(), NOW, Some(door), r).err(), refusal, "{door:?}");
+    }
+    // It may be genuine, with the ports exchanged in the configuration and not yet in Postfix.
+    assert!(matches!(Refusal::OtherWay.reply(), Reply::Tempfail(_)));
+    let changed = there.resolved.replacen("@handoff", "@return.handoff", 1);
+    let forged = Recipient { resolved: changed, ..there };
+    let refused = recipient(&rules(), &keys(), NOW, Some(Way::Forward), &forged);
+    assert_eq!(refused, Err(Refusal::NotOurs));
 }
 
 fn report_to(flags: Flags, sender: &str, action: &str) -> Decision {
+    let body =
+        format!("Content-Type: message/delivery-status\n\n\nAction: {action}\nStatus: 5.1.1\n");
+    to_bounce_address(flags, sender, &body)
+}
+
+fn to_bounce_address(flags: Flags, sender: &str, body: &str) -> Decision {
     let pattern = if flags.kept { "jobs@acme.example" } else { "karriere@acme.example" };
     let tag = Bounce { id: ID, flags, rule: rule_tag(pattern) }.extension(&keys()).unwrap();
     let r = Recipient::plain(&format!("recruit-bounces+{tag}@handoff.internal"));
-    let body =
-        format!("Content-Type: message/delivery-status\n\n\nAction: {action}\nStatus: 5.1.1\n");
-    decide(&r, sender, &Facts::default(), &body, &mut Budget::default())
+    decide(&r, sender, &Facts::default(), body, &mut Budget::default())
 }
 
 #[test]
@@ -254,7 +281,25 @@ fn the_only_copy_comes_back_with_its_failure_report() {
     let d = report_to(GONE, "<>", "failed");
     assert_eq!(d.action, Action::ReportGivenBack);
     assert!(d.plan.to_string().contains("ORCPT=rfc822;hr@acme.example\n"));
-    assert_eq!(report_to(GONE, "<>", "relayed").action, Action::ReportRead);
+    for action in ["relayed", "delayed", "delivered", "eaten"] {
+        assert_eq!(report_to(GONE, "<>", action).action, Action::ReportRead, "{action}");
+    }
+}
+
+#[test]
+fn what_a_bounce_address_gets_reaches_the_fallback_only_as_a_report_of_failure() {
+    for body in [
+        "",
+        "I am away until Monday.\n",
+        "Action: failed\nStatus: 5.1.1\n",
+        "Content-Type: text/plain\n\nAction: failed\n",
+        "Content-Type: message/rfc822\n\nAction: failed\n",
+    ] {
+        let d = to_bounce_address(GONE, "<>", body);
+        assert_eq!(d.action, Action::ReportRead, "{body}");
+        assert_eq!(d.reason, Reason::Report(Outcome::Unknown), "{body}");
+        assert_eq!(d.plan, Plan::only(Reply::Discard), "{body}");
+    }
 }
 
 #[test]
@@ -277,7 +322,7 @@ fn of_kind(
     let at = rules.lookup(to).unwrap().0;
     change(&mut rules.addresses[at]);
     let r = handoff_to(to, token(Way::Forward, flags));
-    let accepted = recipient(&rules, &keys(), NOW, &r).unwrap();
+    let accepted = recipient(&rules, &keys(), NOW, None, &r).unwrap();
     let arrival = Arrival {
         accepted: &accepted,
         path: &r.path,
@@ -349,7 +394,7 @@ fn what_comes_back_for_a_person_goes_there() {
     rules.addresses[0].person = Some(address("eva@acme.example"));
     let token = token(Way::Return, Flags { person: true, ..KEPT });
     let r = handoff_to("jobs@acme.example", token);
-    let accepted = recipient(&rules, &keys(), NOW, &r).unwrap();
+    let accepted = recipient(&rules, &keys(), NOW, None, &r).unwrap();
     let arrival = Arrival {
         accepted: &accepted,
         path: &r.path,
@@ -413,7 +458,7 @@ fn only_a_colleagues_forward_is_opened() {
 fn mail_that_claims_to_come_from_ourselves_is_within_the_budget_too() {
     let mut budget = Budget::default();
     let mut send = |n: u8, to: &str| {
-        let token = Handoff { id: TokenId { time: 1, nonce: [n; 6] }, ..token(Way::Forward, KEPT) };
+        let token = Handoff { id: TokenId { nonce: [n; 6], ..ID }, ..token(Way::Forward, KEPT) };
         let from = facts(&[("From", " jobs@acme.example")]);
         decide(&handoff_to(to, token), "<jobs@acme.example>", &from, "", &mut budget).action
     };
@@ -441,5 +486,5 @@ fn a_failure_report_on_the_only_copy_waits_for_a_rule_that_is_gone() {
     assert_eq!(d.action, Action::ReportWaiting);
     assert_eq!(d.plan, Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff)));
     let other = Keys::new(vec![(9, vec![9; 32])]).unwrap();
-    assert_eq!(recipient(&rules(), &other, NOW, &r), Err(Refusal::UnknownKey(3)));
+    assert_eq!(recipient(&rules(), &other, NOW, None, &r), Err(Refusal::UnknownKey(3)));
 }

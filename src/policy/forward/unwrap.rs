@@ -94,7 +94,7 @@ mod tests {
         let mut rules = rules();
         rules.addresses[0].unwrap = case.unwrap;
         let r = handoff_to("jobs@acme.example", case.token);
-        let accepted = recipient(&rules, &keys(), NOW, &r).unwrap();
+        let accepted = recipient(&rules, &keys(), NOW, None, &r).unwrap();
         let body = case.parts.iter().map(|p| format!("--b\n{p}\n")).collect::<String>();
         let body = if case.truncated { body } else { body + "--b--\n" };
         let arrival = Arrival {
@@ -190,7 +190,7 @@ mod tests {
         let mut rules = rules();
         rules.addresses[0].unwrap = true;
         let r = handoff_to("jobs@acme.example", token(Way::Forward, unwrapped));
-        let accepted = recipient(&rules, &keys(), NOW, &r).unwrap();
+        let accepted = recipient(&rules, &keys(), NOW, None, &r).unwrap();
         let arrival = Arrival {
             accepted: &accepted,
             path: &r.path,

@@ -25,6 +25,7 @@
 )]
 
 pub mod daemon;
+pub mod dovecot;
 pub mod frame;
 pub mod hooked;
 pub mod maildir;
@@ -35,12 +36,14 @@ pub mod postfix;
 pub mod process;
 pub mod proxy;
 pub mod queue;
+pub mod relay;
 pub mod scratch;
 pub mod site;
 pub mod smtp;
 pub mod socket;
 pub mod wait;
 
+pub use dovecot::Dovecot;
 pub use maildir::Delivered;
 pub use port::Port;
 pub use postfix::Postfix;
