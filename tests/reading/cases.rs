@@ -40,7 +40,8 @@ pub(crate) fn forwarded(client: &ClientRow) -> Vec<Case> {
                     truth: Truth::One(original.address.clone()),
                     kind: None,
                     subject: Some(original.subject.clone()),
-                    name: Some(original.name.clone()), date: None,
+                    name: Some(original.name.clone()),
+                    date: None,
                 });
             }
         }

@@ -23,7 +23,8 @@ fn fixtures() -> Vec<Case> {
             truth: address.map_or(Truth::Nobody, Truth::One),
             kind: None,
             subject: text(&v["original"]["subject"]),
-            name: text(&v["applicant"]["name"]), date: None,
+            name: text(&v["applicant"]["name"]),
+            date: None,
             id,
         }
     };

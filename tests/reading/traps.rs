@@ -28,7 +28,8 @@ pub(crate) fn case(category: &str, id: &str, mail: String, truth: Truth) -> Case
         truth,
         kind: None,
         subject: None,
-        name: None, date: None,
+        name: None,
+        date: None,
     }
 }
 
