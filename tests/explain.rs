@@ -138,7 +138,8 @@ fn folders_and_mailboxes_are_read_message_by_message() {
     scene.write("mail/.hidden", "no message");
     scene.write("mail/c.mbox", &format!("From x Mon\n{VACATION}\n\nFrom y Tue\n{FORWARD}"));
     let text = scene.text(&["mail", "--login", "sabine"], "");
-    let lena = "forward, forward-inline, Lena Hoffmann <lena@post.example> (inline-forward, certain)";
+    let lena =
+        "forward, forward-inline, Lena Hoffmann <lena@post.example> (inline-forward, certain)";
     let expected = [
         "mail/1.eml: local, auto-reply, -".to_owned(),
         format!("mail/b/2.eml: {lena}"),
