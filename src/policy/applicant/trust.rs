@@ -137,9 +137,12 @@ fn vouched(header: &Header, domain: &str, ours: Option<&str>, sender: Option<&st
         let clauses = text.and_then(|text| clauses(text, ours?)).unwrap_or_default();
         clauses
             .iter()
-            .find_map(|clause| match clause.passes(domain, sender) {
-                true => Some(true),
-                false => clause.holds_foreign_text(sender).then_some(false),
+            .find_map(|clause| {
+                if clause.passes(domain, sender) {
+                    Some(true)
+                } else {
+                    clause.holds_foreign_text(sender).then_some(false)
+                }
             })
             .unwrap_or_default()
     })
