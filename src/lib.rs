@@ -31,6 +31,9 @@
 //! | [`plan`] | edits and reply as data, in safe order; reference interpreter | I/O, clock, configuration |
 //! | [`policy`] | what we decide, as pure functions | I/O, clock, async, logging |
 //! | [`milter`] | the protocol: events in, plans out; the only place that names indymilter | decisions |
+//! | [`agent`] | what cannot be done in place, over LMTP: unwrapping a message attached to another | SMTP replies of the milter |
+//! | [`submit`] | a message into Postfix's queue over SMTP; the only place that names lettre | policy |
+//! | [`socket`], [`gate`] | sockets to listen on; how many sessions may be open | protocols |
 //! | [`journal`] | one line per decision, appended and replayed | mail |
 //! | [`observe`] | the log vocabulary, one function per event | decisions |
 //! | [`config`] | what an admin wrote, checked | running sessions |
@@ -66,8 +69,10 @@
 //!     is never named with confidence (`tests/reading`).
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+pub mod agent;
 pub mod cli;
 pub mod config;
+pub mod gate;
 pub mod journal;
 pub mod mail;
 pub mod milter;
@@ -75,3 +80,5 @@ pub mod observe;
 pub mod plan;
 pub mod policy;
 pub mod postfix;
+pub mod socket;
+pub mod submit;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::checks::Around;
 use super::settings::{
     ADDRESS_KINDS, ADDRESSES, FALLBACK, INBOUND, KINDS, LOCAL_COPY, NEXT_HOP, OWNER, PERSON,
-    PROFILE, SYSTEM_LOCAL_COPY, Section, suggest,
+    PROFILE, SYSTEM_LOCAL_COPY, SYSTEM_UNWRAP, Section, UNWRAP, suggest,
 };
 use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Table, Tree};
@@ -26,6 +26,7 @@ pub(super) struct SystemDraft {
     pub(super) inbound: Option<Found<Address>>,
     addresses: Result<Vec<Found<Pattern>>, Broken>,
     local_copy: Result<Found<bool>, Broken>,
+    unwrap: bool,
     header: At,
 }
 
@@ -217,6 +218,7 @@ struct Override {
     owner: Result<Option<Found<Address>>, Broken>,
     person: Result<Option<Found<Address>>, Broken>,
     kinds: Result<Option<KindActions>, Broken>,
+    unwrap: Result<Option<Found<bool>>, Broken>,
 }
 
 impl Override {
@@ -227,6 +229,7 @@ impl Override {
             owner: table.get(&OWNER, report),
             person: table.get(&PERSON, report),
             kinds: table.get(&ADDRESS_KINDS, report),
+            unwrap: table.get(&UNWRAP, report),
         }
     }
 
@@ -253,6 +256,9 @@ impl Override {
         if let Ok(Some(found)) = self.person {
             draft.rule.person = Some(found.value);
         }
+        if let Ok(Some(found)) = self.unwrap {
+            draft.rule.unwrap = found.value;
+        }
         set_actions(&mut draft.rule.actions, self.kinds.as_ref().ok().and_then(Option::as_ref));
     }
 }
@@ -271,6 +277,7 @@ fn system(table: &Table<'_>, report: &mut Report) -> SystemDraft {
     let inbound = table.required(&INBOUND, report);
     let next_hop = table.get(&NEXT_HOP, report);
     let local_copy = table.get(&SYSTEM_LOCAL_COPY, report);
+    let unwrap = table.get(&SYSTEM_UNWRAP, report);
     let addresses = table.required(&ADDRESSES, report);
     if let Ok(found) = &addresses
         && found.value.is_empty()
@@ -298,6 +305,7 @@ fn system(table: &Table<'_>, report: &mut Report) -> SystemDraft {
         inbound: inbound.ok(),
         addresses: addresses.map(Found::items),
         local_copy: local_copy.and_then(|found| found.ok_or(Broken)),
+        unwrap: unwrap.is_ok_and(|found| found.is_some_and(|found| found.value)),
         header: table.at(),
     }
 }
@@ -325,6 +333,7 @@ fn claim(systems: &[SystemDraft], report: &mut Report) -> Vec<RuleDraft> {
                 rule: AddressRule {
                     // A broken setting must not make a fallback necessary.
                     local_copy: system.local_copy.as_ref().map_or(true, |f| f.value),
+                    unwrap: system.unwrap,
                     ..AddressRule::new(pattern, number)
                 },
                 local_copy_at: match &system.local_copy {

@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::addresses::{Drafts, RuleDraft};
 use super::settings::{
-    AUTHSERV_ID, BOARDS, BOUNCE_ADDRESS, BUDGET, DOMAINS, HANDOFF_DOMAIN, NETWORKS, READING_LIMIT,
-    RECIPIENT_DELIMITER, SPAM, Section,
+    AGENT_SIZE, AUTHSERV_ID, BOARDS, BOUNCE_ADDRESS, BUDGET, DOMAINS, HANDOFF_DOMAIN, NETWORKS,
+    READING_LIMIT, RECIPIENT_DELIMITER, SPAM, Section,
 };
 use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Tree};
@@ -26,10 +26,12 @@ fn reading(tree: &Tree<'_>, report: &mut Report) -> Option<ReadingRules> {
     let limit = table.get(&READING_LIMIT, report);
     let verdicts = table.get(&SPAM, report);
     let boards = table.get(&BOARDS, report);
+    let unwrap_limit = tree.fixed(Section::Agent).get(&AGENT_SIZE, report);
     Some(ReadingRules {
         limit: usize::try_from(limit.ok()??.value).ok()?,
         verdicts: verdicts.ok()??.items().into_iter().map(|found| found.value).collect(),
         boards: boards.ok()??.items().into_iter().map(|found| found.value).collect(),
+        unwrap_limit: unwrap_limit.ok()??.value,
     })
 }
 

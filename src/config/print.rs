@@ -5,7 +5,9 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::settings::{self as s, LANGUAGES, LEVELS, MASKINGS, Section, Setting, TARGETS, Words};
+use super::settings::{
+    self as s, LANGUAGES, LEVELS, MASKINGS, Section, Setting, TARGETS, UNWRAPS, Words,
+};
 use super::value::{SIZES, TIMES, in_units};
 use super::{Config, Socket};
 use crate::policy::kind::{Actions, Kind};
@@ -61,6 +63,9 @@ impl Config {
         out.set(&s::HANDOFF_DOMAIN, &text(&self.rules.handoff_domain));
         out.set(&s::SMTPD, &text(self.handoff.smtpd));
         out.set(&s::RETURN_SMTPD, &text(self.handoff.return_smtpd));
+        out.section(Section::Agent);
+        out.set(&s::AGENT_SOCKET, &text(&self.agent.socket));
+        out.set(&s::AGENT_SIZE, &text(in_units(self.rules.reading.unwrap_limit, SIZES)));
     }
 
     fn print_rest(&self, out: &mut Printer) {
@@ -94,6 +99,7 @@ fn print_address(out: &mut Printer, rule: &AddressRule) {
     out.set_if(&s::FALLBACK, rule.fallback.as_ref());
     out.set_if(&s::OWNER, rule.owner.as_ref());
     out.set_if(&s::PERSON, rule.person.as_ref());
+    out.set(&s::UNWRAP, &word(UNWRAPS, rule.unwrap));
     // Over those of [reading], which are the defaults here.
     let differs = |kind: &Kind| rule.actions.of(*kind) != kind.default_action();
     if Kind::ALL.iter().any(differs) {

@@ -20,6 +20,7 @@ pub(super) enum Section {
     Top,
     Milter,
     Handoff,
+    Agent,
     System,
     Address,
     Internal,
@@ -32,10 +33,11 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Top,
         Self::Milter,
         Self::Handoff,
+        Self::Agent,
         Self::System,
         Self::Address,
         Self::Internal,
@@ -53,6 +55,7 @@ impl Section {
             Self::Top => "",
             Self::Milter => "milter",
             Self::Handoff => "handoff",
+            Self::Agent => "agent",
             Self::System => "system",
             Self::Address => "address",
             Self::Internal => "internal",
@@ -163,6 +166,12 @@ settings! {
     /// Where the third smtpd listens, through which mail is given back.
     RETURN_SMTPD: SocketAddr = Handoff "return_smtpd", Default("\"127.0.0.1:10028\""), value::loopback;
 
+    /// Socket of the agent, to which Postfix brings what is to be unwrapped.
+    AGENT_SOCKET: Socket = Agent "socket",
+        Default("\"unix:/var/spool/postfix/recruit-milter/agent.sock\""), value::one_socket;
+    /// How large a message may be that the agent unwraps.
+    AGENT_SIZE: u64 = Agent "message_size", Default("\"64M\""), |v| value::size(v, 1 << 20, 1 << 30);
+
     /// What kind of system it is.
     PROFILE: String = System "profile", Default("\"generic\""), value::profile;
     /// The address at which the system takes mail.
@@ -173,6 +182,8 @@ settings! {
     NEXT_HOP: String = System "next_hop", Example("\"[mx.example]:25\""), value::next_hop;
     /// Whether the system's addresses keep a copy of their own.
     SYSTEM_LOCAL_COPY: bool = System "local_copy", Default("true"), value::boolean;
+    /// Whether a message attached to a colleague's goes on in its place.
+    SYSTEM_UNWRAP: bool = System "unwrap", Default("\"off\""), |v| value::choice(v, UNWRAPS);
 
     /// Whether the address keeps a copy of its own.
     LOCAL_COPY: bool = Address "local_copy", Example("true"), value::boolean;
@@ -185,6 +196,8 @@ settings! {
     /// What happens with which kind of mail to this address.
     ADDRESS_KINDS: Items<(Vec<Kind>, Action)> = Address "kinds",
         Example("{ auto-reply = \"forward\" }"), value::kinds;
+    /// Whether a message attached to a colleague's goes on in its place.
+    UNWRAP: bool = Address "unwrap", Example("\"attached\""), |v| value::choice(v, UNWRAPS);
 
     /// Domains whose members are colleagues.
     DOMAINS: Items<String> = Internal "domains", Example("[\"acme.example\"]"), value::domains;
@@ -237,6 +250,8 @@ pub(super) type Words<T> = &'static [(&'static str, T)];
 
 pub(super) static LANGUAGES: Words<Language> =
     &[("auto", Language::Auto), ("de", Language::De), ("en", Language::En)];
+
+pub(super) static UNWRAPS: Words<bool> = &[("off", false), ("attached", true)];
 
 pub(super) static LEVELS: Words<LogLevel> = &[
     ("error", LogLevel::Error),
@@ -377,6 +392,7 @@ mod tests {
         let sample = include_str!("../../conf/recruit-milter.toml");
         let words = (PROFILES.iter().copied())
             .chain(LANGUAGES.iter().map(|(word, _)| *word))
+            .chain(UNWRAPS.iter().map(|(word, _)| *word))
             .chain(LEVELS.iter().map(|(word, _)| *word))
             .chain(MASKINGS.iter().map(|(word, _)| *word))
             .chain(TARGETS.iter().map(|(word, _)| *word));

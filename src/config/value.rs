@@ -496,6 +496,11 @@ pub(super) fn sockets(v: &Input<'_>) -> Result<Items<Socket>, Complaints> {
     Ok(list)
 }
 
+/// A single socket.
+pub(super) fn one_socket(v: &Input<'_>) -> Result<Socket, Complaints> {
+    v.text("a socket", socket)
+}
+
 fn socket(text: &str) -> Result<Socket, Why> {
     const FORMS: &str = "write \"unix:/path\" or \"inet:port@address\"";
     if let Some(path) = text.strip_prefix("unix:") {

@@ -234,6 +234,7 @@ impl HandoffMessage for Handoff {
             facts: &self.facts,
             body: &self.body,
             truncated: self.is_truncated(),
+            size: self.opening.announced_size(),
         };
         let decision = {
             let mut budget = self.active.budget.lock().unwrap_or_else(PoisonError::into_inner);
@@ -398,6 +399,7 @@ impl Record {
                 let person = rule.and_then(|rule| rule.person.as_ref()).map(Address::as_str);
                 observe::given_back(&copy, person.unwrap_or_default(), reason);
             }
+            Action::ToAgent => observe::to_agent(&copy),
             Action::Merged => observe::discarded(&copy, "merged"),
             Action::ReportForeign => observe::report_unreadable(queue_id, reason),
             Action::ReportWaiting => observe::unknown_handoff(queue_id, "", "report-without-rule"),
@@ -438,7 +440,7 @@ fn door(config: &Config, server: SocketAddr) -> Option<Way> {
 
 fn pass_of(way: Way) -> journal::Pass {
     match way {
-        Way::Forward => journal::Pass::Handoff,
+        Way::Forward | Way::Unwrap => journal::Pass::Handoff,
         Way::Return => journal::Pass::Return,
     }
 }
@@ -446,6 +448,7 @@ fn pass_of(way: Way) -> journal::Pass {
 fn journal_action(action: Action) -> journal::Action {
     match action {
         Action::Forwarded => journal::Action::Forwarded,
+        Action::ToAgent => journal::Action::Unwrap,
         Action::KeptLocal => journal::Action::KeptLocal,
         Action::GivenBack | Action::ToPerson | Action::Returned => journal::Action::GivenBack,
         Action::Merged | Action::ReportForeign => journal::Action::Discarded,

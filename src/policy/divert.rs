@@ -82,6 +82,7 @@ pub fn divert(
             authenticated: origin.authenticated,
             internal: origin.internal,
             companion,
+            unwrapped: false,
             person: false,
         };
         let mut entry = Diverted {

@@ -15,11 +15,13 @@ use super::report::{self, Outcome, Report};
 use super::rules::{AddressRule, Rules};
 use super::seal::{is_sealed, seal};
 use super::tags::{About, tags};
-use super::token::{Bounce, Flags, Handoff, TokenError, TokenId, Way, rule_tag};
+use super::token::{Bounce, Flags, Handoff, TokenError, TokenId, UNWRAP_LETTER, Way, rule_tag};
 use crate::mail::address::split_extension;
-use crate::mail::mailbox::MailboxList;
+use crate::mail::mailbox::{Mailbox, MailboxList};
 use crate::mail::{Address, Notify, Orcpt, OwnField, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
+
+use unwrap::{is_to_be_unwrapped, to_agent};
 
 /// A recipient that pass 2 takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +97,7 @@ pub fn recipient(
         }
     }
     let way = match () {
+        () if is(&rules.handoff_domain) && leads_to_agent(local) => Way::Unwrap,
         () if is(&rules.handoff_domain) => Way::Forward,
         () if is(&rules.return_domain) => Way::Return,
         () => return Err(Refusal::NotOurs),
@@ -105,14 +108,20 @@ pub fn recipient(
         TokenError::Expired => Refusal::Expired,
         TokenError::NotOurs => Refusal::NotOurs,
     })?;
-    if door.is_some_and(|door| door != way) {
+    // What is back from the agent comes by the same door as what was never there.
+    if door.is_some_and(|door| (door == Way::Return) != (way == Way::Return)) {
         return Err(Refusal::OtherWay);
     }
     // What is on its way back gets there, whatever became of the configuration meanwhile.
-    if way == Way::Forward && rules.lookup(address.as_str()).is_none() {
+    if way != Way::Return && rules.lookup(address.as_str()).is_none() {
         return Err(Refusal::UnknownAddress);
     }
     Ok(Accepted::Handoff { token, address })
+}
+
+/// Whether a local-part in the handoff domain is, by its first letter, one that leads to the agent.
+fn leads_to_agent(local: &str) -> bool {
+    local.chars().next().is_some_and(|first| first.eq_ignore_ascii_case(&UNWRAP_LETTER))
 }
 
 /// What was decided on a handoff, in a word for logs and the journal.
@@ -126,6 +135,8 @@ pub enum Action {
     GivenBack,
     /// The copy goes to the person who looks at such mail.
     ToPerson,
+    /// The copy goes to the agent, which takes the attached message out of it.
+    ToAgent,
     /// The copy that was on its way back is at its recruiting address or fallback.
     Returned,
     /// The copy ends here: another recruiting address of the message leads the one that goes on.
@@ -148,6 +159,7 @@ impl Action {
             Self::KeptLocal => "kept-local",
             Self::GivenBack => "given-back",
             Self::ToPerson => "to-person",
+            Self::ToAgent => "unwrap",
             Self::Returned => "returned",
             Self::Merged => "merged",
             Self::ReportRead => "report",
@@ -210,13 +222,15 @@ pub struct Arrival<'a> {
     pub body: &'a [u8],
     /// Whether the body goes on where `body` ends.
     pub truncated: bool,
+    /// The size that MAIL FROM announced (RFC 1870), if it did.
+    pub size: Option<u64>,
 }
 
 /// How much of the body the decision needs.
 pub fn body_need(rules: &Rules, accepted: &Accepted, sender: &RawPath, facts: &Facts) -> BodyNeed {
     match accepted {
         Accepted::Report { token: Ok(_) } => BodyNeed::UpTo(report::READ),
-        Accepted::Handoff { token, .. } if token.way == Way::Forward => {
+        Accepted::Handoff { token, .. } if token.way != Way::Return && !token.flags.unwrapped => {
             let sender = sender.printable();
             let context = context(rules, evidence(token), &sender);
             applicant::needs_body(facts.header(), &context)
@@ -325,7 +339,11 @@ fn handoff(
     let sender = arrival.sender.printable();
     let facts = arrival.facts;
     let context = context(rules, evidence(token), &sender);
-    let reading = applicant::read(facts.header(), arrival.body, arrival.truncated, &context);
+    let reading = if token.flags.unwrapped {
+        applicant::read_unwrapped(facts.header(), Mailbox::parse(&sender), &context)
+    } else {
+        applicant::read(facts.header(), arrival.body, arrival.truncated, &context)
+    };
     let action = rule.actions.of(reading.kind);
     let may_loop = reading.kind == Kind::SystemTest || is_ours(rules, arrival);
     let stays = if facts.has_too_many_forged() {
@@ -360,6 +378,9 @@ fn handoff(
             (give_back(rules, keys, arrival, token, address)?, Action::GivenBack)
         }
         None if token.flags.companion => (Plan::only(Reply::Discard), Action::Merged),
+        None if is_to_be_unwrapped(rules, keys, rule, arrival, token, &reading) => {
+            (to_agent(rules, keys, arrival, token, address)?, Action::ToAgent)
+        }
         None => {
             let about = About {
                 system: &system.id,
@@ -525,3 +546,4 @@ fn mailboxes(facts: &Facts, name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests;
+mod unwrap;

@@ -42,6 +42,8 @@ pub struct AddressRule {
     pub person: Option<Address>,
     /// What happens with which kind of mail.
     pub actions: Actions,
+    /// Whether a message that a colleague has attached to his goes on in its place.
+    pub unwrap: bool,
 }
 
 impl AddressRule {
@@ -56,13 +58,14 @@ impl AddressRule {
             owner: None,
             person: None,
             actions: Actions::default(),
+            unwrap: false,
         }
     }
 
     /// Whether one copy can serve the addresses of both rules: it goes to the same system, and the
     /// same happens with each kind of mail.
     pub fn shares_copy_with(&self, other: &Self) -> bool {
-        self.system == other.system && self.actions == other.actions
+        self.system == other.system && self.actions == other.actions && self.unwrap == other.unwrap
     }
 }
 
@@ -75,11 +78,18 @@ pub struct ReadingRules {
     pub verdicts: Vec<Verdict>,
     /// Domains of job boards besides those known here.
     pub boards: Vec<String>,
+    /// How many octets a message may have that is unwrapped.
+    pub unwrap_limit: u64,
 }
 
 impl Default for ReadingRules {
     fn default() -> Self {
-        Self { limit: 1 << 20, verdicts: Verdict::usual(), boards: Vec::new() }
+        Self {
+            limit: 1 << 20,
+            verdicts: Verdict::usual(),
+            boards: Vec::new(),
+            unwrap_limit: 64 << 20,
+        }
     }
 }
 
@@ -337,6 +347,11 @@ impl Rules {
     /// The system of a rule.
     pub fn system(&self, rule: &AddressRule) -> &System {
         &self.systems[rule.system]
+    }
+
+    /// Whether any message is unwrapped, so that the agent has something to do.
+    pub fn unwraps(&self) -> bool {
+        self.addresses.iter().any(|rule| rule.unwrap)
     }
 
     /// Whether a client is inside the company.

@@ -21,3 +21,4 @@ mod reading;
 mod service;
 mod soak;
 mod transcripts;
+mod unwrap;

@@ -99,7 +99,7 @@ fn handoff_made(ago: Duration, way: Way, key_file: &str, address: &str, key: u8)
     let token = Handoff { way, id, flags: Flags { kept: true, ..Flags::default() } };
     let local = token.local_part(&keys, &Address::parse(address).unwrap()).unwrap();
     match way {
-        Way::Forward => format!("{local}@handoff.recruit-milter.internal"),
+        Way::Forward | Way::Unwrap => format!("{local}@handoff.recruit-milter.internal"),
         Way::Return => format!("{local}@return.handoff.recruit-milter.internal"),
     }
 }

@@ -193,6 +193,7 @@ fn predicted(config: &Config, sent: &Sent) -> Vec<(String, Option<Vec<Field>>)> 
             facts: &facts,
             body: b"",
             truncated: false,
+            size: None,
         };
         let mut budget = Budget::default();
         let decision = forward(&config.rules, &config.keys, 0, &arrival, &mut budget).unwrap();

@@ -15,8 +15,9 @@ mod text;
 
 use serde::Serialize;
 
+use crate::agent::unwrap::unwrap;
 use crate::mail::mailbox::MailboxList;
-use crate::mail::{Envelope, Field, Header, Message, RawPath, Recipient};
+use crate::mail::{Address, Envelope, Field, Header, Message, Orcpt, RawPath, Recipient};
 use crate::plan::{Edit, Plan, apply};
 use crate::policy::applicant::{self, Applicant, BodyNeed, Clue, Evidence, Reading};
 use crate::policy::budget::Budget;
@@ -28,13 +29,13 @@ use crate::policy::forward::{
 use crate::policy::keys::Keys;
 use crate::policy::kind;
 use crate::policy::rules::{Pattern, Rules};
-use crate::policy::token::TokenId;
+use crate::policy::token::{Flags, Handoff, TokenId, Way};
 
 /// Postfix: a piece of the body has at most so many octets (`MILTER_CHUNK_SIZE`).
 const CHUNK: usize = 65_535;
 
 /// A message and how it would arrive.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Question {
     /// The message.
     pub message: Message,
@@ -141,10 +142,7 @@ pub fn explain(rules: &Rules, keys: &Keys, now: u64, question: &Question) -> Opt
     };
     let first = divert(rules, keys, &mine, question.origin, &mut stamp)?;
     apply(&first.plan, usize::MAX, &mut envelope, &mut Header::default());
-    let mut facts = Facts::default();
-    for field in &question.message.header.fields {
-        facts.push(&field.name, &field.body);
-    }
+    let facts = facts_of(&question.message.header);
     let mut budget = Budget::default();
     let copies = first.plan.edits().iter().filter_map(|edit| match edit {
         Edit::AddRcpt { address, .. } => {
@@ -288,6 +286,7 @@ fn copy(
         facts,
         body,
         truncated,
+        size: u64::try_from(question.message.body.len()).ok(),
     };
     let decision = forward(rules, keys, now, &arrival, budget)?;
     let action = action(rules, &accepted, &decision);
@@ -296,6 +295,21 @@ fn copy(
     let mut header = question.message.header.clone();
     apply(&decision.plan, usize::MAX, &mut envelope, &mut header);
     let Decision { plan, action: done, reason, address, system, reading, .. } = decision;
+    if let (Action::ToAgent, Accepted::Handoff { token, address }) = (done, &accepted) {
+        let first = Copy {
+            address: address.to_string(),
+            system,
+            outcome: done.word(),
+            action,
+            reason: reason.word(),
+            edits: words(&plan),
+            envelope: Shown { from: envelope.sender.printable(), to: Vec::new() },
+            added: Vec::new(),
+            removed: Vec::new(),
+            reading,
+        };
+        return unwrapped((rules, keys, now), question, (token, address), first, budget);
+    }
     let address = address.unwrap_or_default();
     let to = match done {
         Action::Forwarded => envelope.recipients.iter().map(|r| r.path.printable()).collect(),
@@ -316,6 +330,52 @@ fn copy(
     })
 }
 
+/// A copy that is unwrapped: what the agent makes of it, and pass 2 then of that.
+fn unwrapped(
+    (rules, keys, now): (&Rules, &Keys, u64),
+    question: &Question,
+    (token, address): (&Handoff, &Address),
+    first: Copy,
+    budget: &mut Budget,
+) -> Option<Copy> {
+    let (flags, question) = match unwrap(&question.message.to_bytes(), keys) {
+        Ok(inner) => {
+            let from = inner.forwarder.map_or_else(|| question.from.clone(), |f| f.printable());
+            let message = Message::parse(&inner.message);
+            let flags = Flags { unwrapped: true, ..token.flags };
+            (flags, Question { message, from, to: question.to.clone(), origin: question.origin })
+        }
+        // It comes back as it is.
+        Err(_) => (token.flags, question.clone()),
+    };
+    let way = if flags.unwrapped { Way::Forward } else { Way::Unwrap };
+    let local = Handoff { way, flags, ..*token }.local_part(keys, address)?;
+    let mut handoff = Recipient::plain(&format!("{local}@{}", rules.handoff_domain));
+    handoff.args.push(format!("ORCPT={}", Orcpt::new(address.clone())).into_bytes());
+    let facts = facts_of(&question.message.header);
+    let second = copy(rules, keys, now, &question, &facts, handoff, budget)?;
+    let edits = [first.edits, second.edits].concat();
+    if !flags.unwrapped {
+        return Some(Copy { edits, ..second });
+    }
+    Some(Copy {
+        outcome: first.outcome,
+        action: first.action,
+        reason: first.reason,
+        reading: first.reading,
+        edits,
+        ..second
+    })
+}
+
+fn facts_of(header: &Header) -> Facts {
+    let mut facts = Facts::default();
+    for field in &header.fields {
+        facts.push(&field.name, &field.body);
+    }
+    facts
+}
+
 /// What happens, in the words of the configuration; `review` where it goes on and somebody should
 /// look.
 fn action(rules: &Rules, accepted: &Accepted, decision: &Decision) -> &'static str {
@@ -334,6 +394,7 @@ fn action(rules: &Rules, accepted: &Accepted, decision: &Decision) -> &'static s
         }
         Action::ToPerson => kind::Action::CopyToPerson.word(),
         Action::Merged => "merged",
+        Action::ToAgent => "unwrap",
         _ => kind::Action::LocalOnly.word(),
     }
 }

@@ -261,6 +261,34 @@ pub fn needs_body(header: &Header, context: &Context<'_>) -> BodyNeed {
     }
 }
 
+/// Reads a message that `forwarder`, a colleague, had attached to his: a forward, whose applicant is
+/// the message's own author.
+pub fn read_unwrapped(
+    header: &Header,
+    forwarder: Option<Mailbox>,
+    context: &Context<'_>,
+) -> Reading {
+    let why = "unwrapped: it was attached to a colleague's message";
+    let mut reading = Reading::new(forward(How::Attached), why);
+    reading.trusted_forwarder = true;
+    reading.forwarder = forwarder;
+    reading.original =
+        Some(Original { subject: header.text("Subject"), date: header.text("Date") });
+    let who = context.who();
+    match author::author(header, &who, true) {
+        Author::One { mailbox, sure, .. } if who.standing(&mailbox) == Standing::Outside => {
+            let confidence = if sure { Confidence::Certain } else { Confidence::Likely };
+            reading.clues.push(Clue::header("the author of the message"));
+            reading.applicants.push(Applicant { mailbox, source: Source::Attached, confidence });
+        }
+        _ => {
+            reading.clues.push(Clue::header("no single author from outside"));
+            reading.needs_review = true;
+        }
+    }
+    reading
+}
+
 /// Reads a message. `truncated` tells that the body goes on where `body` ends.
 pub fn read(header: &Header, body: &[u8], truncated: bool, context: &Context<'_>) -> Reading {
     let body = &body[..body.len().min(context.limit)];

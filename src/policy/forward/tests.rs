@@ -5,23 +5,23 @@ use super::*;
 use crate::policy::testing::{address, keys, rules};
 use crate::policy::token::{Flags, HANDOFF_LIFE};
 
-const NOW: u64 = 1_795_551_688;
+pub(super) const NOW: u64 = 1_795_551_688;
 const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [7; 6] };
 
-fn token(way: Way, flags: Flags) -> Handoff {
+pub(super) fn token(way: Way, flags: Flags) -> Handoff {
     Handoff { way, id: ID, flags }
 }
 
-fn handoff_to(to: &str, token: Handoff) -> Recipient {
+pub(super) fn handoff_to(to: &str, token: Handoff) -> Recipient {
     let domain =
-        if token.way == Way::Forward { "handoff.internal" } else { "return.handoff.internal" };
+        if token.way == Way::Return { "return.handoff.internal" } else { "handoff.internal" };
     let local = token.local_part(&keys(), &address(to)).unwrap();
     let mut r = Recipient::plain(&format!("{local}@{domain}"));
     r.args.push(format!("ORCPT={}", Orcpt::new(address(to))).into_bytes());
     r
 }
 
-fn facts(fields: &[(&str, &str)]) -> Facts {
+pub(super) fn facts(fields: &[(&str, &str)]) -> Facts {
     let mut facts = Facts::default();
     for (name, body) in fields {
         facts.push(name.as_bytes(), body.as_bytes());
@@ -38,12 +38,19 @@ fn decide(r: &Recipient, sender: &str, facts: &Facts, body: &str, budget: &mut B
         facts,
         body: body.as_bytes(),
         truncated: false,
+        size: Some(1000),
     };
     forward(&rules(), &keys(), NOW, &arrival, budget).unwrap()
 }
 
-const KEPT: Flags =
-    Flags { kept: true, authenticated: false, internal: false, companion: false, person: false };
+pub(super) const KEPT: Flags = Flags {
+    kept: true,
+    authenticated: false,
+    internal: false,
+    companion: false,
+    unwrapped: false,
+    person: false,
+};
 const GONE: Flags = Flags { kept: false, ..KEPT };
 const FROM: [(&str, &str); 2] = [("From", " Erika <erika@example.org>"), ("Message-ID", " <1@x>")];
 
@@ -75,6 +82,13 @@ fn a_copy_goes_on_with_our_fields_and_a_bounce_address() {
             r.path.printable()
         )
     );
+}
+
+#[test]
+fn what_the_agent_could_not_unwrap_goes_on_as_it_is() {
+    let r = handoff_to("jobs@acme.example", token(Way::Unwrap, KEPT));
+    let d = decide(&r, "<bob@acme.example>", &facts(&FROM), "", &mut Budget::default());
+    assert_eq!((d.action, d.reason), (Action::Forwarded, Reason::Rule));
 }
 
 #[test]
@@ -316,6 +330,7 @@ fn of_kind(
         facts: &facts(fields),
         body: b"",
         truncated: false,
+        size: None,
     };
     forward(&rules, &keys(), NOW, &arrival, &mut Budget::default()).unwrap()
 }
@@ -387,6 +402,7 @@ fn what_comes_back_for_a_person_goes_there() {
         facts: &facts(&VACATION),
         body: b"",
         truncated: false,
+        size: None,
     };
     let d = forward(&rules, &keys(), NOW, &arrival, &mut Budget::default()).unwrap();
     assert!(d.plan.to_string().starts_with("add_rcpt <eva@acme.example>\n"), "{}", d.plan);

@@ -38,6 +38,7 @@ pub mod postfix;
 pub mod process;
 pub mod proxy;
 pub mod queue;
+pub mod relay;
 pub mod scratch;
 pub mod site;
 pub mod smtp;

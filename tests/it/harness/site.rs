@@ -131,6 +131,9 @@ impl Site {
 front = "unix:{sockets}/front.sock"
 handoff = "unix:{sockets}/handoff.sock"
 
+[agent]
+socket = "unix:{sockets}/agent.sock"
+
 [handoff]
 smtpd = "127.0.0.1:{handoff}"
 return_smtpd = "127.0.0.1:{back}"
