@@ -2,7 +2,7 @@
 //! to parse.
 //!
 //! [`load`] turns what an admin wrote into a [`Config`], or into a list of all that is wrong with
-//! it. On the way: `file` reads the files, `syntax` finds their TOML tables, `tree` merges them by
+//! it. On the way: `file` reads the files, `mend` and `syntax` find their TOML tables, `tree` merges them by
 //! the table in `settings`, `value` reads single values, and `build`, `addresses` and `checks` see
 //! to it that all fits together.
 //!
@@ -14,6 +14,7 @@ mod build;
 mod checks;
 mod file;
 pub mod keyfile;
+mod mend;
 mod print;
 pub mod problem;
 mod settings;
@@ -27,11 +28,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use toml::de::DeTable;
-
 use crate::policy::keys::Keys;
 use crate::policy::rules::Rules;
 
+use mend::Mended;
 pub use problem::{Problem, Problems, Severity};
 use source::{Report, Source};
 
@@ -102,10 +102,11 @@ fn check(
 ) -> Result<Loaded, Problems> {
     let mut sound = all_read;
     let mut tables = Vec::new();
-    for (file, source) in sources.iter().enumerate() {
-        let (table, ok) = syntax::read(file, source, &mut report);
+    let mended: Vec<Mended> = sources.iter().map(|source| Mended::new(&source.text)).collect();
+    for (file, mended) in mended.iter().enumerate() {
+        let (table, ok) = syntax::read(file, mended, &mut report);
         sound &= ok;
-        tables.push(if ok { table } else { DeTable::default() });
+        tables.push(table);
     }
     let tree = tree::Tree::new(&tables, &mut report);
     // Where a part is missing, much else would only seem to be wrong.

@@ -186,11 +186,24 @@ impl Finding {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     findings: Vec<Finding>,
+    covered: Vec<Span>,
 }
 
 impl Report {
     pub(super) fn push(&mut self, finding: Finding) {
-        self.findings.push(finding);
+        if !finding.span.as_ref().is_some_and(|span| self.is_covered(span)) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// All is said of a place: what follows about it is not told.
+    pub(super) fn cover(&mut self, span: Span) {
+        self.covered.push(span);
+    }
+
+    fn is_covered(&self, span: &Span) -> bool {
+        let holds = |c: &Span| c.file == span.file && c.start <= span.start && span.end <= c.end;
+        self.covered.iter().any(holds)
     }
 
     /// Whether the configuration cannot be used.

@@ -5,23 +5,27 @@
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue, Error};
+use toml::de::{DeTable, DeValue};
 
-use super::source::{At, Finding, Report, Source, Span};
+use super::mend::{Fault, Mended};
+use super::source::{At, Finding, Report, Span};
 
-/// Reads a file's text. What is set twice is told with both places and the first is taken; of
-/// other faults only the first is told, since most of what follows is its echo. The flag says
-/// whether the table can be relied on.
+/// Reads what was made of a file's text, and tells all that is wrong with it. The flag says whether
+/// the table holds everything, so that nothing only seems to be missing.
 pub(super) fn read<'a>(
     file: usize,
-    source: &'a Source,
+    mended: &'a Mended,
     report: &mut Report,
 ) -> (DeTable<'a>, bool) {
-    let text = source.text.as_str();
+    let text = mended.text.as_str();
     let (table, errors) = DeTable::parse_recoverable(text);
     let table = table.into_inner();
-    let mut sound = true;
-    let mut readable = true;
+    for fault in &mended.faults {
+        report.push(syntax_error(file, fault));
+        // What stands there now is not what was written.
+        report.cover(Span::new(file, &fault.statement));
+    }
+    let mut sound = mended.whole;
     let mut after_header = None;
     for error in errors {
         let span = error.span().unwrap_or(0..0);
@@ -35,9 +39,6 @@ pub(super) fn read<'a>(
                 // What stands below such a header is lost.
                 sound &= !header;
             }
-        } else if readable {
-            (readable, sound) = (false, false);
-            report.push(syntax_error(file, text, &error, &span));
         }
     }
     (table, sound)
@@ -93,15 +94,15 @@ fn nearest(table: &DeTable<'_>, name: &str, before: usize) -> Option<Range<usize
     own.chain(below).max_by_key(|span| span.start)
 }
 
-fn syntax_error(file: usize, text: &str, error: &Error, span: &Range<usize>) -> Finding {
-    Finding::error(format!("not TOML: {}", error.message()))
-        .at(&at(file, span))
-        .remedy(remedy(line_of(text, span.start).1))
+fn syntax_error(file: usize, fault: &Fault) -> Finding {
+    Finding::error(format!("not TOML: {}", fault.message))
+        .at(&at(file, &fault.at))
+        .remedy(remedy(fault))
 }
 
 /// What to write instead, for the mistakes that are made most.
-fn remedy(line: &str) -> String {
-    let line = line.trim_end();
+fn remedy(fault: &Fault) -> String {
+    let line = fault.line.trim_end();
     if let Some(name) = line.strip_prefix("[address.") {
         let name = name.trim_end_matches(']');
         if name.contains('@') && !name.contains(['"', '\'']) {
@@ -112,9 +113,18 @@ fn remedy(line: &str) -> String {
         return format!("close the name of the section: {line}]");
     }
     let plain = |c: char| c.is_alphanumeric() || "@.-_+/:*".contains(c);
+    let value = line.split_once('=').map_or("", |(_, value)| value.trim_start());
+    if value.starts_with('[') && !value.contains(']') {
+        return "a list ends with a bracket: ]".into();
+    }
     match line.split_once('=').map(|(key, v)| (key.trim(), v.trim())) {
+        None if !line.starts_with('[') => "a setting is written: name = value".into(),
+        Some((key, "")) => format!("write a value behind it: {key} = ..."),
         Some((key, value)) if !value.is_empty() && value.chars().all(plain) => {
             format!("a text needs quotes: {key} = \"{value}\"")
+        }
+        _ if !fault.written.is_empty() && fault.written.chars().all(plain) => {
+            format!("a text needs quotes: \"{}\"", fault.written)
         }
         _ if line.matches('"').count() % 2 == 1 => "a text ends with a quote on its line".into(),
         _ => "https://toml.io tells how the format goes".into(),

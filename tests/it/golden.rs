@@ -7,8 +7,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use crate::harness::dkim::DkimKey;
 use crate::harness::site::{BOB, ERIKA, EVERY_KIND_GOES_ON, HR, INBOUND, JOBS, KARRIERE, Setup};
 use crate::harness::{Delivered, Mail, Postfix, Scratch, Site};
 
@@ -215,54 +215,20 @@ fn twenty_and_fifty_megabytes_pass() {
     }
 }
 
-/// Signs, or verifies with the public key in place of DNS, by an implementation of its own.
-const DKIM: &str = r"
-import dkim, sys
-mode, key, message = sys.argv[1], open(sys.argv[2], 'rb').read(), open(sys.argv[3], 'rb').read()
-if mode == 'sign':
-    c = tuple(p.encode() for p in sys.argv[4].split('/'))
-    sys.stdout.buffer.write(dkim.sign(message, b's', b'example.org', key, canonicalize=c))
-else:
-    record = b'v=DKIM1; k=rsa; p=' + key
-    sys.exit(0 if dkim.verify(message, dnsfunc=lambda name, timeout=5: record) else 1)
-";
-
-fn run_dkim(mode: &str, key: &Path, message: &Path, options: &[&str]) -> std::process::Output {
-    // Debian's own Python, which has python3-dkim.
-    let mut command = Command::new("/usr/bin/python3");
-    command.args(["-c", DKIM, mode]).arg(key).arg(message).args(options).output().unwrap()
-}
-
 #[test]
 fn the_applicants_dkim_signature_still_verifies() {
     let site = Site::start();
-    let at = |name: &str| site.scratch().join(name);
-    let openssl = |args: &[&str]| {
-        let output =
-            Command::new("openssl").args(args).current_dir(site.scratch().path()).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        output.stdout
-    };
-    openssl(&["genrsa", "-out", "private.pem", "2048"]);
-    let public = openssl(&["rsa", "-in", "private.pem", "-pubout", "-outform", "DER"]);
-    fs::write(at("public"), data_encoding::BASE64.encode(&public)).unwrap();
-    let verifies = |message: &[u8]| {
-        fs::write(at("message"), message).unwrap();
-        run_dkim("verify", &at("public"), &at("message"), &[]).status.success()
-    };
+    let key = DkimKey::new(site.scratch(), "example.org");
     for canonicalization in ["simple/simple", "relaxed/relaxed"] {
         let golden = fs::read(folder().join("pdf-cv.eml")).unwrap();
-        fs::write(at("unsigned"), &golden).unwrap();
-        let signed = run_dkim("sign", &at("private.pem"), &at("unsigned"), &[canonicalization]);
-        assert!(signed.status.success(), "{signed:?}");
-        let message = [&signed.stdout[..], &golden].concat();
+        let message = key.sign(&golden, &[canonicalization]);
         Mail::new(ERIKA, &[JOBS], message).send(site.mx.port());
         site.settle();
         let copy = only(site.inbound(), canonicalization);
         let crlf = copy.text().replace('\n', "\r\n").into_bytes();
-        assert!(verifies(&crlf), "{canonicalization}");
+        assert!(key.verifies(&crlf), "{canonicalization}");
         let changed = copy.text().replace("Dear all", "Dear  All").replace('\n', "\r\n");
-        assert!(!verifies(changed.as_bytes()), "the verifier sees a change");
+        assert!(!key.verifies(changed.as_bytes()), "the verifier sees a change");
         site.ats.clear_deliveries();
     }
 }

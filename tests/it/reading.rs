@@ -4,6 +4,7 @@
 
 mod kinds;
 mod letters;
+mod vouched;
 
 use crate::harness::dovecot::PASSWORD;
 use crate::harness::proxy::Way;

@@ -8,7 +8,7 @@
 //! * `labels`, `languages`, `relays`: the words and names, as data;
 //! * `lines`, `html`: a body as lines;
 //! * `blocks`, `value`: header blocks in lines, and the author in a block;
-//! * `choose`: the applicant among the authors;
+//! * `choose`, `names`: the applicant among the authors;
 //! * `attached`, `mapi`, `compound`: messages that are attached;
 //! * `author`, `trust`: the message's own header;
 //! * `resolve`: all of that for a colleague's message.
@@ -26,6 +26,7 @@ mod labels;
 mod languages;
 mod lines;
 mod mapi;
+mod names;
 mod relays;
 mod resolve;
 mod shape;
@@ -37,7 +38,7 @@ use std::fmt;
 
 use self::author::Author;
 use self::trust::{Trust, trust};
-pub(crate) use self::who::{Standing, Who, is_unread, without_via};
+pub(crate) use self::who::{Standing, Who, is_news, is_unread, without_via};
 pub use super::kind::Verdict;
 use super::kind::{self, How, Kind};
 use super::rules::Rules;
@@ -386,11 +387,13 @@ fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) 
     }
     let relay = from.is_some_and(|m| who.is_relay(m));
     let reply_to = header.first("Reply-To").map(|f| MailboxList::parse(&f.body));
-    let reply_to = reply_to.and_then(|l| l.mailboxes.first().map(ToString::to_string));
+    let reply_to = reply_to.and_then(|l| l.mailboxes.into_iter().next());
+    let elsewhere = reply_to.as_ref().is_some_and(|r| r.key() != key);
+    let reply_to = reply_to.map(|r| r.to_string());
     let board = from.is_some_and(|m| {
         who.behind_relay(m, reply_to.as_deref()).is_some() || (relay && !is_unread(m))
     });
-    if let Some(why) = kind::auto_reply(header, board) {
+    if let Some(why) = kind::auto_reply(header, board, marks(header).0.forward) {
         return done(Kind::AutoReply, why);
     }
     if let Some(why) = kind::calendar(header) {
@@ -403,7 +406,9 @@ fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) 
         return Some(reading);
     }
     let inside = from.is_some_and(|m| who.standing(m) != Standing::Outside);
-    if !(inside || (relay && board)) {
+    // A board's news are not its applicants' mail.
+    let news = relay && from.is_some_and(is_news) && !elsewhere;
+    if !(inside || (relay && board && !news)) {
         let own = |field: &str| who.mentions_us(field);
         if let Some(why) = kind::list(header, own) {
             return done(Kind::List, why);

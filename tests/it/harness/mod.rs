@@ -25,12 +25,14 @@
 )]
 
 pub mod daemon;
+pub mod dkim;
 pub mod dovecot;
 pub mod frame;
 pub mod hooked;
 pub mod maildir;
 pub mod milter_client;
 pub mod milter_reply;
+pub mod opendkim;
 pub mod port;
 pub mod postfix;
 pub mod process;

@@ -82,14 +82,19 @@ impl Site {
     /// A scene, running.
     pub fn with(setup: Setup) -> Self {
         let mut site = Self::prepare(setup);
-        site.daemon.start();
-        site.attach();
-        site.ats.start();
-        site.mx.start();
-        wait_until("our smtpd services answer", LIMIT, || {
-            site.ports.iter().all(|port| TcpStream::connect(("127.0.0.1", port.number())).is_ok())
-        });
+        site.run();
         site
+    }
+
+    /// Starts a scene that was prepared.
+    pub fn run(&mut self) {
+        self.daemon.start();
+        self.attach();
+        self.ats.start();
+        self.mx.start();
+        wait_until("our smtpd services answer", LIMIT, || {
+            self.ports.iter().all(|port| TcpStream::connect(("127.0.0.1", port.number())).is_ok())
+        });
     }
 
     /// A scene with nothing running, the milter not attached yet.
