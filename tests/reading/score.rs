@@ -62,15 +62,7 @@ pub(crate) enum Mark {
 
 /// The company of the corpus.
 pub(crate) fn rules() -> Rules {
-    let address = |a: &str| AddressRule {
-        pattern: Pattern::Exact(Address::parse(a).unwrap()),
-        system: 0,
-        local_copy: true,
-        fallback: None,
-        owner: None,
-        person: None,
-        actions: recruit_milter::policy::kind::Actions::default(),
-    };
+    let address = |a: &str| AddressRule::new(Pattern::Exact(Address::parse(a).unwrap()), 0);
     let rules = Rules {
         systems: vec![System {
             id: "ats".into(),
