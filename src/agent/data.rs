@@ -158,9 +158,10 @@ mod tests {
             size in 1usize..9,
         ) {
             let message: Vec<u8> = lines.iter().flat_map(|l| format!("{l}\r\n").into_bytes()).collect();
-            let dot = |l: &String| if l.starts_with('.') { "." } else { "" };
-            let stuffed: String = lines.iter().map(|l| format!("{}{l}\r\n", dot(l))).collect();
-            prop_assert_eq!(read((stuffed + ".\r\n").as_bytes(), size), Some((message, 0)));
+            let dot = |l: &str| if l.starts_with('.') { "." } else { "" };
+            let stuffed: Vec<String> =
+                lines.iter().map(|l| [dot(l), l.as_str(), "\r\n"].concat()).collect();
+            prop_assert_eq!(read((stuffed.concat() + ".\r\n").as_bytes(), size), Some((message, 0)));
         }
     }
 }

@@ -65,7 +65,7 @@ impl Client {
             let byte = self.stream.read_u8().await.expect("a line");
             line.push(byte);
             if line.ends_with(b"\r\n") {
-                lines.push(String::from_utf8(line.drain(..line.len()).collect()).unwrap());
+                lines.push(String::from_utf8(std::mem::take(&mut line)).unwrap());
             }
         }
         lines.iter().map(|line| line.trim_end().to_owned()).collect()

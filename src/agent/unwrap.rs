@@ -127,8 +127,7 @@ mod tests {
         facts.push(b"From", b" e@x.example");
         let tag = OwnField { name: OwnName::ours(SYSTEM), body: FieldBody::new("x").unwrap() };
         let seal = seal(&keys(), 1, std::slice::from_ref(&tag), &facts).unwrap();
-        let fields: String =
-            [&seal, &tag].iter().map(|f| format!("{}: {}\r\n", f.name, f.body.as_str())).collect();
+        let fields = [&seal, &tag].map(|f| format!("{}: {}\r\n", f.name, f.body.as_str())).concat();
         let sealed = format!("{fields}From: e@x.example\r\n\r\nx");
         assert_eq!(unwrapped(&sealed), Err("sealed"));
         let torn = sealed.replace("System: x", "System: y");

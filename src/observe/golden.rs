@@ -54,7 +54,7 @@ fn the_program_starts_and_stops() {
 fn the_agent_tells_what_it_put_into_the_queue_and_what_not() {
     let (address, token) = ("jobs@acme.example", "ABCDEFGHIJKLMNOP");
     check("4XkQ3: action=unwrapped, address=jobs@acme.example, token=ABCDEFGHIJKLMNOP", || {
-        unwrapped(Some("4XkQ3"), address, token, None)
+        unwrapped(Some("4XkQ3"), address, token, None);
     });
     check(
         "NOQUEUE: action=not-unwrapped, address=jobs@acme.example, token=ABCDEFGHIJKLMNOP, \

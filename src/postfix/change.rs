@@ -56,6 +56,13 @@ pub fn diff(site: &Site, wanted: &Wanted) -> Vec<Change> {
             });
         }
     }
+    for name in OWN_PARAMS {
+        let is_wanted = wanted.params.iter().any(|param| param.name == name);
+        if let Some(old) = site.main.get(name).filter(|_| !is_wanted) {
+            let name = name.to_owned();
+            changes.push(Change::Param { name, old: Some(old.clone()), new: None });
+        }
+    }
     let keys: Vec<String> = wanted.services.iter().map(|w| w.service.key()).collect();
     let stale = site.services.iter().filter(|s| is_ours(s));
     changes.extend(stale.filter(|service| !keys.contains(&service.key())).map(removal));

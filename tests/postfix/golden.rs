@@ -3,6 +3,7 @@
 
 use recruit_milter::config::{Config, Socket};
 use recruit_milter::mail::Address;
+use recruit_milter::policy::rules::{AddressRule, Pattern};
 use recruit_milter::postfix::{Error, Site, Wanted, diff, show, syntax};
 
 use super::{config, system};
@@ -26,6 +27,15 @@ fn ours() -> Config {
     config("/var/spool/postfix")
 }
 
+/// The same with an address whose forwards are unwrapped.
+fn unwrapping() -> Config {
+    let mut config = ours();
+    let pattern = Pattern::parse("jobs@acme.example").unwrap();
+    let rule = AddressRule { unwrap: true, ..AddressRule::new(pattern, 0) };
+    config.rules.addresses.push(rule);
+    config
+}
+
 /// The value that a parameter is to have.
 fn wanted(config: &Config, site: &Site, name: &str) -> Option<String> {
     let wanted = Wanted::from(config, site).unwrap();
@@ -44,6 +54,26 @@ fn options(config: &Config, site: &Site, service: &str) -> String {
 fn the_printed_lines_are_these() {
     let printed = Wanted::from(&ours(), &site("", "")).unwrap().print();
     assert_eq!(printed, include_str!("print.txt"));
+}
+
+#[test]
+fn what_unwrapping_needs_comes_besides() {
+    let plain = Wanted::from(&ours(), &site("", "")).unwrap().print();
+    let unwrapping = Wanted::from(&unwrapping(), &site("", "")).unwrap().print();
+    let plain: Vec<&str> = plain.lines().collect();
+    let mut rest = plain.iter();
+    let mut next = rest.next();
+    let mut more = String::new();
+    for line in unwrapping.lines() {
+        if next == Some(&line) {
+            next = rest.next();
+        } else {
+            more.push_str(line);
+            more.push('\n');
+        }
+    }
+    assert_eq!(next, None, "nothing is taken away");
+    assert_eq!(more, include_str!("print-unwrap.txt"));
 }
 
 #[test]

@@ -11,8 +11,8 @@ mod real;
 use std::time::Duration;
 
 use recruit_milter::config::{
-    Config, HandoffSettings, Language, LogLevel, LogSettings, LogTarget, Masking, MilterSettings,
-    Socket,
+    AgentSettings, Config, HandoffSettings, Language, LogLevel, LogSettings, LogTarget, Masking,
+    MilterSettings, Socket,
 };
 use recruit_milter::mail::Address;
 use recruit_milter::policy::keys::Keys;
@@ -44,6 +44,7 @@ fn config(queue_directory: &str) -> Config {
             smtpd: "127.0.0.1:10027".parse().unwrap(),
             return_smtpd: "127.0.0.1:10028".parse().unwrap(),
         },
+        agent: AgentSettings { socket: socket("agent.sock") },
         log: LogSettings {
             level: LogLevel::Info,
             addresses: Masking::Hash,

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 
+use recruit_milter::policy::rules::{AddressRule, Pattern};
 use recruit_milter::postfix::{Error, apply, diff, remove};
 
 use super::instance::Private;
@@ -63,6 +64,24 @@ fn a_changed_configuration_is_brought_up_to_date() {
     assert_eq!(apply(&postfix.instance, &postfix.wanted()).unwrap().len(), 6);
     assert_eq!(diff(&postfix.site(), &postfix.wanted()), []);
     assert_eq!(postfix.site().service(&format!("{old}/inet")), None);
+    remove(&postfix.instance).unwrap();
+    assert_eq!(postfix.files(), before);
+}
+
+#[test]
+fn the_agents_service_comes_and_goes_with_unwrapping() {
+    let mut postfix = Private::new();
+    let before = postfix.files();
+    apply(&postfix.instance, &postfix.wanted()).unwrap();
+    let pattern = Pattern::parse("jobs@acme.example").unwrap();
+    let rule = AddressRule { unwrap: true, ..AddressRule::new(pattern, 0) };
+    postfix.config.rules.addresses.push(rule);
+    assert_eq!(apply(&postfix.instance, &postfix.wanted()).unwrap().len(), 3);
+    assert!(postfix.site().service("recruit-agent/unix").is_some());
+    assert_eq!(apply(&postfix.instance, &postfix.wanted()).unwrap(), []);
+    postfix.config.rules.addresses.clear();
+    assert_eq!(apply(&postfix.instance, &postfix.wanted()).unwrap().len(), 3);
+    assert_eq!(postfix.site().service("recruit-agent/unix"), None);
     remove(&postfix.instance).unwrap();
     assert_eq!(postfix.files(), before);
 }

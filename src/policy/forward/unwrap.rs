@@ -95,7 +95,7 @@ mod tests {
         rules.addresses[0].unwrap = case.unwrap;
         let r = handoff_to("jobs@acme.example", case.token);
         let accepted = recipient(&rules, &keys(), NOW, None, &r).unwrap();
-        let body = case.parts.iter().map(|p| format!("--b\n{p}\n")).collect::<String>();
+        let body = case.parts.iter().flat_map(|p| ["--b\n", p, "\n"]).collect::<String>();
         let body = if case.truncated { body } else { body + "--b--\n" };
         let arrival = Arrival {
             accepted: &accepted,
@@ -154,7 +154,7 @@ mod tests {
         let two = attached(&INNER.replace("lena", "jan"));
         let pdf = "Content-Type: application/pdf\n\nx";
         let colleague = attached(&INNER.replace("post.example", "acme.example"));
-        let several = attached(&INNER.replace(">", ">, jan@post.example"));
+        let several = attached(&INNER.replace('>', ">, jan@post.example"));
         let (stranger, back) = (token(Way::Forward, KEPT), token(Way::Unwrap, LOGIN));
         for (case, why) in [
             (Case { unwrap: false, ..usual(&parts) }, "not configured"),
