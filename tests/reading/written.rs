@@ -45,7 +45,7 @@ fn table(text: &str) -> Vec<Values> {
         let values: Vec<&str> = line.split('|').map(str::trim).collect();
         assert_eq!(values.len(), columns.len(), "columns of {line:?}");
         let pairs = columns.iter().zip(values);
-        pairs.map(|(c, v)| ((*c).to_owned(), v.replace("\\n", "\n"))).collect()
+        pairs.map(|(c, v)| ((*c).to_owned(), v.replace("\\n", "\n").replace("\\0", "\0"))).collect()
     };
     lines.map(row).collect()
 }
@@ -313,6 +313,11 @@ fn the_first_folder_of_written_mails_is_read() {
 #[test]
 fn the_second_folder_of_written_mails_is_read() {
     read_well(&folder("second"), 440);
+}
+
+#[test]
+fn the_third_folder_of_written_mails_is_read() {
+    read_well(&folder("third"), 190);
 }
 
 #[test]
