@@ -9,7 +9,8 @@
 //!                ▼
 //!          Postfix queue ─► local mailbox: message and envelope sender untouched
 //!                │
-//!                └─ smtp to the second smtpd ─ pass 2, socket "handoff": header, and body only for reports
+//!                └─ smtp to the second smtpd ─ pass 2, socket "handoff": header, and body as far as needed:
+//!                │                                kind and applicant are read,
 //!                                                forged own fields out, our sealed fields in,
 //!                                                bounce address as sender, the system's inbound
 //!                                                address as recipient
@@ -30,6 +31,9 @@
 //! | [`plan`] | edits and reply as data, in safe order; reference interpreter | I/O, clock, configuration |
 //! | [`policy`] | what we decide, as pure functions | I/O, clock, async, logging |
 //! | [`milter`] | the protocol: events in, plans out; the only place that names indymilter | decisions |
+//! | [`agent`] | what cannot be done in place, over LMTP: unwrapping a message attached to another | SMTP replies of the milter |
+//! | [`submit`] | a message into Postfix's queue over SMTP; the only place that names lettre | policy |
+//! | [`socket`], [`gate`] | sockets to listen on; how many sessions may be open | protocols |
 //! | [`journal`] | one line per decision, appended and replayed | mail |
 //! | [`observe`] | the log vocabulary, one function per event | decisions |
 //! | [`config`] | what an admin wrote, checked | running sessions |
@@ -55,15 +59,20 @@
 //! 7. Continue to end of message unless `accept_early` is set. Failure, panic, deadline: tempfail.
 //! 8. Nothing is de-duplicated by Message-ID or content. What carries our valid seal is not
 //!    forwarded again; mail from a system's own inbound address passes within a budget
-//!    ([`policy::budget`]). Nothing else stops a forward.
+//!    ([`policy::budget`]); kinds of mail stay local as configured ([`policy::kind::Actions`]).
+//!    Nothing else stops a forward, and nothing is dropped.
 //! 9. "Handed over" is what the milter can say; "delivered" only a report can.
 //! 10. A message uses the configuration it began with; a failed reload keeps the old one.
 //! 11. Reply texts to clients are fixed ([`plan::ReplyText`]); details go to the log. No message
 //!     content is stored or logged, outside addresses only as configured.
+//! 12. Only a colleague's message, proven to be one, is opened for its applicant; a wrong applicant
+//!     is never named with confidence (`tests/reading`).
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+pub mod agent;
 pub mod cli;
 pub mod config;
+pub mod gate;
 pub mod journal;
 pub mod mail;
 pub mod milter;
@@ -71,3 +80,5 @@ pub mod observe;
 pub mod plan;
 pub mod policy;
 pub mod postfix;
+pub mod socket;
+pub mod submit;

@@ -91,6 +91,8 @@ fn the_core_knows_nothing_above_it() {
         "crate::observe",
         "crate::postfix",
         "crate::cli",
+        "crate::agent",
+        "crate::submit",
     ];
     assert_eq!(uses(is_core, &above), [""; 0]);
     assert_eq!(uses(|n| n.starts_with("mail/"), &["crate::plan", "crate::policy"]), [""; 0]);
@@ -101,10 +103,26 @@ fn the_core_knows_nothing_above_it() {
 fn only_the_milter_names_indymilter_and_it_opens_no_connection() {
     let outside = |name: &str| !name.starts_with("milter/") && !is_test(name);
     assert_eq!(uses(outside, &["indymilter"]), [""; 0]);
-    assert_eq!(uses(|_| true, &["lettre", "rusqlite", "tokio_postgres"]), [""; 0]);
+    assert_eq!(uses(|_| true, &["rusqlite", "tokio_postgres"]), [""; 0]);
     // The watchdog's probe knocks at the milter's own sockets.
     let role = |n: &str| n.starts_with("milter/") && !is_test(n) && n != "milter/probe.rs";
-    assert_eq!(uses(role, &["TcpStream::connect", "ToSocketAddrs", "crate::cli"]), [""; 0]);
+    let connecting = ["TcpStream::connect", "ToSocketAddrs", "crate::cli", "crate::submit"];
+    assert_eq!(uses(role, &connecting), [""; 0]);
+}
+
+#[test]
+fn only_submit_names_lettre_and_the_agent_stays_by_itself() {
+    let is_submit = |name: &str| name == "submit.rs" || name.starts_with("submit/");
+    assert_eq!(uses(|name| !is_submit(name), &["lettre"]), [""; 0]);
+    let below = ["crate::agent", "crate::policy", "crate::milter", "crate::config", "crate::cli"];
+    assert_eq!(uses(is_submit, &below), [""; 0]);
+    let agent = |name: &str| name.starts_with("agent/") && !is_test(name);
+    let apart = ["crate::milter", "crate::postfix", "crate::cli", "TcpStream::connect"];
+    assert_eq!(uses(agent, &apart), [""; 0]);
+    // The agent's pure part is as pure as the core.
+    let pure =
+        |name: &str| ["agent/unwrap.rs", "agent/data.rs", "agent/command.rs"].contains(&name);
+    assert_eq!(uses(pure, &["tokio", "async ", "std::io", "tracing", "observe"]), [""; 0]);
 }
 
 #[test]
@@ -125,4 +143,6 @@ fn every_file_says_what_it_is_for_and_under_which_licence() {
 fn the_scan_sees_what_it_looks_for() {
     assert!(uses(|n| n.starts_with("milter/"), &["indymilter"]).len() > 1);
     assert!(uses(is_core, &["crate::mail"]).len() > 3);
+    assert_eq!(uses(|n| n == "submit.rs", &["lettre"]).len(), 1);
+    assert_eq!(uses(|n| n == "agent/mod.rs", &["crate::submit"]).len(), 1);
 }

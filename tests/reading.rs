@@ -4,7 +4,7 @@
 //! (`reading/words.rs`) times the forms of a body, and cases of their own (`reading/cases.rs`).
 //! `reading/fixtures` holds whole messages with their truth.
 // SPDX-License-Identifier: GPL-3.0-or-later
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 #![allow(clippy::format_collect, clippy::format_push_string)] // plain, and fast enough here
 #![allow(clippy::many_single_char_names, clippy::too_many_lines)] // templates and tables
 #![allow(clippy::struct_excessive_bools)] // what happened to a mail, one by one
@@ -39,3 +39,5 @@ mod strangers;
 mod traps;
 #[path = "reading/words.rs"]
 mod words;
+#[path = "reading/written.rs"]
+mod written;

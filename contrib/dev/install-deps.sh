@@ -6,7 +6,7 @@
 set -eu
 
 packages="ca-certificates gcc libc6-dev make postfix"
-[ "${1-}" = demo ] || packages="$packages libmilter-dev openssl postsrsd python3 python3-dkim"
+[ "${1-}" = demo ] || packages="$packages dovecot-core libmilter-dev opendkim openssl postsrsd python3 python3-dkim"
 
 missing=
 for package in $packages; do

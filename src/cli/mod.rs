@@ -11,7 +11,6 @@ use crate::config::{self, Config, Surroundings};
 
 mod check;
 pub mod explain;
-mod explain_command;
 mod init_key;
 mod postfix;
 mod run;
@@ -133,14 +132,15 @@ struct PostfixArgs {
 struct ExplainArgs {
     #[command(flatten)]
     config: ConfigArg,
-    /// The message, in a file; `-` for standard input.
-    #[arg(value_name = "FILE")]
-    message: PathBuf,
+    /// A message, an mbox, or a folder of them; `-` for standard input.
+    #[arg(value_name = "FILE", required = true)]
+    messages: Vec<PathBuf>,
     /// The envelope sender; empty for the null sender. Without it, Return-Path or From of the file.
     #[arg(long, value_name = "ADDRESS")]
     from: Option<String>,
-    /// A recipient; can be given several times.
-    #[arg(long = "rcpt", value_name = "ADDRESS", required = true)]
+    /// A recipient; can be given several times. Without it, the recruiting addresses that the
+    /// message names, or the first of the configuration.
+    #[arg(long = "rcpt", value_name = "ADDRESS")]
     to: Vec<String>,
     /// The client's IP address.
     #[arg(long, value_name = "IP")]
@@ -148,7 +148,10 @@ struct ExplainArgs {
     /// The SASL login name.
     #[arg(long, value_name = "NAME")]
     login: Option<String>,
-    /// Print JSON.
+    /// Print counts only.
+    #[arg(long)]
+    summary: bool,
+    /// Print JSON; of several messages, one object a line.
     #[arg(long)]
     json: bool,
 }
@@ -167,7 +170,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Check(args) => check::check(&args),
         Command::InitKey(args) => init_key::init_key(&args),
         Command::Postfix(args) => postfix::postfix(&args),
-        Command::Explain(args) => explain_command::explain(&args),
+        Command::Explain(args) => explain::command::explain(&args),
     }
 }
 

@@ -11,18 +11,23 @@ use listenfd::ListenFd;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::{Exit, load, say};
+use crate::agent::{self, Unwrapper};
 use crate::config::{self, Config, Socket};
 use crate::journal::Journal;
 use crate::milter::decide::Active;
 use crate::milter::notice::Notices;
 use crate::milter::probe::probe;
 use crate::milter::shell::Shell;
-use crate::milter::socket::{Bound, SocketError};
 use crate::milter::{Listen, serve};
 use crate::observe::{self, Logging};
+use crate::socket::{Bound, SocketError};
 
+/// How long the agent may take for what it has begun.
+const AGENT_DRAIN: Duration = Duration::from_secs(5);
 /// How long the journal may take for its last lines.
 const LAST_LINES: Duration = Duration::from_secs(5);
 /// How many threads serve sessions. Decisions take microseconds, so that one serves any MTA; with two
@@ -59,8 +64,10 @@ async fn daemon(config: Config, logging: &Logging) -> Exit {
     let started = Instant::now();
     let settings = config.milter.clone();
     raise_file_limit(settings.max_sessions);
-    let listen = match passed_in().and_then(|listen| listen.bind(&settings)) {
-        Ok(listen) => listen,
+    let bound = passed_in()
+        .and_then(|(listen, agent)| Ok((listen.bind(&settings)?, bind_agent(agent, &config)?)));
+    let (listen, agent) = match bound {
+        Ok(bound) => bound,
         Err(error) => return fatal(&error.to_string(), Exit::Unavailable),
     };
     let signals =
@@ -69,10 +76,13 @@ async fn daemon(config: Config, logging: &Logging) -> Exit {
         return fatal("cannot listen to signals", Exit::Os);
     };
     let addresses = listen.addresses();
+    let with_agent: Vec<Socket> =
+        addresses.iter().cloned().chain(agent.iter().filter_map(Bound::address)).collect();
     let journal = Journal::open(&config.state_dir, config.journal_size, config.journal_files);
-    tell_started(&config, &addresses);
+    tell_started(&config, &with_agent);
     let active = Active::new(config, journal.clone());
     let shell = Arc::new(Shell::new(active, Notices::default()));
+    let agent = Agent::start(agent, &shell, settings.drain);
     notify(&[NotifyState::Ready]);
 
     let mut stopping = started;
@@ -89,6 +99,8 @@ async fn daemon(config: Config, logging: &Logging) -> Exit {
         stopping = Instant::now();
         notify(&[NotifyState::Stopping]);
         observe::stopping(settings.drain);
+        // The agent first: what it submits has to pass the handoff socket.
+        agent.stop().await;
     };
     let served = serve(listen, Arc::clone(&shell), &settings, shutdown).await;
     journal.close(LAST_LINES);
@@ -100,6 +112,48 @@ async fn daemon(config: Config, logging: &Logging) -> Exit {
         }
         Err(error) => fatal(&format!("the milter has ended by itself: {error}"), Exit::Software),
     }
+}
+
+/// The agent at work beside the milter; nothing where no message is to be unwrapped.
+struct Agent(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
+
+impl Agent {
+    fn start(bound: Vec<Bound>, shell: &Arc<Shell<Active>>, drain: Duration) -> Self {
+        if bound.is_empty() {
+            return Self(None);
+        }
+        let (stop, stopped) = oneshot::channel();
+        let policy = Arc::clone(shell);
+        let size = shell.policy().config().rules.reading.unwrap_limit;
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let inbox = Unwrapper::new(move || {
+            let active = policy.policy();
+            let config = active.config();
+            agent::Settings {
+                keys: config.keys.clone(),
+                handoff_domain: config.rules.handoff_domain.clone(),
+                smtpd: config.handoff.smtpd,
+            }
+        });
+        let shutdown = async { drop(stopped.await) };
+        let drain = drain.min(AGENT_DRAIN);
+        Self(Some((stop, tokio::spawn(agent::serve(bound, inbox, size, drain, shutdown)))))
+    }
+
+    async fn stop(self) {
+        if let Some((stop, running)) = self.0 {
+            drop(stop);
+            let _ = running.await;
+        }
+    }
+}
+
+/// Binds the agent's socket, unless it was passed in or nothing is to be unwrapped.
+fn bind_agent(passed_in: Vec<Bound>, config: &Config) -> Result<Vec<Bound>, SocketError> {
+    if passed_in.is_empty() && config.rules.unwraps() {
+        return Ok(vec![Bound::bind(&config.agent.socket)?]);
+    }
+    Ok(passed_in)
 }
 
 /// Asks for as many file descriptors as the sessions of both sockets can need. What the system does
@@ -150,6 +204,10 @@ fn reload(shell: &Shell<Active>, logging: &Logging) {
             if loaded.config.milter != old.config().milter {
                 observe::needs_restart("[milter]");
             }
+            if agent_of(&loaded.config) != agent_of(old.config()) {
+                observe::needs_apply("unwrap or [agent]");
+                observe::needs_restart("[agent]");
+            }
             observe::reloaded(
                 &path,
                 loaded.config.rules.systems.len(),
@@ -173,6 +231,12 @@ fn reload(shell: &Shell<Active>, logging: &Logging) {
 /// Whether two configurations hand copies over at the same places.
 fn same_hops(one: &Config, other: &Config) -> bool {
     one.handoff == other.handoff && one.rules.handoff_domain == other.rules.handoff_domain
+}
+
+/// Whether there is an agent, and what it cannot change while it runs.
+fn agent_of(config: &Config) -> impl PartialEq + use<> {
+    let settings = || (config.agent.clone(), config.rules.reading.unwrap_limit);
+    config.rules.unwraps().then(settings)
 }
 
 /// What Postfix has to know besides.
@@ -202,21 +266,23 @@ async fn watch(sockets: Vec<Socket>) {
     }
 }
 
-/// The sockets that systemd passes in, by the names of their units' `FileDescriptorName=`: `front`
-/// and `handoff`.
-fn passed_in() -> Result<Listen, SocketError> {
+/// The sockets that systemd passes in, by the names of their units' `FileDescriptorName=`: `front`,
+/// `handoff` and `agent`. Those of the milter, and that of the agent.
+fn passed_in() -> Result<(Listen, Vec<Bound>), SocketError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut fds = ListenFd::from_env();
     let mut listen: Listen = Listen::default();
+    let mut agent = Vec::new();
     for (index, name) in names.split(':').enumerate().take(fds.len()) {
         let Some(bound) = take(&mut fds, index)? else { continue };
         match name {
             "front" | "recruit-milter-front.socket" => listen.front.push(bound),
             "handoff" | "recruit-milter-handoff.socket" => listen.handoff.push(bound),
+            "agent" | "recruit-milter-agent.socket" => agent.push(bound),
             other => observe::unknown_socket(other),
         }
     }
-    Ok(listen)
+    Ok((listen, agent))
 }
 
 fn take(fds: &mut ListenFd, index: usize) -> Result<Option<Bound>, SocketError> {
@@ -235,6 +301,6 @@ fn unusable(index: usize, error: io::Error) -> SocketError {
     let fd = RawFd::try_from(index).map_or(-1, |index| index + 3);
     SocketError {
         socket: format!("descriptor {fd}"),
-        problem: crate::milter::socket::Problem::Unusable(error),
+        problem: crate::socket::Problem::Unusable(error),
     }
 }

@@ -7,12 +7,14 @@ use std::collections::HashMap;
 
 use super::checks::Around;
 use super::settings::{
-    ADDRESSES, FALLBACK, INBOUND, LOCAL_COPY, NEXT_HOP, OWNER, PROFILE, SYSTEM_LOCAL_COPY, Section,
-    suggest,
+    ADDRESS_KINDS, ADDRESSES, FALLBACK, INBOUND, KINDS, LOCAL_COPY, NEXT_HOP, OWNER, PERSON,
+    PROFILE, SYSTEM_LOCAL_COPY, SYSTEM_UNWRAP, Section, UNWRAP, suggest,
 };
 use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Table, Tree};
+use super::value::Items;
 use crate::mail::Address;
+use crate::policy::kind::{Action, Actions, Kind};
 use crate::policy::rules::{AddressRule, Pattern, Rules, System};
 
 /// A system as far as it could be read.
@@ -24,6 +26,7 @@ pub(super) struct SystemDraft {
     pub(super) inbound: Option<Found<Address>>,
     addresses: Result<Vec<Found<Pattern>>, Broken>,
     local_copy: Result<Found<bool>, Broken>,
+    unwrap: bool,
     header: At,
 }
 
@@ -54,7 +57,11 @@ impl Drafts {
     pub(super) fn new(tree: &Tree<'_>, delimiters: &str, report: &mut Report) -> Self {
         let systems: Vec<_> =
             tree.named(Section::System).map(|table| system(table, report)).collect();
+        let kinds = tree.fixed(Section::Reading).get(&KINDS, report);
         let mut drafts = Self { rules: claim(&systems, report), systems, index: Rules::default() };
+        for draft in &mut drafts.rules {
+            set_actions(&mut draft.rule.actions, kinds.as_ref().ok().and_then(Option::as_ref));
+        }
         delimiters.clone_into(&mut drafts.index.delimiters);
         drafts.reindex();
         drafts.apply_overrides(tree, report);
@@ -171,6 +178,9 @@ impl Drafts {
     pub(super) fn finish(self) -> Option<Rules> {
         let mut rules = self.index;
         rules.systems = self.systems.into_iter().map(|s| s.system).collect::<Option<_>>()?;
+        for rule in &mut rules.addresses {
+            rule.person = rule.person.take().or_else(|| rule.owner.clone());
+        }
         Some(rules)
     }
 }
@@ -188,11 +198,27 @@ impl RuleDraft {
     }
 }
 
+type KindActions = Found<Items<(Vec<Kind>, Action)>>;
+
+/// Takes over what was configured; a group of kinds first, so that one of them can differ.
+fn set_actions(actions: &mut Actions, configured: Option<&KindActions>) {
+    let mut items: Vec<_> = configured.iter().flat_map(|found| &found.value).collect();
+    items.sort_by_key(|(_, (kinds, _))| std::cmp::Reverse(kinds.len()));
+    for (_, (kinds, action)) in items {
+        for kind in kinds {
+            actions.set(*kind, *action);
+        }
+    }
+}
+
 /// What an `[address."..."]` section says.
 struct Override {
     local_copy: Result<Option<Found<bool>>, Broken>,
     fallback: Result<Option<Found<Address>>, Broken>,
     owner: Result<Option<Found<Address>>, Broken>,
+    person: Result<Option<Found<Address>>, Broken>,
+    kinds: Result<Option<KindActions>, Broken>,
+    unwrap: Result<Option<Found<bool>>, Broken>,
 }
 
 impl Override {
@@ -201,6 +227,9 @@ impl Override {
             local_copy: table.get(&LOCAL_COPY, report),
             fallback: table.get(&FALLBACK, report),
             owner: table.get(&OWNER, report),
+            person: table.get(&PERSON, report),
+            kinds: table.get(&ADDRESS_KINDS, report),
+            unwrap: table.get(&UNWRAP, report),
         }
     }
 
@@ -224,6 +253,13 @@ impl Override {
         let value = |found: &Found<Address>| found.value.clone();
         draft.rule.fallback = draft.fallback.as_ref().ok().and_then(|f| f.as_ref().map(value));
         draft.rule.owner = draft.owner.as_ref().map(value);
+        if let Ok(Some(found)) = self.person {
+            draft.rule.person = Some(found.value);
+        }
+        if let Ok(Some(found)) = self.unwrap {
+            draft.rule.unwrap = found.value;
+        }
+        set_actions(&mut draft.rule.actions, self.kinds.as_ref().ok().and_then(Option::as_ref));
     }
 }
 
@@ -241,6 +277,7 @@ fn system(table: &Table<'_>, report: &mut Report) -> SystemDraft {
     let inbound = table.required(&INBOUND, report);
     let next_hop = table.get(&NEXT_HOP, report);
     let local_copy = table.get(&SYSTEM_LOCAL_COPY, report);
+    let unwrap = table.get(&SYSTEM_UNWRAP, report);
     let addresses = table.required(&ADDRESSES, report);
     if let Ok(found) = &addresses
         && found.value.is_empty()
@@ -268,6 +305,7 @@ fn system(table: &Table<'_>, report: &mut Report) -> SystemDraft {
         inbound: inbound.ok(),
         addresses: addresses.map(Found::items),
         local_copy: local_copy.and_then(|found| found.ok_or(Broken)),
+        unwrap: unwrap.is_ok_and(|found| found.is_some_and(|found| found.value)),
         header: table.at(),
     }
 }
@@ -293,12 +331,10 @@ fn claim(systems: &[SystemDraft], report: &mut Report) -> Vec<RuleDraft> {
             first.insert(pattern.key(), rules.len());
             rules.push(RuleDraft {
                 rule: AddressRule {
-                    pattern,
-                    system: number,
                     // A broken setting must not make a fallback necessary.
                     local_copy: system.local_copy.as_ref().map_or(true, |f| f.value),
-                    fallback: None,
-                    owner: None,
+                    unwrap: system.unwrap,
+                    ..AddressRule::new(pattern, number)
                 },
                 local_copy_at: match &system.local_copy {
                     Ok(found) if found.at.span.is_some() => found.at.clone(),

@@ -11,8 +11,9 @@ use super::settings::{self as s, Section, Setting};
 use super::source::{Finding, Report};
 use super::tree::{Found, Table, Tree};
 use super::value::Items;
-use super::{Config, HandoffSettings, LogSettings, MilterSettings, Socket};
+use super::{AgentSettings, Config, HandoffSettings, LogSettings, MilterSettings, Socket};
 use crate::policy::keys::Keys;
+use crate::policy::rules::Rules;
 
 /// A configuration whose files and folders have not been looked at.
 pub(super) struct Draft {
@@ -32,6 +33,7 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     let mut sockets = Sockets::default();
     let milter = milter(tree.fixed(Section::Milter), &mut sockets, report);
     let handoff = handoff(tree.fixed(Section::Handoff), &mut sockets, report);
+    let agent = sockets.take_agent(tree.fixed(Section::Agent), report);
     sockets.check(report);
     let log = log(tree.fixed(Section::Log), report);
     let (rules, has_addresses) = addresses::rules(tree, report);
@@ -42,6 +44,10 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     let journal_size = take(journal, &s::JOURNAL_SIZE, report);
     let journal_files = take(journal, &s::JOURNAL_FILES, report);
     let key_file = tree.fixed(Section::Seal).get(&s::KEY_FILE, report).ok().flatten();
+    // Where nothing is unwrapped nobody listens there.
+    if rules.as_ref().is_some_and(Rules::unwraps) {
+        sockets.milter.extend(sockets.agent.take());
+    }
     let config = || {
         Some(Config {
             path: path.to_owned(),
@@ -50,6 +56,7 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
             key_file: key_file.as_ref()?.value.clone(),
             milter: milter?,
             handoff: handoff?,
+            agent: AgentSettings { socket: agent? },
             log: log?,
             state_dir: state_dir.as_ref()?.value.clone(),
             journal_size: journal_size?,
@@ -104,6 +111,7 @@ fn log(table: &Table<'_>, report: &mut Report) -> Option<LogSettings> {
 #[derive(Default)]
 struct Sockets {
     milter: Vec<Found<Socket>>,
+    agent: Option<Found<Socket>>,
     hops: Vec<Found<Socket>>,
 }
 
@@ -119,6 +127,12 @@ impl Sockets {
         Some(list.into_iter().map(|found| found.value).collect())
     }
 
+    fn take_agent(&mut self, table: &Table<'_>, report: &mut Report) -> Option<Socket> {
+        let found = table.get(&s::AGENT_SOCKET, report).ok()??;
+        self.agent = Some(found.clone());
+        Some(found.value)
+    }
+
     fn take_hop(
         &mut self,
         table: &Table<'_>,
@@ -131,7 +145,7 @@ impl Sockets {
     }
 
     fn check(&self, report: &mut Report) {
-        let all: Vec<_> = self.milter.iter().chain(&self.hops).collect();
+        let all: Vec<_> = self.milter.iter().chain(&self.agent).chain(&self.hops).collect();
         for (i, found) in all.iter().enumerate() {
             let Some(first) = all[..i].iter().find(|f| collide(&f.value, &found.value)) else {
                 continue;
@@ -154,7 +168,7 @@ impl Sockets {
                 .remedy("give each a place of its own"),
             );
         }
-        for found in &self.milter {
+        for found in self.milter.iter().chain(&self.agent) {
             if let Socket::Inet(address) = found.value
                 && !address.ip().to_canonical().is_loopback()
             {

@@ -8,17 +8,32 @@ use std::collections::{HashMap, HashSet};
 
 use super::addresses::{Drafts, RuleDraft};
 use super::settings::{
-    AUTHSERV_ID, BOUNCE_ADDRESS, BUDGET, DOMAINS, HANDOFF_DOMAIN, NETWORKS, RECIPIENT_DELIMITER,
-    Section,
+    AGENT_SIZE, AUTHSERV_ID, BOARDS, BOUNCE_ADDRESS, BUDGET, DOMAINS, HANDOFF_DOMAIN, NETWORKS,
+    READING_LIMIT, RECIPIENT_DELIMITER, SPAM, Section,
 };
 use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Tree};
 use crate::mail::Address;
 use crate::mail::address::{MAX_LOCAL_PART, split_extension};
-use crate::policy::rules::{Network, Pattern, Rules};
+use crate::policy::rules::{Network, Pattern, ReadingRules, Rules};
 
 /// What follows the local-part of the bounce address: the delimiter and a token of 45 characters.
 const BOUNCE_EXTENSION: usize = 46;
+
+/// How mail is read; nothing if a setting of it is wrong.
+fn reading(tree: &Tree<'_>, report: &mut Report) -> Option<ReadingRules> {
+    let table = tree.fixed(Section::Reading);
+    let limit = table.get(&READING_LIMIT, report);
+    let verdicts = table.get(&SPAM, report);
+    let boards = table.get(&BOARDS, report);
+    let unwrap_limit = tree.fixed(Section::Agent).get(&AGENT_SIZE, report);
+    Some(ReadingRules {
+        limit: usize::try_from(limit.ok()??.value).ok()?,
+        verdicts: verdicts.ok()??.items().into_iter().map(|found| found.value).collect(),
+        boards: boards.ok()??.items().into_iter().map(|found| found.value).collect(),
+        unwrap_limit: unwrap_limit.ok()??.value,
+    })
+}
 
 type Maybe<T> = Result<Option<Found<T>>, Broken>;
 
@@ -31,6 +46,7 @@ pub(super) struct Around {
     networks: Result<Vec<Network>, Broken>,
     authserv_id: Maybe<String>,
     budget: Maybe<u32>,
+    reading: Option<ReadingRules>,
 }
 
 impl Around {
@@ -48,6 +64,7 @@ impl Around {
             }),
             authserv_id: internal.get(&AUTHSERV_ID, report),
             budget: tree.fixed(Section::Loop).get(&BUDGET, report),
+            reading: reading(tree, report),
         }
     }
 
@@ -340,6 +357,7 @@ impl Around {
         rules.internal_networks = self.networks.ok()?;
         rules.authserv_id = self.authserv_id.ok()?.map(|found| found.value);
         rules.loop_budget = self.budget.ok()??.value;
+        rules.reading = self.reading?;
         Some(rules)
     }
 }

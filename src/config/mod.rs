@@ -165,6 +165,8 @@ pub struct Config {
     pub milter: MilterSettings,
     /// The second and third smtpd.
     pub handoff: HandoffSettings,
+    /// The agent.
+    pub agent: AgentSettings,
     /// What is logged.
     pub log: LogSettings,
     /// The folder for the journal (and, later, the ledger).
@@ -192,6 +194,13 @@ pub struct MilterSettings {
     pub drain: Duration,
     /// How many sessions may be open at a time, each socket kind for itself; more are closed at once.
     pub max_sessions: usize,
+}
+
+/// Where the agent listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentSettings {
+    /// Its LMTP socket.
+    pub socket: Socket,
 }
 
 /// A place to listen.

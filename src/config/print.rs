@@ -5,9 +5,12 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::settings::{self as s, LANGUAGES, LEVELS, MASKINGS, Section, Setting, TARGETS, Words};
+use super::settings::{
+    self as s, LANGUAGES, LEVELS, MASKINGS, Section, Setting, TARGETS, UNWRAPS, Words,
+};
 use super::value::{SIZES, TIMES, in_units};
 use super::{Config, Socket};
+use crate::policy::kind::{Actions, Kind};
 use crate::policy::rules::{AddressRule, System};
 
 impl Config {
@@ -27,6 +30,12 @@ impl Config {
         out.set(&s::DOMAINS, &list(&rules.internal_domains));
         out.set(&s::NETWORKS, &list(&rules.internal_networks));
         out.set_if(&s::AUTHSERV_ID, rules.authserv_id.as_ref());
+        out.section(Section::Reading);
+        let limit = u64::try_from(rules.reading.limit).unwrap_or(u64::MAX);
+        out.set(&s::READING_LIMIT, &text(in_units(limit, SIZES)));
+        out.set(&s::SPAM, &list(&rules.reading.verdicts));
+        out.set(&s::BOARDS, &list(&rules.reading.boards));
+        out.set(&s::KINDS, &kinds(&Actions::default(), |_| true));
         if let Some(bounce) = &rules.bounce {
             out.section(Section::Bounces);
             out.set(&s::BOUNCE_ADDRESS, &text(bounce));
@@ -54,6 +63,9 @@ impl Config {
         out.set(&s::HANDOFF_DOMAIN, &text(&self.rules.handoff_domain));
         out.set(&s::SMTPD, &text(self.handoff.smtpd));
         out.set(&s::RETURN_SMTPD, &text(self.handoff.return_smtpd));
+        out.section(Section::Agent);
+        out.set(&s::AGENT_SOCKET, &text(&self.agent.socket));
+        out.set(&s::AGENT_SIZE, &text(in_units(self.rules.reading.unwrap_limit, SIZES)));
     }
 
     fn print_rest(&self, out: &mut Printer) {
@@ -86,6 +98,13 @@ fn print_address(out: &mut Printer, rule: &AddressRule) {
     out.set(&s::LOCAL_COPY, &rule.local_copy.to_string());
     out.set_if(&s::FALLBACK, rule.fallback.as_ref());
     out.set_if(&s::OWNER, rule.owner.as_ref());
+    out.set_if(&s::PERSON, rule.person.as_ref());
+    out.set(&s::UNWRAP, &word(UNWRAPS, rule.unwrap));
+    // Over those of [reading], which are the defaults here.
+    let differs = |kind: &Kind| rule.actions.of(*kind) != kind.default_action();
+    if Kind::ALL.iter().any(differs) {
+        out.set(&s::ADDRESS_KINDS, &kinds(&rule.actions, differs));
+    }
 }
 
 /// Writes TOML. Writing to a String cannot fail.
@@ -123,6 +142,13 @@ fn text(value: impl Display) -> String {
 fn list(items: &[impl Display]) -> String {
     let items: Vec<String> = items.iter().map(text).collect();
     format!("[{}]", items.join(", "))
+}
+
+fn kinds(actions: &Actions, shown: impl Fn(&Kind) -> bool) -> String {
+    let all = Kind::ALL.iter().filter(|kind| shown(kind));
+    let all: Vec<String> =
+        all.map(|kind| format!("{kind} = {}", text(actions.of(*kind).word()))).collect();
+    format!("{{ {} }}", all.join(", "))
 }
 
 fn sockets(sockets: &[Socket]) -> String {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::value::{self, Complaints, Input, Items};
 use super::{Language, LogLevel, LogTarget, Masking, Socket};
 use crate::mail::Address;
+use crate::policy::kind::{Action, Kind, Verdict};
 use crate::policy::rules::{Network, Pattern};
 
 /// Where a setting stands.
@@ -19,9 +20,11 @@ pub(super) enum Section {
     Top,
     Milter,
     Handoff,
+    Agent,
     System,
     Address,
     Internal,
+    Reading,
     Bounces,
     Seal,
     Loop,
@@ -30,13 +33,15 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Top,
         Self::Milter,
         Self::Handoff,
+        Self::Agent,
         Self::System,
         Self::Address,
         Self::Internal,
+        Self::Reading,
         Self::Bounces,
         Self::Seal,
         Self::Loop,
@@ -50,9 +55,11 @@ impl Section {
             Self::Top => "",
             Self::Milter => "milter",
             Self::Handoff => "handoff",
+            Self::Agent => "agent",
             Self::System => "system",
             Self::Address => "address",
             Self::Internal => "internal",
+            Self::Reading => "reading",
             Self::Bounces => "bounces",
             Self::Seal => "seal",
             Self::Loop => "loop",
@@ -159,6 +166,12 @@ settings! {
     /// Where the third smtpd listens, through which mail is given back.
     RETURN_SMTPD: SocketAddr = Handoff "return_smtpd", Default("\"127.0.0.1:10028\""), value::loopback;
 
+    /// Socket of the agent, to which Postfix brings what is to be unwrapped.
+    AGENT_SOCKET: Socket = Agent "socket",
+        Default("\"unix:/var/spool/postfix/recruit-milter/agent.sock\""), value::one_socket;
+    /// How large a message may be that the agent unwraps.
+    AGENT_SIZE: u64 = Agent "message_size", Default("\"64M\""), |v| value::size(v, 1 << 20, 1 << 30);
+
     /// What kind of system it is.
     PROFILE: String = System "profile", Default("\"generic\""), value::profile;
     /// The address at which the system takes mail.
@@ -169,6 +182,8 @@ settings! {
     NEXT_HOP: String = System "next_hop", Example("\"[mx.example]:25\""), value::next_hop;
     /// Whether the system's addresses keep a copy of their own.
     SYSTEM_LOCAL_COPY: bool = System "local_copy", Default("true"), value::boolean;
+    /// Whether a message attached to a colleague's goes on in its place.
+    SYSTEM_UNWRAP: bool = System "unwrap", Default("\"off\""), |v| value::choice(v, UNWRAPS);
 
     /// Whether the address keeps a copy of its own.
     LOCAL_COPY: bool = Address "local_copy", Example("true"), value::boolean;
@@ -176,6 +191,13 @@ settings! {
     FALLBACK: Address = Address "fallback", Example("\"hr@acme.example\""), value::address;
     /// Who hears when the address stops being verified.
     OWNER: Address = Address "owner", Example("\"hr@acme.example\""), value::address;
+    /// Who gets a copy of mail that somebody must see.
+    PERSON: Address = Address "person", Example("\"hr@acme.example\""), value::address;
+    /// What happens with which kind of mail to this address.
+    ADDRESS_KINDS: Items<(Vec<Kind>, Action)> = Address "kinds",
+        Example("{ auto-reply = \"forward\" }"), value::kinds;
+    /// Whether a message attached to a colleague's goes on in its place.
+    UNWRAP: bool = Address "unwrap", Example("\"attached\""), |v| value::choice(v, UNWRAPS);
 
     /// Domains whose members are colleagues.
     DOMAINS: Items<String> = Internal "domains", Example("[\"acme.example\"]"), value::domains;
@@ -183,6 +205,23 @@ settings! {
     NETWORKS: Items<Network> = Internal "networks", Default("[]"), value::networks;
     /// Whose Authentication-Results are believed.
     AUTHSERV_ID: String = Internal "authserv_id", Example("\"mx1.acme.example\""), value::authserv_id;
+
+    /// How much of a colleague's message is read, in octets.
+    READING_LIMIT: u64 = Reading "limit", Default("\"1M\""), |v| value::size(v, 64 << 10, 64 << 20);
+    /// The fields by which a spam filter says yes.
+    SPAM: Items<Verdict> = Reading "spam",
+        Default(concat!(
+            "[\"X-Spam-Flag: yes\", \"X-Spam-Status: yes\", \"X-Spam: yes\", ",
+            "\"X-Spamd-Result: default: true\", \"X-Rspamd-Action: reject\", ",
+            "\"X-Rspamd-Action: add header\", \"X-Barracuda-Spam-Flag: yes\", ",
+            "\"X-Forefront-Antispam-Report: *sfv:spm\"]",
+        )),
+        value::verdicts;
+    /// Domains of job boards besides those that are known.
+    BOARDS: Items<String> = Reading "boards", Default("[]"), value::domains;
+    /// What happens with which kind of mail.
+    KINDS: Items<(Vec<Kind>, Action)> = Reading "kinds",
+        Example("{ auto-reply = \"local\", spam = \"local\" }"), value::kinds;
 
     /// Where delivery reports on our copies go.
     BOUNCE_ADDRESS: Address = Bounces "address", Example("\"recruit-bounces@acme.example\""), value::address;
@@ -211,6 +250,8 @@ pub(super) type Words<T> = &'static [(&'static str, T)];
 
 pub(super) static LANGUAGES: Words<Language> =
     &[("auto", Language::Auto), ("de", Language::De), ("en", Language::En)];
+
+pub(super) static UNWRAPS: Words<bool> = &[("off", false), ("attached", true)];
 
 pub(super) static LEVELS: Words<LogLevel> = &[
     ("error", LogLevel::Error),
@@ -351,6 +392,7 @@ mod tests {
         let sample = include_str!("../../conf/recruit-milter.toml");
         let words = (PROFILES.iter().copied())
             .chain(LANGUAGES.iter().map(|(word, _)| *word))
+            .chain(UNWRAPS.iter().map(|(word, _)| *word))
             .chain(LEVELS.iter().map(|(word, _)| *word))
             .chain(MASKINGS.iter().map(|(word, _)| *word))
             .chain(TARGETS.iter().map(|(word, _)| *word));

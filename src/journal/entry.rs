@@ -124,6 +124,8 @@ pub enum Action {
     Diverted,
     /// The copy was handed over to Postfix for the recruiting system (pass 2).
     Forwarded,
+    /// The copy was handed to the agent, which unwraps it and hands it back (pass 2).
+    Unwrap,
     /// The copy ended here: the recruiting address has its own.
     KeptLocal,
     /// The copy went back to local delivery.
@@ -178,6 +180,7 @@ display_as_word! {
     Action {
         Diverted => "diverted",
         Forwarded => "forwarded",
+        Unwrap => "unwrap",
         KeptLocal => "kept-local",
         GivenBack => "given-back",
         Discarded => "discarded",

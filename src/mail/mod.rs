@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 pub mod address;
+pub mod enclosed;
 pub mod envelope;
 pub mod header;
 pub mod mailbox;
@@ -12,6 +13,7 @@ pub mod message;
 pub mod mime;
 
 pub use address::{Address, AddressError, RawPath};
+pub use enclosed::enclosed;
 pub use envelope::{Envelope, Notify, Orcpt, Recipient};
 pub use header::{BodyError, Field, FieldBody, Header, OwnField, OwnName};
 pub use message::Message;

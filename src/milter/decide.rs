@@ -4,6 +4,7 @@
 //! Must not know the protocol.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,14 +14,15 @@ use jiff::Timestamp;
 use super::seam::{FrontMessage, HandoffMessage, Opening, Policy};
 use crate::config::Config;
 use crate::journal::{self, Entry, Journal, ReportAction};
-use crate::mail::{RawPath, Recipient};
+use crate::mail::{Address, RawPath, Recipient};
 use crate::observe::{self, Masker, Shown};
 use crate::plan::{Plan, Reply, ReplyText};
+use crate::policy::applicant::BodyNeed;
 use crate::policy::budget::Budget;
 use crate::policy::divert::{self, Diverted, divert};
 use crate::policy::facts::Facts;
 use crate::policy::forward::{
-    self, Accepted, Action, Arrival, Decision, Reason, Refusal, forward, wants_body,
+    self, Accepted, Action, Arrival, Decision, Reason, Refusal, body_need, forward,
 };
 use crate::policy::report::Outcome;
 use crate::policy::token::{TokenId, Way};
@@ -66,6 +68,8 @@ pub struct Handoff {
     opening: Opening,
     taken: Option<(Accepted, RawPath)>,
     facts: Facts,
+    /// Known from the first piece of the body on, when the header is complete.
+    need: OnceCell<BodyNeed>,
     body: Vec<u8>,
 }
 
@@ -112,6 +116,7 @@ impl Policy for Active {
             opening,
             taken: None,
             facts: Facts::default(),
+            need: OnceCell::new(),
             body: Vec::new(),
         }
     }
@@ -136,7 +141,8 @@ impl FrontMessage for Front {
         let client = self.opening.origin.client;
         let origin = divert::Origin {
             authenticated: self.opening.origin.login.is_some(),
-            internal: client.is_none_or(|client| config.rules.is_internal_client(client)),
+            // Who it is must be known: nobody is believed because the MTA does not say.
+            internal: client.is_some_and(|client| config.rules.is_internal_client(client)),
         };
         let record = |outcome| Record {
             queue_id: queue_id.map(str::to_owned),
@@ -191,13 +197,19 @@ impl HandoffMessage for Handoff {
     }
 
     fn wants_body(&self) -> bool {
-        let wanted = self.taken.as_ref().map_or(0, |(accepted, _)| wants_body(accepted));
-        self.body.len() < wanted
+        match self.need() {
+            BodyNeed::Nothing => false,
+            BodyNeed::FirstChunk => self.body.is_empty(),
+            BodyNeed::UpTo(most) => self.body.len() < most,
+        }
     }
 
     fn body(&mut self, piece: &[u8]) {
-        let wanted = self.taken.as_ref().map_or(0, |(accepted, _)| wants_body(accepted));
-        let room = wanted.saturating_sub(self.body.len());
+        let room = match self.need() {
+            BodyNeed::Nothing => 0,
+            BodyNeed::FirstChunk => piece.len(),
+            BodyNeed::UpTo(most) => most.saturating_sub(self.body.len()),
+        };
         self.body.extend_from_slice(&piece[..piece.len().min(room)]);
     }
 
@@ -221,6 +233,8 @@ impl HandoffMessage for Handoff {
             sender: &self.opening.sender,
             facts: &self.facts,
             body: &self.body,
+            truncated: self.is_truncated(),
+            size: self.opening.announced_size(),
         };
         let decision = {
             let mut budget = self.active.budget.lock().unwrap_or_else(PoisonError::into_inner);
@@ -234,6 +248,20 @@ impl HandoffMessage for Handoff {
             }
             None => undecided(record(Told::Undecided(pass_of(way), "no-token"))),
         }
+    }
+}
+
+impl Handoff {
+    fn need(&self) -> BodyNeed {
+        let need = |(accepted, _): &(Accepted, RawPath)| {
+            body_need(&self.active.config.rules, accepted, &self.opening.sender, &self.facts)
+        };
+        *self.need.get_or_init(|| self.taken.as_ref().map_or(BodyNeed::Nothing, need))
+    }
+
+    /// Whether there may be more of the body than was taken.
+    fn is_truncated(&self) -> bool {
+        matches!(self.need.get(), Some(BodyNeed::UpTo(most)) if self.body.len() >= *most)
     }
 }
 
@@ -268,7 +296,7 @@ impl Record {
                 entry.token = decision.token.map(|t| t.to_string());
                 entry.address.clone_from(&decision.address);
                 entry.system.clone_from(&decision.system);
-                entry.kind = decision.kind.map(|k| k.word().to_owned());
+                entry.kind = decision.reading.as_ref().map(|r| r.kind.word().to_owned());
                 entry.report = report_action(decision.reason);
                 entry.status.clone_from(&decision.status);
                 active.journal.record(entry);
@@ -346,7 +374,7 @@ impl Record {
             from: &self.sender,
             address: address.unwrap_or_default(),
             system: system.unwrap_or_default(),
-            kind: decision.kind.map(forward::Kind::word),
+            kind: decision.reading.as_ref().map(|reading| reading.kind.word()),
             token: &token,
         };
         let reason = decision.reason.word();
@@ -367,6 +395,11 @@ impl Record {
             }
             Action::KeptLocal => observe::kept_local(&copy, reason),
             Action::GivenBack | Action::Returned => observe::given_back(&copy, back_to, reason),
+            Action::ToPerson => {
+                let person = rule.and_then(|rule| rule.person.as_ref()).map(Address::as_str);
+                observe::given_back(&copy, person.unwrap_or_default(), reason);
+            }
+            Action::ToAgent => observe::to_agent(&copy),
             Action::Merged => observe::discarded(&copy, "merged"),
             Action::ReportForeign => observe::report_unreadable(queue_id, reason),
             Action::ReportWaiting => observe::unknown_handoff(queue_id, "", "report-without-rule"),
@@ -407,7 +440,7 @@ fn door(config: &Config, server: SocketAddr) -> Option<Way> {
 
 fn pass_of(way: Way) -> journal::Pass {
     match way {
-        Way::Forward => journal::Pass::Handoff,
+        Way::Forward | Way::Unwrap => journal::Pass::Handoff,
         Way::Return => journal::Pass::Return,
     }
 }
@@ -415,8 +448,9 @@ fn pass_of(way: Way) -> journal::Pass {
 fn journal_action(action: Action) -> journal::Action {
     match action {
         Action::Forwarded => journal::Action::Forwarded,
+        Action::ToAgent => journal::Action::Unwrap,
         Action::KeptLocal => journal::Action::KeptLocal,
-        Action::GivenBack | Action::Returned => journal::Action::GivenBack,
+        Action::GivenBack | Action::ToPerson | Action::Returned => journal::Action::GivenBack,
         Action::Merged | Action::ReportForeign => journal::Action::Discarded,
         Action::ReportRead | Action::ReportGivenBack => journal::Action::Report,
         Action::ReportWaiting => journal::Action::Tempfail,

@@ -17,10 +17,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep};
 
-use super::gate::{Gate, Order, Ordered};
 use super::notice::{Notice, Notices};
-use super::socket::{Bound, Stream};
 use super::stream::SessionStream;
+use crate::gate::{Gate, Order, Ordered};
+use crate::socket::{Bound, Stream};
 
 /// The first and the longest pause after an error of accept(2).
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));

@@ -6,7 +6,8 @@
 //!
 //! * [`seam`]: whom it asks, and with what.
 //! * [`shell`], `session`, [`execute`]: one step, the dialogue, the plan.
-//! * [`socket`], [`listener`], [`stream`], [`gate`]: connections and their limits.
+//! * [`listener`], [`stream`]: connections and their limits, with [`socket`](crate::socket) and
+//!   [`gate`](crate::gate).
 //! * [`notice`]: what goes wrong. [`probe`]: whether it answers.
 //!
 //! The only place that names the protocol library. Must not know why anything is decided.
@@ -14,14 +15,12 @@
 
 pub mod decide;
 pub mod execute;
-pub mod gate;
 pub mod listener;
 pub mod notice;
 pub mod probe;
 pub mod seam;
 mod session;
 pub mod shell;
-pub mod socket;
 pub mod stream;
 #[cfg(test)]
 mod tests;
@@ -35,11 +34,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{MilterSettings, Socket};
-use gate::{Gate, Order};
+use crate::gate::{Gate, Order};
+use crate::socket::{Bound, SocketError};
 use listener::{Listener, Sockets};
 use seam::Policy;
 use shell::Shell;
-use socket::{Bound, SocketError};
 
 /// How long sessions that seem idle go on after the order to stop.
 // Postfix: sends MAIL and RCPT, which need no answer, together with the end of the message. So a

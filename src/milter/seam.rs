@@ -110,6 +110,16 @@ pub struct Opening {
     pub origin: Origin,
 }
 
+impl Opening {
+    /// The size that MAIL FROM announced (RFC 1870), if it did.
+    pub fn announced_size(&self) -> Option<u64> {
+        self.sender_args.iter().find_map(|arg| {
+            let (key, size) = std::str::from_utf8(arg).ok()?.split_once('=')?;
+            size.parse().ok().filter(|_| key.eq_ignore_ascii_case("SIZE"))
+        })
+    }
+}
+
 /// One configuration and all that decides by it. A message keeps the one it began with.
 ///
 /// All calls must return quickly and must not block: they run on the threads that serve all

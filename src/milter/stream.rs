@@ -20,8 +20,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::gate::{Order, Ordered, Place};
 use super::notice::{Notice, Notices};
+use crate::gate::{Order, Ordered, Place};
 
 /// The longest incoming frame.
 // Postfix: body chunks have at most 65,535 octets and a field is cut at 60,000.
@@ -296,7 +296,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for SessionStream<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::milter::gate::Gate;
+    use crate::gate::Gate;
     use proptest::prelude::*;
     use std::time::Duration;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

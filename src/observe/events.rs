@@ -181,6 +181,11 @@ pub fn forwarded(copy: &CopyInHand<'_>, to: &str, seal: u8, forged: usize) {
         .emit();
 }
 
+/// The copy goes to the agent, which takes out of it the message that a colleague has attached.
+pub fn to_agent(copy: &CopyInHand<'_>) {
+    copy.line("unwrap").emit();
+}
+
 /// The copy ends here, for the recruiting address has its own.
 pub fn kept_local(copy: &CopyInHand<'_>, reason: &str) {
     copy.line("kept-local").pair("reason", reason).emit();
@@ -224,6 +229,32 @@ pub fn invalid_handoff(queue_id: Option<&str>, recipient: &str, reason: &str) {
         .path("to", recipient)
         .pair("reason", reason)
         .emit();
+}
+
+/// The agent put a copy into the queue anew, as the message `queue_id`: what was attached to it, or
+/// for a reason the whole.
+pub fn unwrapped(queue_id: Option<&str>, address: &str, token: &str, why_whole: Option<&str>) {
+    Line::message(Info, queue_id)
+        .pair("action", if why_whole.is_some() { "not-unwrapped" } else { "unwrapped" })
+        .addresses(std::iter::once(address))
+        .pair("token", token)
+        .some("reason", why_whole)
+        .emit();
+}
+
+/// The agent could not put a copy into the queue anew. It waits in Postfix's queue.
+pub fn not_submitted(address: &str, token: &str, reason: &dyn Display) {
+    Line::program(Warning, "agent")
+        .pair("alarm", "not-submitted")
+        .addresses(std::iter::once(address))
+        .pair("token", token)
+        .pair("reason", reason)
+        .emit();
+}
+
+/// The agent cannot accept a connection, and tries again.
+pub fn agent_fault(reason: &dyn Display) {
+    Line::program(Warning, "agent").pair("alarm", "accept").pair("reason", reason).emit();
 }
 
 /// The client was told to try again.

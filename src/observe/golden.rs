@@ -51,6 +51,27 @@ fn the_program_starts_and_stops() {
 }
 
 #[test]
+fn the_agent_tells_what_it_put_into_the_queue_and_what_not() {
+    let (address, token) = ("jobs@acme.example", "ABCDEFGHIJKLMNOP");
+    check("4XkQ3: action=unwrapped, address=jobs@acme.example, token=ABCDEFGHIJKLMNOP", || {
+        unwrapped(Some("4XkQ3"), address, token, None)
+    });
+    check(
+        "NOQUEUE: action=not-unwrapped, address=jobs@acme.example, token=ABCDEFGHIJKLMNOP, \
+         reason=nul",
+        || unwrapped(None, address, token, Some("nul")),
+    );
+    check(
+        "warning: agent: alarm=not-submitted, address=jobs@acme.example, \
+         token=ABCDEFGHIJKLMNOP, reason=\"no answer in time: DATA\"",
+        || not_submitted(address, token, &"no answer in time: DATA"),
+    );
+    check("warning: agent: alarm=accept, reason=\"too many files\"", || {
+        agent_fault(&"too many files");
+    });
+}
+
+#[test]
 fn pass_1_tells_of_its_copies_in_one_line() {
     let copy = DivertedCopy {
         address: "jobs@acme.example",
@@ -100,6 +121,7 @@ fn pass_2_tells_what_became_of_the_copy() {
     check(&format!("4XkQ2: action=forwarded, {rest}, to=<{to}>, seal=3, forged_fields=7"), || {
         forwarded(&copy, to, 3, 7);
     });
+    check(&format!("4XkQ2: action=unwrap, {rest}"), || to_agent(&copy));
     check(&format!("4XkQ2: action=kept-local, {rest}, reason=sealed"), || {
         kept_local(&copy, "sealed");
     });

@@ -5,7 +5,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::keys::Keys;
-use super::rules::Rules;
+use super::rules::{AddressRule, Rules};
 use super::token::{Flags, Handoff, TokenId, Way};
 use crate::mail::{Address, Notify, Orcpt, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder};
@@ -15,7 +15,8 @@ use crate::plan::{Plan, PlanBuilder};
 pub struct Origin {
     /// The client logged in (SASL).
     pub authenticated: bool,
-    /// The client is inside the company, or there was none: mail from sendmail(1).
+    /// The client's address is inside the company.
+    // Postfix: mail from sendmail(1) comes with 127.0.0.1, so that counts if the admin lists it.
     pub internal: bool,
 }
 
@@ -48,8 +49,8 @@ pub fn is_recruiting(rules: &Rules, resolved: &str) -> bool {
 /// Decides on an envelope. `recipients` are those of [`is_recruiting`]; `stamp` makes a new token
 /// id at each call.
 ///
-/// For each system there is one copy, led by the first recruiting address of the envelope; see
-/// [`Flags::companion`] for the others. None is given if there is no key to sign with.
+/// For each system there is one copy, led by the first recruiting address of the envelope (one for
+/// each group of addresses with the same actions); see [`Flags::companion`] for the others. None is given if there is no key to sign with.
 pub fn divert(
     rules: &Rules,
     keys: &Keys,
@@ -59,7 +60,7 @@ pub fn divert(
 ) -> Option<Diversion> {
     let mut builder = PlanBuilder::default();
     let mut diverted: Vec<Diverted> = Vec::new();
-    let mut led: Vec<usize> = Vec::new();
+    let mut led: Vec<&AddressRule> = Vec::new();
     let mut done: Vec<(String, RawPath)> = Vec::new();
     for recipient in recipients {
         let Some((_, rule)) = rules.lookup(&recipient.resolved) else {
@@ -75,12 +76,14 @@ pub fn divert(
         }
         let again = done.iter().any(|(seen, _)| *seen == key);
         done.push((key, recipient.path.clone()));
-        let companion = led.contains(&rule.system);
+        let companion = led.iter().any(|leader| leader.shares_copy_with(rule));
         let flags = Flags {
             kept: rule.local_copy,
             authenticated: origin.authenticated,
             internal: origin.internal,
             companion,
+            unwrapped: false,
+            person: false,
         };
         let mut entry = Diverted {
             address: address.clone(),
@@ -104,7 +107,7 @@ pub fn divert(
             }
             entry.handoff = Some(handoff);
         }
-        led.push(rule.system);
+        led.push(rule);
         diverted.push(entry);
     }
     Some(Diversion { plan: builder.build(), diverted })

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::mail::header::{OwnName, is_own, relaxed};
+use crate::mail::header::{Field, Header, OwnName, is_own, relaxed};
 
 /// The octets of one field body that are kept. Longer bodies are cut, here only.
 const MAX_BODY: usize = 8 * 1024;
@@ -17,6 +17,13 @@ const MAX_SAME: usize = 4;
 /// a message with thousands would be an attack on its time.
 pub const MAX_FORGED: usize = 200;
 
+/// How many octets of the header are kept for reading, names and bodies together.
+const MAX_HEADER: usize = 256 * 1024;
+/// How many fields are kept for reading.
+const MAX_FIELDS: usize = 1000;
+/// The octets of one body that are kept for reading.
+const MAX_READ_BODY: usize = 64 * 1024;
+
 /// The fields that decide, in the spelling in which they are kept.
 const KEPT: [&str; 5] = ["from", "reply-to", "sender", "date", "message-id"];
 
@@ -27,12 +34,16 @@ pub struct Facts {
     own: Vec<(OwnName, Vec<u8>)>,
     /// How many fields in our namespace there were, the kept ones and those beyond [`MAX_FORGED`].
     own_count: usize,
+    /// The header as it is read for kind and applicant, and how many octets it has.
+    header: Header,
+    size: usize,
 }
 
 impl Facts {
     /// Takes the next field of the header, from top to bottom.
     pub fn push(&mut self, name: &[u8], body: &[u8]) {
         let cut = |most| relaxed(&body[..body.len().min(most)]);
+        self.keep(name, body);
         if is_own(name) {
             self.own_count += 1;
             if let Some(name) = OwnName::received(name)
@@ -47,6 +58,27 @@ impl Facts {
                 same.push(cut(MAX_BODY));
             }
         }
+    }
+
+    /// Keeps a field for reading. What decides most is kept however much junk stands above it.
+    fn keep(&mut self, name: &[u8], body: &[u8]) {
+        let body = &body[..body.len().min(MAX_READ_BODY)];
+        let size = name.len() + body.len();
+        let full = self.header.fields.len() >= MAX_FIELDS || self.size + size > MAX_HEADER;
+        let decides = || {
+            let same = |field: &&Field| field.name.eq_ignore_ascii_case(name);
+            KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept.as_bytes()))
+                && self.header.fields.iter().filter(same).count() < MAX_SAME
+        };
+        if !full || decides() {
+            self.size += size;
+            self.header.fields.push(Field { name: name.to_vec(), body: body.to_vec() });
+        }
+    }
+
+    /// The header as it is read for kind and applicant: the first fields, within bounds.
+    pub fn header(&self) -> &Header {
+        &self.header
     }
 
     /// The bodies of the fields with a name (in lower case), on one line each; the first few.
@@ -117,6 +149,18 @@ mod tests {
     }
 
     #[test]
+    fn an_author_below_much_junk_is_read() {
+        let mut facts = Facts::default();
+        for _ in 0..2 * MAX_FIELDS {
+            facts.push(b"X-Junk", b" x");
+        }
+        facts.push(b"From", b" a@x.example");
+        facts.push(b"Subject", b" lost");
+        assert_eq!(facts.header().first("From").unwrap().body, b" a@x.example");
+        assert_eq!(facts.header().first("Subject"), None);
+    }
+
+    #[test]
     fn a_huge_header_costs_little() {
         let mut facts = Facts::default();
         let body = vec![b'x'; 20_000];
@@ -128,5 +172,6 @@ mod tests {
         assert_eq!(facts.forged().len(), MAX_FORGED);
         assert_eq!(facts.bodies("from").len(), MAX_SAME);
         assert!(facts.bodies("from").iter().all(|b| b.len() <= MAX_BODY));
+        assert!(facts.size <= MAX_HEADER);
     }
 }

@@ -6,18 +6,22 @@
 //! from the inside of the company. What cannot be decided now is 4xx and waits in the queue.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use mail_parser::MessageParser;
-
+use super::applicant::{self, BodyNeed, Context, Evidence, Reading};
 use super::budget::Budget;
 use super::facts::Facts;
 use super::keys::Keys;
+use super::kind::{self, Kind};
 use super::report::{self, Outcome, Report};
-use super::rules::{AddressRule, Rules, System};
-use super::seal::{ADDRESS, APPLICANT, ENVELOPE_SENDER, KIND, SYSTEM, is_sealed, seal};
-use super::token::{Bounce, Handoff, TokenError, TokenId, Way, rule_tag};
+use super::rules::{AddressRule, Rules};
+use super::seal::{is_sealed, seal};
+use super::tags::{About, tags};
+use super::token::{Bounce, Flags, Handoff, TokenError, TokenId, UNWRAP_LETTER, Way, rule_tag};
 use crate::mail::address::split_extension;
-use crate::mail::{Address, FieldBody, Notify, Orcpt, OwnField, OwnName, RawPath, Recipient};
+use crate::mail::mailbox::{Mailbox, MailboxList};
+use crate::mail::{Address, Notify, Orcpt, OwnField, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
+
+use unwrap::{is_to_be_unwrapped, to_agent};
 
 /// A recipient that pass 2 takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +97,7 @@ pub fn recipient(
         }
     }
     let way = match () {
+        () if is(&rules.handoff_domain) && leads_to_agent(local) => Way::Unwrap,
         () if is(&rules.handoff_domain) => Way::Forward,
         () if is(&rules.return_domain) => Way::Return,
         () => return Err(Refusal::NotOurs),
@@ -103,36 +108,20 @@ pub fn recipient(
         TokenError::Expired => Refusal::Expired,
         TokenError::NotOurs => Refusal::NotOurs,
     })?;
-    if door.is_some_and(|door| door != way) {
+    // What is back from the agent comes by the same door as what was never there.
+    if door.is_some_and(|door| (door == Way::Return) != (way == Way::Return)) {
         return Err(Refusal::OtherWay);
     }
     // What is on its way back gets there, whatever became of the configuration meanwhile.
-    if way == Way::Forward && rules.lookup(address.as_str()).is_none() {
+    if way != Way::Return && rules.lookup(address.as_str()).is_none() {
         return Err(Refusal::UnknownAddress);
     }
     Ok(Accepted::Handoff { token, address })
 }
 
-/// What kind of mail a copy is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Any mail.
-    Mail,
-    /// Mail with the null sender.
-    Bounce,
-    /// Mail from the system's own inbound address: its test mail, as far as one can tell.
-    Test,
-}
-
-impl Kind {
-    /// The word in the field and in logs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Mail => "mail",
-            Self::Bounce => "bounce",
-            Self::Test => "test",
-        }
-    }
+/// Whether a local-part in the handoff domain is, by its first letter, one that leads to the agent.
+fn leads_to_agent(local: &str) -> bool {
+    local.chars().next().is_some_and(|first| first.eq_ignore_ascii_case(&UNWRAP_LETTER))
 }
 
 /// What was decided on a handoff, in a word for logs and the journal.
@@ -144,6 +133,10 @@ pub enum Action {
     KeptLocal,
     /// The copy goes back to local delivery.
     GivenBack,
+    /// The copy goes to the person who looks at such mail.
+    ToPerson,
+    /// The copy goes to the agent, which takes the attached message out of it.
+    ToAgent,
     /// The copy that was on its way back is at its recruiting address or fallback.
     Returned,
     /// The copy ends here: another recruiting address of the message leads the one that goes on.
@@ -165,6 +158,8 @@ impl Action {
             Self::Forwarded => "forwarded",
             Self::KeptLocal => "kept-local",
             Self::GivenBack => "given-back",
+            Self::ToPerson => "to-person",
+            Self::ToAgent => "unwrap",
             Self::Returned => "returned",
             Self::Merged => "merged",
             Self::ReportRead => "report",
@@ -180,6 +175,8 @@ impl Action {
 pub enum Reason {
     /// As configured.
     Rule,
+    /// What is configured for mail of its kind.
+    Kind,
     /// The message carries a seal of ours: it was forwarded before.
     Sealed,
     /// More mail came from the system's own address than an hour's budget: a loop, it seems.
@@ -199,6 +196,7 @@ impl Reason {
     pub fn word(self) -> &'static str {
         match self {
             Self::Rule => "rule",
+            Self::Kind => "kind",
             Self::Sealed => "sealed",
             Self::LoopBudget => "loop-budget",
             Self::TooManyForged => "too-many-forged",
@@ -220,15 +218,42 @@ pub struct Arrival<'a> {
     pub sender: &'a RawPath,
     /// The header.
     pub facts: &'a Facts,
-    /// The beginning of the body; for reports only ([`wants_body`]).
+    /// The beginning of the body, as far as it is needed ([`body_need`]).
     pub body: &'a [u8],
+    /// Whether the body goes on where `body` ends.
+    pub truncated: bool,
+    /// The size that MAIL FROM announced (RFC 1870), if it did.
+    pub size: Option<u64>,
 }
 
-/// How many octets of the body the decision needs.
-pub fn wants_body(accepted: &Accepted) -> usize {
+/// How much of the body the decision needs.
+pub fn body_need(rules: &Rules, accepted: &Accepted, sender: &RawPath, facts: &Facts) -> BodyNeed {
     match accepted {
-        Accepted::Report { token: Ok(_) } => report::READ,
-        _ => 0,
+        Accepted::Report { token: Ok(_) } => BodyNeed::UpTo(report::READ),
+        Accepted::Handoff { token, .. } if token.way != Way::Return && !token.flags.unwrapped => {
+            let sender = sender.printable();
+            let context = context(rules, evidence(token), &sender);
+            applicant::needs_body(facts.header(), &context)
+        }
+        _ => BodyNeed::Nothing,
+    }
+}
+
+/// What pass 1 saw of the client.
+fn evidence(token: &Handoff) -> Evidence {
+    Evidence { login: token.flags.authenticated, internal_client: token.flags.internal }
+}
+
+/// What a message is read against. `sender` is the envelope sender without brackets.
+pub(crate) fn context<'a>(rules: &'a Rules, evidence: Evidence, sender: &'a str) -> Context<'a> {
+    Context {
+        rules,
+        evidence,
+        sender: Some(sender),
+        probe: false,
+        verdicts: &rules.reading.verdicts,
+        boards: &rules.reading.boards,
+        limit: rules.reading.limit,
     }
 }
 
@@ -247,8 +272,8 @@ pub struct Decision {
     pub address: Option<String>,
     /// The system's name, where it is known.
     pub system: Option<String>,
-    /// What kind of mail it is, where that was looked at.
-    pub kind: Option<Kind>,
+    /// What was read in the message, where it was read.
+    pub reading: Option<Reading>,
     /// The status code of a report.
     pub status: Option<String>,
 }
@@ -265,8 +290,9 @@ pub fn forward(
     match arrival.accepted {
         Accepted::Handoff { token, address } if token.way == Way::Return => {
             let rule = rules.lookup(address.as_str()).map(|(_, rule)| rule);
-            let target =
-                rule.and_then(|rule| rule.fallback.clone()).unwrap_or_else(|| address.clone());
+            let person = rule.filter(|_| token.flags.person).and_then(|rule| rule.person.clone());
+            let fallback = || rule.and_then(|rule| rule.fallback.clone());
+            let target = person.or_else(fallback).unwrap_or_else(|| address.clone());
             let mut plan = PlanBuilder::default();
             plan.replace_rcpt_plain(arrival.path.clone(), target);
             let system = rule.map(|rule| rules.system(rule).id.clone());
@@ -294,7 +320,7 @@ fn decision(
         token: Some(token),
         address: Some(address.to_string()),
         system,
-        kind: None,
+        reading: None,
         status: None,
     }
 }
@@ -310,12 +336,23 @@ fn handoff(
 ) -> Option<Decision> {
     let (_, rule) = rules.lookup(address.as_str())?;
     let system = rules.system(rule);
-    let kind = kind(system, arrival);
-    let stays = if arrival.facts.has_too_many_forged() {
+    let sender = arrival.sender.printable();
+    let facts = arrival.facts;
+    let context = context(rules, evidence(token), &sender);
+    let reading = if token.flags.unwrapped {
+        applicant::read_unwrapped(facts.header(), Mailbox::parse(&sender), &context)
+    } else {
+        applicant::read(facts.header(), arrival.body, arrival.truncated, &context)
+    };
+    let action = rule.actions.of(reading.kind);
+    let may_loop = reading.kind == Kind::SystemTest || is_ours(rules, arrival);
+    let stays = if facts.has_too_many_forged() {
         Some(Reason::TooManyForged)
-    } else if is_sealed(keys, arrival.facts) {
+    } else if is_sealed(keys, facts) {
         Some(Reason::Sealed)
-    } else if (kind == Kind::Test || is_ours(rules, arrival))
+    } else if matches!(action, kind::Action::LocalOnly | kind::Action::CopyToPerson) {
+        Some(Reason::Kind)
+    } else if may_loop
         && !token.flags.companion
         && !budget.allow(&rule.pattern.key(), token.id, now, rules.loop_budget)
     {
@@ -323,21 +360,41 @@ fn handoff(
     } else {
         None
     };
-    let (plan, action) = match stays {
+    let person = rule.person.as_ref().filter(|person| {
+        let gets_it_anyway = if token.flags.kept { Some(address) } else { rule.fallback.as_ref() };
+        stays == Some(Reason::Kind)
+            && action == kind::Action::CopyToPerson
+            && !token.flags.companion
+            && gets_it_anyway.is_none_or(|other| other.key() != person.key())
+    });
+    let (plan, done) = match stays {
+        Some(_) if person.is_some() => {
+            (to_person(rules, keys, arrival, token, address)?, Action::ToPerson)
+        }
         Some(_) if token.flags.kept => (Plan::only(Reply::Discard), Action::KeptLocal),
         Some(_) => (give_back(rules, keys, arrival, token, address)?, Action::GivenBack),
         // The leading copy may have spent its budget: then this one must not end here.
-        None if token.flags.companion && kind == Kind::Test => {
+        None if token.flags.companion && may_loop => {
             (give_back(rules, keys, arrival, token, address)?, Action::GivenBack)
         }
         None if token.flags.companion => (Plan::only(Reply::Discard), Action::Merged),
+        None if is_to_be_unwrapped(rules, keys, rule, arrival, token, &reading) => {
+            (to_agent(rules, keys, arrival, token, address)?, Action::ToAgent)
+        }
         None => {
-            (go_on(rules, keys, now, arrival, token, (rule, address, kind))?, Action::Forwarded)
+            let about = About {
+                system: &system.id,
+                address,
+                sender: arrival.sender,
+                reading: &reading,
+                action,
+            };
+            (go_on(rules, keys, now, arrival, token, (rule, &about))?, Action::Forwarded)
         }
     };
     let reason = stays.unwrap_or(Reason::Rule);
-    let mut decision = decision(plan, action, reason, token.id, address, Some(system.id.clone()));
-    decision.kind = Some(kind);
+    let mut decision = decision(plan, done, reason, token.id, address, Some(system.id.clone()));
+    decision.reading = Some(reading);
     Some(decision)
 }
 
@@ -348,7 +405,7 @@ fn go_on(
     now: u64,
     arrival: &Arrival<'_>,
     token: &Handoff,
-    (rule, address, kind): (&AddressRule, &Address, Kind),
+    (rule, about): (&AddressRule, &About<'_>),
 ) -> Option<Plan> {
     let system = rules.system(rule);
     let bounce = Bounce { id: token.id, flags: token.flags, rule: rule_tag(&rule.pattern.key()) };
@@ -363,43 +420,21 @@ fn go_on(
         arrival.path.clone(),
         system.inbound.clone(),
         Notify::Always,
-        Some(Orcpt::new(address.clone())),
+        Some(Orcpt::new(about.address.clone())),
     );
     plan.chg_from(Address::parse(&sender).ok()?, extension, ret);
     for (name, index) in arrival.facts.forged() {
         plan.del_header(name, index);
     }
-    plan.fields(fields(keys, now, arrival, system, address, kind)?);
+    plan.fields(fields(keys, now, arrival.facts, about)?);
     Some(plan.build())
 }
 
 /// Our fields, the seal first.
-fn fields(
-    keys: &Keys,
-    now: u64,
-    arrival: &Arrival<'_>,
-    system: &System,
-    address: &Address,
-    kind: Kind,
-) -> Option<Vec<OwnField>> {
-    let field = |suffix: &'static str, body: String| {
-        let body = FieldBody::new(body).or_else(|_| FieldBody::new("unprintable")).ok()?;
-        Some(OwnField { name: OwnName::ours(suffix), body })
-    };
-    let mut tags = vec![
-        field(SYSTEM, system.id.clone())?,
-        field(ADDRESS, address.to_string())?,
-        field(ENVELOPE_SENDER, format!("<{}>", arrival.sender.printable()))?,
-        field(KIND, kind.word().to_owned())?,
-    ];
-    if kind == Kind::Mail
-        && let Some((applicant, source)) = originator(arrival.facts)
-    {
-        tags.push(field(APPLICANT, format!("<{applicant}>; source={source}"))?);
-    }
-    let seal = seal(keys, now, &tags, arrival.facts)?;
-    tags.insert(0, seal);
-    Some(tags)
+fn fields(keys: &Keys, now: u64, facts: &Facts, about: &About<'_>) -> Option<Vec<OwnField>> {
+    let mut fields = tags(about)?;
+    fields.insert(0, seal(keys, now, &fields, facts)?);
+    Some(fields)
 }
 
 /// Sends a copy back towards local delivery, with the envelope sender that it came with.
@@ -410,13 +445,36 @@ fn give_back(
     token: &Handoff,
     address: &Address,
 ) -> Option<Plan> {
-    let back = Handoff { way: Way::Return, ..*token };
-    let to =
-        Address::parse(&format!("{}@{}", back.local_part(keys, address)?, rules.return_domain))
-            .ok()?;
+    let to = way_back(rules, keys, token, address)?;
     let mut plan = PlanBuilder::default();
     plan.replace_rcpt(arrival.path.clone(), to, Notify::Failure, Some(Orcpt::new(address.clone())));
     Some(plan.build())
+}
+
+/// Sends a copy to the person who looks at such mail, and back to local delivery as well where the
+/// recruiting address has none of its own.
+fn to_person(
+    rules: &Rules,
+    keys: &Keys,
+    arrival: &Arrival<'_>,
+    token: &Handoff,
+    address: &Address,
+) -> Option<Plan> {
+    let flags = Flags { person: true, ..token.flags };
+    let to = way_back(rules, keys, &Handoff { flags, ..*token }, address)?;
+    let mut plan = PlanBuilder::default();
+    let orcpt = Some(Orcpt::new(address.clone()));
+    plan.replace_rcpt(arrival.path.clone(), to, Notify::Failure, orcpt.clone());
+    if !token.flags.kept {
+        plan.add_rcpt(way_back(rules, keys, token, address)?, Notify::Failure, orcpt);
+    }
+    Some(plan.build())
+}
+
+/// The recipient that leads a copy back.
+fn way_back(rules: &Rules, keys: &Keys, token: &Handoff, address: &Address) -> Option<Address> {
+    let back = Handoff { way: Way::Return, ..*token };
+    Address::parse(&format!("{}@{}", back.local_part(keys, address)?, rules.return_domain)).ok()
 }
 
 fn on_report(
@@ -432,7 +490,7 @@ fn on_report(
         token: token.map(|t| t.id),
         address: None,
         system: None,
-        kind: None,
+        reading: None,
         status: None,
     };
     let token = match token {
@@ -470,21 +528,6 @@ fn on_report(
     Some(decision)
 }
 
-/// Test mail has the system's own inbound address as its sender, in the envelope or in From: which
-/// of them a vendor uses is not known, and automatic answers look the same.
-fn kind(system: &System, arrival: &Arrival<'_>) -> Kind {
-    let inbound = system.inbound.key();
-    let is_inbound = |text: &str| text.to_lowercase() == inbound;
-    let from_inbound = mailboxes(arrival.facts, "from").iter().any(|from| is_inbound(from));
-    if is_inbound(&arrival.sender.printable()) || from_inbound {
-        Kind::Test
-    } else if arrival.sender.is_null() {
-        Kind::Bounce
-    } else {
-        Kind::Mail
-    }
-}
-
 /// Whether the message says that it comes from a recruiting address or from our bounce address: an
 /// answer to ourselves, as loops begin.
 fn is_ours(rules: &Rules, arrival: &Arrival<'_>) -> bool {
@@ -495,31 +538,12 @@ fn is_ours(rules: &Rules, arrival: &Arrival<'_>) -> bool {
     ours(&arrival.sender.printable()) || mailboxes(arrival.facts, "from").iter().any(|a| ours(a))
 }
 
-/// The applicant by the originator fields (RFC 5322 3.6.2), if exactly one mailbox is named.
-fn originator(facts: &Facts) -> Option<(String, &'static str)> {
-    [("from", "from"), ("reply-to", "reply-to"), ("sender", "sender")].into_iter().find_map(
-        |(field, source)| {
-            let mut boxes = mailboxes(facts, field);
-            let only = boxes.pop()?;
-            let sane = boxes.is_empty() && Address::parse(&only).is_ok();
-            sane.then_some((only, source))
-        },
-    )
-}
-
-/// The addresses in the fields with a name.
+/// The addresses in the fields with a name, in the form in which they are compared.
 fn mailboxes(facts: &Facts, name: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for body in facts.bodies(name) {
-        let field = [b"From: ", body.as_slice(), b"\r\n\r\n"].concat();
-        if let Some(message) = MessageParser::new().parse_headers(&field[..])
-            && let Some(from) = message.from()
-        {
-            found.extend(from.iter().filter_map(|a| a.address()).map(str::to_owned));
-        }
-    }
-    found
+    let lists = facts.bodies(name).iter().map(|body| MailboxList::parse(body));
+    lists.flat_map(|list| list.mailboxes).map(|mailbox| mailbox.key()).collect()
 }
 
 #[cfg(test)]
 mod tests;
+mod unwrap;

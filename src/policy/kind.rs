@@ -4,9 +4,12 @@
 //! [`applicant`](super::applicant). Must not know how mail goes on.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod words;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
-use super::applicant::Verdict;
+use self::words::{AWAY, AWAY_INSIDE, CONFIRMATIONS, CONFIRMERS, MACHINES, UNDELIVERABLE};
 use crate::mail::header::{Header, relaxed};
 use crate::mail::mime::Typed;
 
@@ -52,12 +55,62 @@ pub enum Kind {
     Spam,
 }
 
+/// How a field of a spam filter says yes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The field's name.
+    pub field: String,
+    /// How its body begins, lower case.
+    pub begins: String,
+    /// What its body holds, lower case.
+    pub holds: String,
+}
+
+/// The fields of the filters that are met most.
+pub const USUAL_VERDICTS: [&str; 8] = [
+    "X-Spam-Flag: yes",
+    "X-Spam-Status: yes",
+    "X-Spam: yes",
+    "X-Spamd-Result: default: true",
+    "X-Rspamd-Action: reject",
+    "X-Rspamd-Action: add header",
+    "X-Barracuda-Spam-Flag: yes",
+    "X-Forefront-Antispam-Report: *sfv:spm",
+];
+
+impl Verdict {
+    /// Those of the filters that are met most.
+    pub fn usual() -> Vec<Self> {
+        USUAL_VERDICTS.iter().filter_map(|text| Self::parse(text)).collect()
+    }
+
+    /// Reads `Name: beginning of the body`, or `Name: *something in the body`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (field, body) = text.split_once(':')?;
+        let named = !field.is_empty() && field.bytes().all(|b| b.is_ascii_graphic());
+        let body = body.trim().to_lowercase();
+        let (begins, holds) = match body.strip_prefix('*') {
+            Some(inside) => (String::new(), inside.to_owned()),
+            None => (body, String::new()),
+        };
+        let sane = named && !(begins.is_empty() && holds.is_empty());
+        sane.then(|| Self { field: field.to_owned(), begins, holds })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let star = if self.holds.is_empty() { "" } else { "*" };
+        write!(f, "{}: {star}{}{}", self.field, self.begins, self.holds)
+    }
+}
+
 /// What happens with a kind of mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// It goes on to the recruiting system.
     Forward,
-    /// It goes on with a tag.
+    /// It goes on with a field that asks for somebody to look (`X-Recruiting-Review`).
     ForwardTagged,
     /// It stays in the local mailbox.
     LocalOnly,
@@ -134,7 +187,33 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What happens with which kind of mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actions(BTreeMap<Kind, Action>);
+
+impl Default for Actions {
+    fn default() -> Self {
+        Self(Kind::ALL.into_iter().map(|kind| (kind, kind.default_action())).collect())
+    }
+}
+
+impl Actions {
+    /// What happens with a kind.
+    pub fn of(&self, kind: Kind) -> Action {
+        self.0.get(&kind).copied().unwrap_or_else(|| kind.default_action())
+    }
+
+    /// Lets something else happen with a kind.
+    pub fn set(&mut self, kind: Kind, action: Action) {
+        self.0.insert(kind, action);
+    }
+}
+
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 4] =
+        [Self::Forward, Self::ForwardTagged, Self::LocalOnly, Self::CopyToPerson];
+
     /// The word for it in configuration and output.
     pub fn word(self) -> &'static str {
         match self {
@@ -201,8 +280,9 @@ pub(super) fn is_qmail_bounce(body: &[u8]) -> bool {
             .any(|w| w.starts_with(b"qmail-") || w == b"deliver your ")
 }
 
-/// Replies by machines. `board` tells whether a job board wrote: their mail is automatic too.
-pub(super) fn auto_reply(header: &Header, board: bool) -> Option<&'static str> {
+/// Replies by machines. `board` tells whether a job board wrote: their mail is automatic too;
+/// `passed_on`, whether the subject says that something was forwarded.
+pub(super) fn auto_reply(header: &Header, board: bool, passed_on: bool) -> Option<&'static str> {
     let submitted = lower(header, "Auto-Submitted");
     let word = submitted.split([';', ' ', '(']).next().unwrap_or_default();
     match word {
@@ -227,7 +307,10 @@ pub(super) fn auto_reply(header: &Header, board: bool) -> Option<&'static str> {
     {
         return Some("Precedence: auto_reply");
     }
-    if lower(header, "X-MS-Exchange-Generated-Message-Source").contains("rules agent")
+    // A rule of a mailbox answers or forwards.
+    let rule = lower(header, "X-MS-Exchange-Generated-Message-Source").contains("rules agent");
+    if (rule && !passed_on)
+        || lower(header, "X-POST-MessageClass").contains("autoresponder")
         || lower(header, "Delivered-To").contains("autoresponder")
     {
         return Some("a field of an automatic reply");
@@ -237,21 +320,18 @@ pub(super) fn auto_reply(header: &Header, board: bool) -> Option<&'static str> {
         || AWAY_INSIDE.iter().any(|s| subject.contains(s) && subject.len() < 200);
     let suppress = has(header, "X-Auto-Response-Suppress");
     let generated = word == "auto-generated";
-    if away
-        && (suppress || generated || !has(header, "X-Original-From"))
-        && !is_forward_like(&subject)
-    {
+    if away && (suppress || generated || !has(header, "X-Original-From")) && !passed_on {
         return Some("the subject of an automatic reply");
+    }
+    let answers = has(header, "In-Reply-To") || has(header, "X-Loop");
+    if !board && answers && lower(header, "Precedence") == "junk" {
+        return Some("Precedence: junk, in an answer");
     }
     // What a web form or a job board sends is generated too, but has the application attached.
     let mixed = header
         .first("Content-Type")
         .is_some_and(|f| Typed::parse(&f.body).word == "multipart/mixed");
-    (generated && !board && !mixed).then_some("Auto-Submitted (RFC 3834)")
-}
-
-fn is_forward_like(subject: &str) -> bool {
-    ["wg:", "fw:", "fwd:", "tr:", "rv:", "i:", "enc:"].iter().any(|p| subject.starts_with(p))
+    (generated && !board && !mixed && !passed_on).then_some("Auto-Submitted (RFC 3834)")
 }
 
 /// Calendar mail, as far as the header tells.
@@ -299,244 +379,19 @@ pub(super) fn list(header: &Header, own: impl Fn(&str) -> bool) -> Option<&'stat
     (bulk && mailer.iter().any(|f| has(header, f))).then_some("a campaign's fields")
 }
 
-/// Local-parts of mail systems.
-const MACHINES: &[&str] = &[
-    "mailer-daemon",
-    "postmaster",
-    "mailerdaemon",
-    "microsoftexchange329e71ec88ae4615bbc36ab6ce41109e",
-    "mail-daemon",
-    "mdaemon",
-    "bounce",
-    "systemadministrator",
-];
-/// How subjects of bounces begin, lower case.
-const UNDELIVERABLE: &[&str] = &[
-    "undeliverable",
-    "undelivered mail",
-    "unzustellbar",
-    "mail delivery failed",
-    "mail delivery failure",
-    "mail delivery subsystem",
-    "delivery status notification",
-    "returned mail",
-    "failure notice",
-    "delivery failure",
-    "delivery has failed",
-    "mail system error",
-    "message not delivered",
-    "non remis",
-    "non distribuable",
-    "échec de la remise",
-    "no se puede entregar",
-    "impossibile recapitare",
-    "non recapitabile",
-    "onbestelbaar",
-    "não entregue",
-    "não é possível entregar",
-    "nie można dostarczyć",
-    "niedostarczalne",
-    "olevererbart",
-    "kan ikke leveres",
-    "nedoručitelné",
-    "kézbesíthetetlen",
-    "недоставленное",
-    "не доставлено",
-    "delayed mail",
-    "warning: message",
-    "warning: could not send",
-    "zustellung verzögert",
-    "zustellungsverzögerung",
-    "unzustellbare",
-    "nicht zustellbar",
-    "verzögert:",
-    "delayed:",
-    "relayed:",
-    "delivered:",
-    "zugestellt:",
-    "read:",
-    "gelesen:",
-    "lu :",
-    "leído:",
-    "letto:",
-    "not read:",
-    "nicht gelesen",
-    "notification d'état de remise",
-    "benachrichtigung zum übermittlungsstatus",
-    "übermittlungsfehler",
-    "rejected:",
-    "message rejected",
-    "mail could not be delivered",
-    "nachricht konnte nicht zugestellt",
-    "配信不能",
-    "配信できません",
-    "未传递",
-    "无法传递",
-    "無法傳遞",
-    "전송할 수 없음",
-    "teslim edilemedi",
-];
-/// How subjects of automatic replies begin, lower case.
-const AWAY: &[&str] = &[
-    "automatische antwort",
-    "automatic reply",
-    "auto reply",
-    "auto-reply",
-    "autoreply",
-    "auto:",
-    "out of office",
-    "out of the office",
-    "out-of-office",
-    "abwesenheitsnotiz",
-    "abwesenheit:",
-    "abwesenheitsmeldung",
-    "abwesend:",
-    "abwesenheitsassistent",
-    "autoantwort",
-    "automatische beantwortung",
-    "réponse automatique",
-    "absence du bureau",
-    "respuesta automática",
-    "respuesta automàtica",
-    "fuera de la oficina",
-    "risposta automatica",
-    "fuori ufficio",
-    "fuori sede",
-    "automatisch antwoord",
-    "afwezigheidsmelding",
-    "afwezig:",
-    "niet aanwezig",
-    "resposta automática",
-    "resposta automàtica",
-    "autodpowiedź",
-    "odpowiedź automatyczna",
-    "automatyczna odpowiedź",
-    "autosvar",
-    "automatiskt svar",
-    "automatisk svar",
-    "automatisk besvarelse",
-    "fraværsbesked",
-    "fravær",
-    "ej på plats",
-    "automaattinen vastaus",
-    "poissa",
-    "automatická odpověď",
-    "automatická odpoveď",
-    "automatikus válasz",
-    "házon kívül",
-    "răspuns automat",
-    "автоматичен отговор",
-    "автоматический ответ",
-    "автоответ",
-    "автоматична відповідь",
-    "automatski odgovor",
-    "аутоматски одговор",
-    "samodejni odgovor",
-    "automaatvastus",
-    "automātiska atbilde",
-    "automātiskā atbilde",
-    "automatinis atsakymas",
-    "αυτόματη απάντηση",
-    "otomatik yanıt",
-    "מענה אוטומטי",
-    "תשובה אוטומטית",
-    "رد تلقائي",
-    "الرد التلقائي",
-    "自動返信",
-    "自動回覆",
-    "自动答复",
-    "自动回复",
-    "자동 회신",
-    "부재중",
-    "trả lời tự động",
-    "balasan otomatis",
-    "jawaban otomatis",
-    "不在通知",
-    "vacation",
-    "urlaub:",
-    "away from the office",
-    "i am out of the office",
-    "ich bin nicht im büro",
-    "ich bin im urlaub",
-];
-/// What subjects of automatic replies of Notes hold, lower case.
-const AWAY_INSIDE: &[&str] = &[
-    " is out of the office",
-    " ist außer haus",
-    " ist nicht im büro",
-    " (out of office)",
-    "est absent(e)",
-    " ist abwesend",
-];
-/// Who sends confirmations of forwardings.
-const CONFIRMERS: &[&str] =
-    &["forwarding-noreply@google.com", "account-security-noreply@accountprotection.microsoft.com"];
-/// A subject with both of these is about a confirmation, lower case.
-const CONFIRMATIONS: &[(&str, &str)] = &[
-    ("confirm", "email"),
-    ("confirm", "e-mail"),
-    ("confirm", "account"),
-    ("confirm", "registration"),
-    ("confirm", "address"),
-    ("confirm", "forwarding"),
-    ("confirm", "subscription"),
-    ("verify", "email"),
-    ("verify", "e-mail"),
-    ("verify", "account"),
-    ("verify", "address"),
-    ("verification", "code"),
-    ("verification", "email"),
-    ("activate", "account"),
-    ("activation", "account"),
-    ("reset", "password"),
-    ("weiterleitung", "bestätig"),
-    ("forwarding", "confirmation"),
-    ("security", "code"),
-    ("sign-in", "code"),
-    ("login", "code"),
-    ("bestätig", "e-mail"),
-    ("bestätig", "mail"),
-    ("bestätig", "konto"),
-    ("bestätig", "registrierung"),
-    ("bestätig", "anmeldung"),
-    ("aktivier", "konto"),
-    ("aktivier", "account"),
-    ("aktivier", "zugang"),
-    ("aktivierung", "konto"),
-    ("verifizier", "e-mail"),
-    ("passwort", "zurücksetzen"),
-    ("bestätigungscode", ""),
-    ("sicherheitscode", ""),
-    ("aktivierungslink", ""),
-    ("confirm", "adresse"),
-    ("confirmez", "compte"),
-    ("activez", "compte"),
-    ("activation", "compte"),
-    ("vérifi", "adresse"),
-    ("confirm", "inscription"),
-    ("confirm", "cuenta"),
-    ("confirm", "correo"),
-    ("activ", "cuenta"),
-    ("verific", "correo"),
-    ("verific", "cuenta"),
-    ("conferma", "account"),
-    ("conferma", "indirizzo"),
-    ("attiva", "account"),
-    ("bevestig", "e-mail"),
-    ("activeer", "account"),
-    ("confirm", "conta"),
-    ("ativ", "conta"),
-    ("potwierdź", "e-mail"),
-    ("potwierdź", "konto"),
-    ("aktywuj", "konto"),
-    ("aktywacja", "konta"),
-    ("potvrďte", "e-mail"),
-    ("aktivace", "účtu"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_verdict_is_written_as_it_was_read() {
+        for text in USUAL_VERDICTS {
+            assert_eq!(Verdict::parse(text).unwrap().to_string(), text);
+        }
+        for bad in ["", "X-Spam", "X-Spam:", "X-Spam: *", ": yes", "X Spam: yes"] {
+            assert_eq!(Verdict::parse(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn every_kind_has_a_word_of_its_own() {

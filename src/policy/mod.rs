@@ -6,7 +6,7 @@
 //! * [`token`], [`seal`]: how we recognise our own handoffs, bounce addresses and copies.
 //! * [`report`]: what a delivery report says about a copy.
 //! * [`applicant`], [`kind`]: who the applicant is and what kind of mail a message is, read from
-//!   header and body. Pass 2 does not ask them yet: its fields say what the header fields say.
+//!   header and body; `tags`: the fields that tell it.
 //! * [`budget`]: the breaker of loops in which every round is a new message.
 //!
 //! Must not know I/O, clock, async or logging.
@@ -22,6 +22,7 @@ pub mod kind;
 pub mod report;
 pub mod rules;
 pub mod seal;
+mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;

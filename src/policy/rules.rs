@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use super::kind::{Actions, Verdict};
 use crate::mail::address::{Address, is_domain, split_extension};
 
 /// A recruiting system.
@@ -35,6 +36,63 @@ pub struct AddressRule {
     pub fallback: Option<Address>,
     /// Who hears when the address stops being verified.
     pub owner: Option<Address>,
+    /// Who gets a copy of mail that somebody must see ([`Action::CopyToPerson`]).
+    ///
+    /// [`Action::CopyToPerson`]: super::kind::Action::CopyToPerson
+    pub person: Option<Address>,
+    /// What happens with which kind of mail.
+    pub actions: Actions,
+    /// Whether a message that a colleague has attached to his goes on in its place.
+    pub unwrap: bool,
+}
+
+impl AddressRule {
+    /// A rule that keeps a local copy and has the default for all else. `system` is a place in
+    /// [`Rules::systems`].
+    pub fn new(pattern: Pattern, system: usize) -> Self {
+        Self {
+            pattern,
+            system,
+            local_copy: true,
+            fallback: None,
+            owner: None,
+            person: None,
+            actions: Actions::default(),
+            unwrap: false,
+        }
+    }
+
+    /// Whether one copy can serve the addresses of both rules: it goes to the same system, and the
+    /// same happens with each kind of mail.
+    pub fn shares_copy_with(&self, other: &Self) -> bool {
+        let handling =
+            |rule: &Self| (rule.system, rule.actions.clone(), rule.person.clone(), rule.unwrap);
+        handling(self) == handling(other)
+    }
+}
+
+/// How mail is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadingRules {
+    /// How many octets of a colleague's message are read.
+    pub limit: usize,
+    /// The fields by which a trusted filter calls a message spam.
+    pub verdicts: Vec<Verdict>,
+    /// Domains of job boards besides those known here.
+    pub boards: Vec<String>,
+    /// How many octets a message may have that is unwrapped.
+    pub unwrap_limit: u64,
+}
+
+impl Default for ReadingRules {
+    fn default() -> Self {
+        Self {
+            limit: 1 << 20,
+            verdicts: Verdict::usual(),
+            boards: Vec::new(),
+            unwrap_limit: 64 << 20,
+        }
+    }
 }
 
 /// Which addresses a rule is for.
@@ -202,6 +260,8 @@ pub struct Rules {
     /// How many mails an hour from a system's own inbound address are forwarded, per recruiting
     /// address.
     pub loop_budget: u32,
+    /// How mail is read.
+    pub reading: ReadingRules,
     /// The look-up tables, made by [`Rules::indexed`].
     pub index: Index,
 }
@@ -291,6 +351,11 @@ impl Rules {
         &self.systems[rule.system]
     }
 
+    /// Whether any message is unwrapped, so that the agent has something to do.
+    pub fn unwraps(&self) -> bool {
+        self.addresses.iter().any(|rule| rule.unwrap)
+    }
+
     /// Whether a client is inside the company.
     pub fn is_internal_client(&self, client: IpAddr) -> bool {
         self.internal_networks.iter().any(|n| n.contains(client))
@@ -302,13 +367,7 @@ mod tests {
     use super::*;
 
     fn rules(patterns: &[&str]) -> Rules {
-        let rule = |p: &&str| AddressRule {
-            pattern: Pattern::parse(p).unwrap(),
-            system: 0,
-            local_copy: true,
-            fallback: None,
-            owner: None,
-        };
+        let rule = |p: &&str| AddressRule::new(Pattern::parse(p).unwrap(), 0);
         Rules {
             addresses: patterns.iter().map(rule).collect(),
             delimiters: "+".into(),

@@ -28,11 +28,15 @@ pub const ENVELOPE_SENDER: &str = "Envelope-Sender";
 pub const KIND: &str = "Kind";
 /// Who the applicant is.
 pub const APPLICANT: &str = "Applicant";
+/// The colleague who passed the message on.
+pub const FORWARDER: &str = "Forwarder";
+/// What somebody should look at: `applicant`, `kind`.
+pub const REVIEW: &str = "Review";
 /// The seal.
 pub const SEAL: &str = "Seal";
 
 /// The fields of ours that a seal covers.
-const TAGS: [&str; 5] = [SYSTEM, ADDRESS, ENVELOPE_SENDER, KIND, APPLICANT];
+const TAGS: [&str; 7] = [SYSTEM, ADDRESS, ENVELOPE_SENDER, KIND, APPLICANT, FORWARDER, REVIEW];
 /// The fields of the message that a seal covers where they are.
 const IDENTITY: [&str; 3] = ["from", "date", "message-id"];
 

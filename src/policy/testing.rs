@@ -18,11 +18,9 @@ pub(crate) fn keys() -> Keys {
 /// Personio; jobs@other.example for another system.
 pub(crate) fn rules() -> Rules {
     let rule = |pattern: &str, system, local_copy| AddressRule {
-        pattern: Pattern::parse(pattern).unwrap(),
-        system,
         local_copy,
         fallback: (!local_copy).then(|| address("hr@acme.example")),
-        owner: None,
+        ..AddressRule::new(Pattern::parse(pattern).unwrap(), system)
     };
     let system = |id: &str, inbound: &str| System {
         id: id.into(),

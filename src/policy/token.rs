@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! t KEY FLAGS TIME NONCE MAC @handoff domain      a copy on its way to pass 2
+//! u KEY FLAGS TIME NONCE MAC @handoff domain      a copy on its way to the agent, to be unwrapped
 //! g KEY FLAGS TIME NONCE MAC @return domain       a copy on its way back to local delivery
 //! recruit-bounces+KEY FLAGS TIME NONCE RULE MAC   where reports on a forwarded copy go
 //! ```
@@ -53,17 +54,21 @@ impl fmt::Display for TokenId {
 
 /// What pass 1 knows and pass 2 cannot find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[allow(clippy::struct_excessive_bools)] // four independent facts, one bit each
+#[allow(clippy::struct_excessive_bools)] // independent facts, one bit each
 pub struct Flags {
     /// The recruiting address keeps a copy of its own.
     pub kept: bool,
     /// The client logged in (SASL).
     pub authenticated: bool,
-    /// The client's address is inside the company, or the mail came from sendmail(1).
+    /// The client's address is inside the company.
     pub internal: bool,
     /// Another recruiting address of the same message already leads a copy to the same system; this
     /// one only watches over its own local delivery.
     pub companion: bool,
+    /// The copy is the message that a colleague had attached to his, taken out by the agent.
+    pub unwrapped: bool,
+    /// On its way back: to the person who looks at such mail, not to the recruiting address.
+    pub person: bool,
 }
 
 impl Flags {
@@ -72,11 +77,20 @@ impl Flags {
             | u8::from(self.authenticated) << 1
             | u8::from(self.internal) << 2
             | u8::from(self.companion) << 3
+            | u8::from(self.unwrapped) << 4
+            | u8::from(self.person) << 5
     }
 
     fn from_octet(octet: u8) -> Self {
         let bit = |n: u8| octet >> n & 1 == 1;
-        Self { kept: bit(0), authenticated: bit(1), internal: bit(2), companion: bit(3) }
+        Self {
+            kept: bit(0),
+            authenticated: bit(1),
+            internal: bit(2),
+            companion: bit(3),
+            unwrapped: bit(4),
+            person: bit(5),
+        }
     }
 }
 
@@ -85,6 +99,9 @@ impl Flags {
 pub enum Way {
     /// To pass 2.
     Forward,
+    /// To the agent, which takes out the attached message. Where it finds none, and wherever Postfix
+    /// does not know of the agent, the copy comes to pass 2 under this address and goes on as it is.
+    Unwrap,
     /// Back to local delivery.
     Return,
 }
@@ -93,6 +110,7 @@ impl Way {
     fn letter(self) -> char {
         match self {
             Self::Forward => 't',
+            Self::Unwrap => UNWRAP_LETTER,
             Self::Return => 'g',
         }
     }
@@ -123,6 +141,10 @@ pub enum TokenError {
 /// The octets of the MAC in a handoff token.
 const HANDOFF_MAC: usize = 16;
 const HANDOFF_LEN: usize = 12 + HANDOFF_MAC;
+/// The letters of a handoff token, without the one that says which way it goes.
+pub const HANDOFF_LETTERS: usize = (HANDOFF_LEN * 8).div_ceil(5);
+/// The first letter of a token that leads to the agent, by which Postfix tells it from others.
+pub const UNWRAP_LETTER: char = 'u';
 /// The octets of the MAC in a bounce token: 96 bits.
 const BOUNCE_MAC: usize = 12;
 const BOUNCE_LEN: usize = 12 + 4 + BOUNCE_MAC;
@@ -180,6 +202,7 @@ impl Handoff {
     fn purpose(&self) -> &'static str {
         match self.way {
             Way::Forward => "handoff",
+            Way::Unwrap => "unwrap",
             Way::Return => "return",
         }
     }
@@ -271,13 +294,14 @@ mod tests {
 
     #[test]
     fn a_handoff_token_is_read_back_whatever_its_case() {
-        for way in [Way::Forward, Way::Return] {
+        for way in [Way::Forward, Way::Unwrap, Way::Return] {
             let token = Handoff {
                 way,
                 id: ID,
-                flags: Flags { kept: true, internal: true, ..Flags::default() },
+                flags: Flags { kept: true, internal: true, unwrapped: true, ..Flags::default() },
             };
             let local = token.local_part(&keys(7), &jobs()).unwrap();
+            assert_eq!(local.len(), 1 + HANDOFF_LETTERS);
             assert!(local.len() <= 64, "{}", local.len());
             assert_eq!(Handoff::parse(way, &local, &keys(7), &jobs(), MADE), Ok(token));
             assert_eq!(
@@ -300,11 +324,13 @@ mod tests {
             Handoff::parse(Way::Forward, &local, &keys(8), &jobs(), MADE),
             Err(TokenError::UnknownKey(7))
         );
-        let turned = local.replacen('t', "g", 1);
-        assert_eq!(
-            Handoff::parse(Way::Return, &turned, &keys(7), &jobs(), MADE),
-            Err(TokenError::NotOurs)
-        );
+        for (way, letter) in [(Way::Return, "g"), (Way::Unwrap, "u")] {
+            let turned = local.replacen('t', letter, 1);
+            assert_eq!(
+                Handoff::parse(way, &turned, &keys(7), &jobs(), MADE),
+                Err(TokenError::NotOurs)
+            );
+        }
         let same_number = Keys::new(vec![(7, vec![9; 32])]).unwrap();
         assert_eq!(
             Handoff::parse(Way::Forward, &local, &same_number, &jobs(), MADE),

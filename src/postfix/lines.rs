@@ -101,6 +101,44 @@ pub(super) const BYTES: &[Line] = &[
     ("smtp_body_checks", "", ""),
 ];
 
+/// The client that brings mail from the queue to the agent. Postfix's own timeouts, in case the site
+/// has others: the agent answers once the second smtpd has.
+pub(super) const AGENT_CLIENT: &[Line] = &[
+    (
+        "soft_bounce",
+        "yes",
+        "a refusal waits in the queue: with NOTIFY=NEVER nobody would hear of it",
+    ),
+    (
+        "lmtp_fallback_relay",
+        "",
+        "while the agent is down, its mail waits and never leaves this machine",
+    ),
+    ("lmtp_delivery_status_filter", "", ""),
+    ("lmtp_reply_filter", "", ""),
+    ("lmtp_discard_lhlo_keywords", "", "DSN must be used, or ORCPT is lost"),
+    ("lmtp_discard_lhlo_keyword_address_maps", "", ""),
+    ("lmtp_connection_cache_on_demand", "no", "each message by itself"),
+    ("lmtp_connection_cache_destinations", "", ""),
+    ("lmtp_tls_security_level", "none", "no login and no TLS inside the machine"),
+    ("lmtp_tls_policy_maps", "", ""),
+    ("lmtp_tls_wrappermode", "no", ""),
+    ("lmtp_sasl_auth_enable", "no", ""),
+    ("lmtp_lhlo_timeout", "300s", "the agent answers after the second smtpd and its disk"),
+    ("lmtp_mail_timeout", "300s", ""),
+    ("lmtp_rcpt_timeout", "300s", ""),
+    ("lmtp_data_init_timeout", "120s", ""),
+    ("lmtp_data_xfer_timeout", "180s", ""),
+    ("lmtp_data_done_timeout", "600s", ""),
+    ("lmtp_line_length_limit", "0", "long lines are not folded: signatures would break"),
+    ("disable_mime_output_conversion", "yes", ""),
+    ("lmtp_generic_maps", "", "nothing in the message is rewritten"),
+    ("lmtp_header_checks", "", ""),
+    ("lmtp_mime_header_checks", "", ""),
+    ("lmtp_nested_header_checks", "", ""),
+    ("lmtp_body_checks", "", ""),
+];
+
 /// The client that brings mail from the queue to our smtpd services.
 pub(super) const HANDOFF_CLIENT: &[Line] = &[
     (

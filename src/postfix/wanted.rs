@@ -12,6 +12,7 @@ use super::lines::{self, Line};
 use super::site::Site;
 use super::syntax::{Service, list};
 use crate::config::{Config, Socket};
+use crate::policy::token::{HANDOFF_LETTERS, UNWRAP_LETTER};
 
 /// The table that lets reports exist behind the handoff.
 pub const COMMAND_FILTER: &str = "recruit-milter.regexp";
@@ -70,12 +71,13 @@ pub struct Wanted {
 }
 
 /// The parameters in main.cf that are ours alone.
-pub(super) const OWN_PARAMS: [&str; 5] = [
+pub(super) const OWN_PARAMS: [&str; 6] = [
     "recruit_milter_front",
     "recruit_milter_handoff",
     "recruit_milter_transports",
     "recruit_milter_aliases",
     "recruit-handoff_destination_recipient_limit",
+    "recruit-agent_destination_recipient_limit",
 ];
 
 /// The site's lists that an element of ours joins, and that element.
@@ -87,8 +89,13 @@ pub(super) const LISTS: [(&str, &str); 4] = [
 ];
 
 /// The names of our services that are not `inet`.
-pub(super) const OWN_SERVICES: [&str; 4] =
-    ["recruit-cleanup", "recruit-return-cleanup", "recruit-handoff", "recruit-out"];
+pub(super) const OWN_SERVICES: [&str; 5] = [
+    "recruit-cleanup",
+    "recruit-return-cleanup",
+    "recruit-handoff",
+    "recruit-agent",
+    "recruit-out",
+];
 
 /// Whether a service of master.cf is ours.
 pub(super) fn is_ours(service: &Service) -> bool {
@@ -104,7 +111,7 @@ impl Wanted {
         let wanted = Self {
             params: params(config, site)?,
             services: services(config, site),
-            files: files(config),
+            files: files(config)?,
         };
         for address in [config.handoff.smtpd, config.handoff.return_smtpd] {
             if let Some(other) = occupant(site, address) {
@@ -201,6 +208,13 @@ fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> {
             "reports on our copies go to pass 2; the site's aliases do not touch handoffs",
         ),
     ];
+    if config.rules.unwraps() {
+        params.push(param(
+            "recruit-agent_destination_recipient_limit",
+            "1".into(),
+            "one message in a transaction with the agent",
+        ));
+    }
     for (name, element) in LISTS {
         let (value, why) = match name {
             "smtpd_milters" => {
@@ -357,7 +371,8 @@ impl Builder {
 
 fn services(config: &Config, site: &Site) -> Vec<WantedService> {
     let hops = &config.handoff;
-    [
+    let agent = config.rules.unwraps().then(|| agent_client(site));
+    let services = [
         smtpd(hops.smtpd, site, "second smtpd: takes handoffs, with pass 2 as its milter")
             .option("syslog_name", "postfix/handoff", "")
             .option(
@@ -391,9 +406,8 @@ fn services(config: &Config, site: &Site) -> Vec<WantedService> {
             .inherited(site_cleanup(site), "as in the site's own cleanup service"),
         handoff_client(hops.smtpd, site),
         out_client(site),
-    ]
-    .map(|builder| builder.0)
-    .into()
+    ];
+    services.into_iter().chain(agent).map(|builder| builder.0).collect()
 }
 
 fn smtpd(address: SocketAddr, site: &Site, why: &'static str) -> Builder {
@@ -450,6 +464,19 @@ fn handoff_client(smtpd: SocketAddr, site: &Site) -> Builder {
         .lines(lines::BYTES, site)
 }
 
+/// Few at a time: each holds a whole message in memory.
+fn agent_client(site: &Site) -> Builder {
+    Builder::new(
+        "recruit-agent",
+        "unix",
+        ["-", "-", "n", "-", "4"],
+        "lmtp",
+        "brings what is to be unwrapped to the agent",
+    )
+    .option("syslog_name", "postfix/agent", "")
+    .lines(lines::AGENT_CLIENT, site)
+}
+
 fn out_client(site: &Site) -> Builder {
     let keywords = site.value("smtp_discard_ehlo_keywords");
     let mut keywords = list(keywords);
@@ -476,7 +503,7 @@ fn client(name: &str, why: &'static str) -> Builder {
     Builder::new(name, "unix", ["-", "-", "n", "-", "-"], "smtp", why)
 }
 
-fn files(config: &Config) -> Vec<WantedFile> {
+fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
     let quoted = |domain: &str| domain.replace('.', "\\.");
     let handoff = quoted(&config.rules.handoff_domain);
     let back = quoted(&config.rules.return_domain);
@@ -497,8 +524,17 @@ fn files(config: &Config) -> Vec<WantedFile> {
             config.rules.handoff_domain
         );
     }
+    // Without this line such copies come to pass 2, which lets them go on as they are.
+    let agent = if config.rules.unwraps() {
+        let socket = safe("a socket", &lmtp_endpoint(&config.agent.socket))?;
+        format!(
+            "/^{UNWRAP_LETTER}[a-z2-7]{{{HANDOFF_LETTERS}}}@{handoff}$/  recruit-agent:{socket}\n"
+        )
+    } else {
+        String::new()
+    };
     let file = |name, content| WantedFile { name, content };
-    vec![
+    Ok(vec![
         file(
             COMMAND_FILTER,
             format!(
@@ -511,13 +547,21 @@ fn files(config: &Config) -> Vec<WantedFile> {
         file(
             TRANSPORT,
             format!(
-                "{head}/@{handoff}$/  {}\n/@{back}$/  {}\n",
+                "{head}{agent}/@{handoff}$/  {}\n/@{back}$/  {}\n",
                 hop(&hops.smtpd),
                 hop(&hops.return_smtpd)
             ),
         ),
         file(VIRTUAL, virtual_aliases),
-    ]
+    ])
+}
+
+/// How Postfix's lmtp(8) names a socket. It does not run chrooted.
+fn lmtp_endpoint(socket: &Socket) -> String {
+    match socket {
+        Socket::Inet(address) => format!("inet:{}:{}", host(address), address.port()),
+        Socket::Unix(path) => format!("unix:{}", path.display()),
+    }
 }
 
 /// A text as a regular expression that matches it alone.

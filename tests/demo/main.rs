@@ -8,7 +8,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use harness::site::{BOB, ERIKA, INBOUND, JOBS, KARRIERE, without_ours};
+use harness::site::{BOB, ERIKA, INBOUND, JOBS, KARRIERE, Setup, without_ours};
 use harness::{Delivered, Mail, Site};
 use table::Table;
 
@@ -27,7 +27,9 @@ struct Scene {
 fn main() -> ExitCode {
     let keep = std::env::args().any(|arg| arg == "--keep");
     println!("Starting a company's Postfix, a recruiting system's Postfix and the milter ...");
-    let site = Site::start();
+    // Whoever sends from this machine and writes as a colleague is one.
+    let inside = "[internal]\nnetworks = [\"127.0.0.0/8\"]\n".to_owned();
+    let site = Site::with(Setup { config: inside, ..Setup::default() });
     println!(
         "  company   mx.example   127.0.0.1:{}   recruiting addresses {JOBS}, {KARRIERE}",
         site.mx.port()
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
     let mut table = Table::new(&["sent", "to", "recruiting system", "local mailboxes", "bytes"]);
     let mut failures = Vec::new();
     let mut copy = None;
-    for scene in scenes() {
+    for scene in people().into_iter().chain(machines()) {
         let sent = Mail::new(scene.sender, scene.recipients, scene.message.as_bytes());
         sent.send(site.mx.port());
         site.settle();
@@ -90,14 +92,18 @@ fn main() -> ExitCode {
 }
 
 fn describe(inbound: &[Delivered]) -> String {
-    let kind = |d: &Delivered| {
+    let field = |d: &Delivered, name: &str| {
         let text = d.text();
-        let line = text.lines().find_map(|line| line.strip_prefix("X-Recruiting-Kind: "));
-        line.unwrap_or("untagged").to_owned()
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        line.unwrap_or_default()
     };
     match inbound {
         [] => "-".into(),
-        [one] => format!("1 copy, kind {}", kind(one)),
+        [one] => {
+            let applicant = field(one, "X-Recruiting-Applicant: ");
+            let applicant = applicant.split(';').next().unwrap_or_default();
+            format!("{} {applicant}", field(one, "X-Recruiting-Kind: ")).trim_end().to_owned()
+        }
         more => format!("{} copies", more.len()),
     }
 }
@@ -111,7 +117,42 @@ fn wait(site: &Site) {
     let _ = std::io::stdin().read_line(&mut String::new());
 }
 
-fn scenes() -> Vec<Scene> {
+fn simple(from: &str, to: &str, more: &str, text: &str) -> String {
+    format!("From: {from}\r\nTo: {to}\r\n{more}\r\n\r\n{text}\r\n")
+}
+
+fn machines() -> Vec<Scene> {
+    vec![
+        Scene {
+            title: "a vacation notice",
+            sender: ERIKA,
+            recipients: &[JOBS],
+            message: simple(
+                ERIKA,
+                JOBS,
+                "Subject: Abwesenheitsnotiz\r\nAuto-Submitted: auto-replied",
+                "Ich bin bis Montag nicht da.",
+            ),
+            forwarded: false,
+            local: &[JOBS],
+        },
+        Scene {
+            title: "the system's own test mail",
+            sender: INBOUND,
+            recipients: &[JOBS],
+            message: simple(
+                INBOUND,
+                JOBS,
+                "Subject: Test\r\nAuto-Submitted: auto-generated",
+                "Test",
+            ),
+            forwarded: true,
+            local: &[JOBS],
+        },
+    ]
+}
+
+fn people() -> Vec<Scene> {
     let cv = cv();
     let application = format!(
         "From: Erika Musterfrau <{ERIKA}>\r\nTo: {JOBS}\r\nSubject: Bewerbung als Schlosserin\r\n\
@@ -121,9 +162,6 @@ fn scenes() -> Vec<Scene> {
          --cut\r\nContent-Type: application/pdf; name=\"cv.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\
          Content-Disposition: attachment; filename=\"cv.pdf\"\r\n\r\n{cv}\r\n--cut--\r\n"
     );
-    let simple = |from: &str, to: &str, more: &str, text: &str| {
-        format!("From: {from}\r\nTo: {to}\r\n{more}\r\n\r\n{text}\r\n")
-    };
     vec![
         Scene {
             title: "an application with a CV",
@@ -169,25 +207,28 @@ fn scenes() -> Vec<Scene> {
             local: &[],
         },
         Scene {
+            title: "passed on by a colleague",
+            sender: BOB,
+            recipients: &[JOBS],
+            message: simple(
+                &format!("Bob Beispiel <{BOB}>"),
+                JOBS,
+                "Subject: WG: Bewerbung als Dreher\r\nContent-Type: text/plain; charset=utf-8",
+                "Kam bei mir an, bitte anlegen.\r\n\r\n\
+                 Von: Max Muster <max@example.net>\r\nGesendet: Montag, 23. November 2026 18:02\r\n\
+                 An: Bob Beispiel <bob@acme.example>\r\nBetreff: Bewerbung als Dreher\r\n\r\n\
+                 Guten Tag, anbei meine Unterlagen.",
+            ),
+            forwarded: true,
+            local: &[JOBS],
+        },
+        Scene {
             title: "mail to somebody else",
             sender: ERIKA,
             recipients: &[BOB],
             message: simple(ERIKA, BOB, "Subject: Mittagessen", "Um zwölf?"),
             forwarded: false,
             local: &[BOB],
-        },
-        Scene {
-            title: "the system's own test mail",
-            sender: INBOUND,
-            recipients: &[JOBS],
-            message: simple(
-                INBOUND,
-                JOBS,
-                "Subject: Test\r\nAuto-Submitted: auto-generated",
-                "Test",
-            ),
-            forwarded: true,
-            local: &[JOBS],
         },
     ]
 }

@@ -380,7 +380,7 @@ fn check(
         }
     }
     for copy in ats {
-        let once = ["System", "Address", "Kind: mail", "Seal"]
+        let once = ["System", "Address", "Kind: application", "Seal"]
             .iter()
             .all(|field| count(copy, &format!("X-Recruiting-{field}")) == 1);
         if !copy.envelope_sender.starts_with("recruit-bounces+") || !once {

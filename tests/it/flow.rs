@@ -25,8 +25,8 @@ fn an_application_reaches_the_system_and_the_local_mailbox() {
         "X-Recruiting-System: personio\n",
         "X-Recruiting-Address: jobs@acme.example\n",
         "X-Recruiting-Envelope-Sender: <erika@example.org>\n",
-        "X-Recruiting-Kind: mail\n",
-        "X-Recruiting-Applicant: <erika@example.org>; source=from\n",
+        "X-Recruiting-Kind: application\n",
+        "X-Recruiting-Applicant: Erika <erika@example.org>; source=from;\n\tconfidence=certain\n",
     ] {
         assert!(text.contains(field), "{field}{text}");
     }
@@ -102,7 +102,7 @@ fn the_systems_test_mail_comes_back_unchanged_until_the_budget_is_spent() {
             String::from_utf8_lossy(&without_ours(&copy.bytes, 3)),
             test.replace("\r\n", "\n")
         );
-        assert!(copy.text().contains("X-Recruiting-Kind: test\n"));
+        assert!(copy.text().contains("X-Recruiting-Kind: system-test\n"));
     }
     assert_eq!(site.mx.maildir(JOBS).len(), 12);
     site.daemon.wait_for_log("alarm=loop-budget");

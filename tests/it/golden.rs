@@ -7,9 +7,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::harness::site::{BOB, ERIKA, HR, INBOUND, JOBS, KARRIERE, Setup};
+use crate::harness::dkim::DkimKey;
+use crate::harness::site::{BOB, ERIKA, EVERY_KIND_GOES_ON, HR, INBOUND, JOBS, KARRIERE, Setup};
 use crate::harness::{Delivered, Mail, Postfix, Scratch, Site};
 
 /// A message of the golden set.
@@ -89,8 +89,10 @@ fn original_of(copy: &[u8]) -> &[u8] {
     for name in ["Seal", "System", "Address", "Envelope-Sender", "Kind"] {
         rest = pop(rest, &format!("X-Recruiting-{name}: ")).1;
     }
-    if rest.starts_with(b"X-Recruiting-Applicant: ") {
-        rest = pop(rest, "X-Recruiting-Applicant: ").1;
+    for name in ["Applicant", "Review"].map(|name| format!("X-Recruiting-{name}: ")) {
+        if rest.starts_with(name.as_bytes()) {
+            rest = pop(rest, &name).1;
+        }
     }
     rest = pop(rest, "Received: ").1;
     pop(rest, "Received: ").1
@@ -132,7 +134,7 @@ fn only(delivered: Vec<Delivered>, name: &str) -> Delivered {
 
 #[test]
 fn every_golden_message_arrives_as_postfix_would_have_queued_it() {
-    let site = Site::start();
+    let site = Site::with(Setup { config: EVERY_KIND_GOES_ON.into(), ..Setup::default() });
     let scratch = Scratch::new();
     let plain = without_milter(&scratch);
     let set = golden_set();
@@ -172,7 +174,7 @@ fn every_golden_message_arrives_as_postfix_would_have_queued_it() {
 fn the_comparison_sees_every_change() {
     let original = b"From: a\nSubject: b\n\tc\n\nbody\n";
     let ours = "X-Recruiting-Seal: s\nX-Recruiting-System: s\nX-Recruiting-Address: a\n\
-        X-Recruiting-Envelope-Sender: <>\nX-Recruiting-Kind: mail\n";
+        X-Recruiting-Envelope-Sender: <>\nX-Recruiting-Kind: application\n";
     let copy = |message: &[u8]| {
         [b"Received: 3\n", ours.as_bytes(), b"Received: 2\n\tx\nReceived: 1\n", message].concat()
     };
@@ -186,9 +188,9 @@ fn the_comparison_sees_every_change() {
     ] {
         assert_ne!(original_of(&copy(changed)), original);
     }
-    let missing = copy(original).len() - "X-Recruiting-Kind: mail\n".len();
+    let missing = copy(original).len() - "X-Recruiting-Kind: application\n".len();
     let without_kind =
-        String::from_utf8(copy(original)).unwrap().replace("X-Recruiting-Kind: mail\n", "");
+        String::from_utf8(copy(original)).unwrap().replace("X-Recruiting-Kind: application\n", "");
     assert_eq!(without_kind.len(), missing);
     assert!(std::panic::catch_unwind(|| original_of(without_kind.as_bytes()).len()).is_err());
 }
@@ -213,54 +215,20 @@ fn twenty_and_fifty_megabytes_pass() {
     }
 }
 
-/// Signs, or verifies with the public key in place of DNS, by an implementation of its own.
-const DKIM: &str = r"
-import dkim, sys
-mode, key, message = sys.argv[1], open(sys.argv[2], 'rb').read(), open(sys.argv[3], 'rb').read()
-if mode == 'sign':
-    c = tuple(p.encode() for p in sys.argv[4].split('/'))
-    sys.stdout.buffer.write(dkim.sign(message, b's', b'example.org', key, canonicalize=c))
-else:
-    record = b'v=DKIM1; k=rsa; p=' + key
-    sys.exit(0 if dkim.verify(message, dnsfunc=lambda name, timeout=5: record) else 1)
-";
-
-fn run_dkim(mode: &str, key: &Path, message: &Path, options: &[&str]) -> std::process::Output {
-    // Debian's own Python, which has python3-dkim.
-    let mut command = Command::new("/usr/bin/python3");
-    command.args(["-c", DKIM, mode]).arg(key).arg(message).args(options).output().unwrap()
-}
-
 #[test]
 fn the_applicants_dkim_signature_still_verifies() {
     let site = Site::start();
-    let at = |name: &str| site.scratch().join(name);
-    let openssl = |args: &[&str]| {
-        let output =
-            Command::new("openssl").args(args).current_dir(site.scratch().path()).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        output.stdout
-    };
-    openssl(&["genrsa", "-out", "private.pem", "2048"]);
-    let public = openssl(&["rsa", "-in", "private.pem", "-pubout", "-outform", "DER"]);
-    fs::write(at("public"), data_encoding::BASE64.encode(&public)).unwrap();
-    let verifies = |message: &[u8]| {
-        fs::write(at("message"), message).unwrap();
-        run_dkim("verify", &at("public"), &at("message"), &[]).status.success()
-    };
+    let key = DkimKey::new(site.scratch(), "example.org");
     for canonicalization in ["simple/simple", "relaxed/relaxed"] {
         let golden = fs::read(folder().join("pdf-cv.eml")).unwrap();
-        fs::write(at("unsigned"), &golden).unwrap();
-        let signed = run_dkim("sign", &at("private.pem"), &at("unsigned"), &[canonicalization]);
-        assert!(signed.status.success(), "{signed:?}");
-        let message = [&signed.stdout[..], &golden].concat();
+        let message = key.sign(&golden, &[canonicalization]);
         Mail::new(ERIKA, &[JOBS], message).send(site.mx.port());
         site.settle();
         let copy = only(site.inbound(), canonicalization);
         let crlf = copy.text().replace('\n', "\r\n").into_bytes();
-        assert!(verifies(&crlf), "{canonicalization}");
+        assert!(key.verifies(&crlf), "{canonicalization}");
         let changed = copy.text().replace("Dear all", "Dear  All").replace('\n', "\r\n");
-        assert!(!verifies(changed.as_bytes()), "the verifier sees a change");
+        assert!(!key.verifies(changed.as_bytes()), "the verifier sees a change");
         site.ats.clear_deliveries();
     }
 }

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use recruit_milter::mail::Message;
 
+use crate::harness::dovecot::PASSWORD;
 use crate::harness::frame::{Frame, cmd};
 use crate::harness::milter_client::{MilterClient, POSTFIX_3_7, parse_options};
 use crate::harness::milter_reply::MilterReply;
 use crate::harness::proxy::{Fault, Point, Proxy, Way};
-use crate::harness::{Endpoint, LIMIT, Mail, Postfix, Scratch, Smtp, process, wait_until};
+use crate::harness::site::{BOB, Setup};
+use crate::harness::{Endpoint, LIMIT, Mail, Postfix, Scratch, Site, Smtp, process, wait_until};
 
 const HELLO: &str = "From: a@out.example\r\nSubject: hello\r\n\r\nbody\r\n";
 
@@ -75,6 +77,35 @@ fn a_message_of_twenty_megabytes_arrives_whole() {
     Mail::new("b@out.example", &["a@acme.example"], message.as_str()).send(mx.port());
     let delivered = mx.wait_for_mail("a@acme.example", 1).remove(0);
     assert!(delivered.bytes.ends_with(message.replace("\r\n", "\n").as_bytes()));
+}
+
+#[test]
+fn a_colleague_logs_in_with_the_right_password_only_and_dovecot_leaves_nothing_behind() {
+    let mut site = Site::with(Setup { logins: true, ..Setup::default() });
+    let port = site.submission_port();
+    let mail = Mail::new(BOB, &["sabine@acme.example"], HELLO);
+    let refused = mail.try_send(port).unwrap();
+    assert_eq!(
+        refused.to_string(),
+        "554 5.7.1 <unknown[127.0.0.1]>: Client host rejected: Access denied"
+    );
+    let mut smtp = Smtp::hello(port);
+    assert_eq!(smtp.login(BOB, "wrong").code, 535);
+    assert_eq!(smtp.login("eve@acme.example", PASSWORD).code, 535);
+    assert_eq!(smtp.try_mail(&mail).unwrap().code, 554);
+    let id = mail.send_as(BOB, PASSWORD, port);
+    site.mx.wait_for_log(&format!(
+        "{id}: client=unknown[127.0.0.1], sasl_method=PLAIN, sasl_username=bob@acme.example"
+    ));
+    site.settle();
+    assert_eq!(site.mx.maildir("sabine@acme.example").len(), 1);
+    let dovecot = site.dovecot.take().unwrap();
+    let all = dovecot.processes();
+    assert!(all.len() > 1, "{all:?}");
+    drop(dovecot);
+    for p in all {
+        assert!(!process::is_alive(p.pid), "{p:?} is left over");
+    }
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn up_to_fifty_forged_fields_go_wherever_they_stand() {
         let expected = ["Seal", "System", "Address", "Envelope-Sender", "Kind", "Applicant"]
             .map(|n| format!("X-Recruiting-{n}"));
         assert_eq!(ours, expected, "{count} forged fields\n{text}");
-        assert!(text.contains("X-Recruiting-Kind: mail\n"));
+        assert!(text.contains("X-Recruiting-Kind: application\n"));
         let sent = message.replace("\r\n", "\n");
         assert_eq!(without_ours(&copies[0].bytes, 3), without_ours(sent.as_bytes(), 0));
         site.ats.clear_deliveries();

@@ -17,6 +17,8 @@ mod crash;
 mod flow;
 mod golden;
 mod outage;
+mod reading;
 mod service;
 mod soak;
 mod transcripts;
+mod unwrap;

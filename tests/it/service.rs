@@ -99,7 +99,7 @@ fn handoff_made(ago: Duration, way: Way, key_file: &str, address: &str, key: u8)
     let token = Handoff { way, id, flags: Flags { kept: true, ..Flags::default() } };
     let local = token.local_part(&keys, &Address::parse(address).unwrap()).unwrap();
     match way {
-        Way::Forward => format!("{local}@handoff.recruit-milter.internal"),
+        Way::Forward | Way::Unwrap => format!("{local}@handoff.recruit-milter.internal"),
         Way::Return => format!("{local}@return.handoff.recruit-milter.internal"),
     }
 }
@@ -257,8 +257,9 @@ fn check_and_explain_answer_with_the_exit_codes_of_sysexits() {
         "explain", "--config", config, message, "--from", ERIKA, "--rcpt", JOBS, "--json",
     ]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["copies"][0]["action"], "forwarded");
-    assert_eq!(json["copies"][0]["envelope"]["to"][0], "acme-jobs@m-personio.example");
+    assert_eq!((&json["action"], &json["kind"]), (&"forward".into(), &"application".into()));
+    assert_eq!(json["envelope"]["to"][0], "acme-jobs@m-personio.example");
+    assert_eq!(json["copies"][0]["outcome"], "forwarded");
 }
 
 #[test]

@@ -192,6 +192,8 @@ fn predicted(config: &Config, sent: &Sent) -> Vec<(String, Option<Vec<Field>>)> 
             sender: &sender,
             facts: &facts,
             body: b"",
+            truncated: false,
+            size: None,
         };
         let mut budget = Budget::default();
         let decision = forward(&config.rules, &config.keys, 0, &arrival, &mut budget).unwrap();

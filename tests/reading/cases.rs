@@ -41,6 +41,7 @@ pub(crate) fn forwarded(client: &ClientRow) -> Vec<Case> {
                     kind: None,
                     subject: Some(original.subject.clone()),
                     name: Some(original.name.clone()),
+                    date: None,
                 });
             }
         }

@@ -45,7 +45,10 @@ pub(crate) struct Case {
     pub(crate) kind: Option<Kind>,
     /// The subject of the mail that was passed on.
     pub(crate) subject: Option<String>,
+    /// The applicant's name; empty where there is none.
     pub(crate) name: Option<String>,
+    /// The date of the mail that was passed on.
+    pub(crate) date: Option<String>,
 }
 
 /// How an answer counts.
@@ -59,13 +62,7 @@ pub(crate) enum Mark {
 
 /// The company of the corpus.
 pub(crate) fn rules() -> Rules {
-    let address = |a: &str| AddressRule {
-        pattern: Pattern::Exact(Address::parse(a).unwrap()),
-        system: 0,
-        local_copy: true,
-        fallback: None,
-        owner: None,
-    };
+    let address = |a: &str| AddressRule::new(Pattern::Exact(Address::parse(a).unwrap()), 0);
     let rules = Rules {
         systems: vec![System {
             id: "ats".into(),
@@ -135,10 +132,11 @@ impl Case {
         let review = reading.needs_review;
         match &self.truth {
             Truth::One(_) if named == truth && !review => {
-                let subject = reading.original.as_ref().and_then(|o| o.subject.as_ref());
-                let name = reading.applicants[0].mailbox.name.as_ref();
-                if self.subject.as_ref().is_some_and(|s| Some(s) != subject)
-                    || self.name.as_ref().is_some_and(|n| Some(n) != name)
+                let original = reading.original.clone().unwrap_or_default();
+                let name = reading.applicants[0].mailbox.name.as_deref().unwrap_or_default();
+                if self.subject.is_some() && self.subject != original.subject
+                    || self.date.is_some() && self.date != original.date
+                    || self.name.as_ref().is_some_and(|n| n != name)
                 {
                     return Mark::Missed;
                 }
@@ -177,7 +175,7 @@ impl Score {
             score.total[mark as usize] += 1;
             if mark != Mark::Right {
                 let text = format!(
-                    "{} [{:?}]: {:?}, kind {}, {}\n    {}",
+                    "{} [{:?}]: {:?}, kind {}, {:?}\n    {}",
                     case.id,
                     case.truth,
                     reading
@@ -191,7 +189,7 @@ impl Score {
                         ))
                         .collect::<Vec<_>>(),
                     reading.kind,
-                    reading.original.clone().unwrap_or_default().subject.unwrap_or_default(),
+                    reading.original,
                     reading
                         .clues
                         .iter()

@@ -29,6 +29,7 @@ pub(crate) fn case(category: &str, id: &str, mail: String, truth: Truth) -> Case
         kind: None,
         subject: None,
         name: None,
+        date: None,
     }
 }
 

@@ -94,7 +94,7 @@ async fn connections_to_a_socket_passed_in_wait_for_the_successor() {
         max_sessions: 10,
     };
     let serve_until = |stopped: oneshot::Receiver<()>| {
-        let front = crate::milter::socket::Bound::from_unix(systemd.try_clone().unwrap()).unwrap();
+        let front = crate::socket::Bound::from_unix(systemd.try_clone().unwrap()).unwrap();
         let listen = Listen { front: vec![front], handoff: Vec::new() };
         let listen = listen.bind(&settings).unwrap();
         let shell = Arc::new(Shell::new(Fake::default(), Notices::default()));

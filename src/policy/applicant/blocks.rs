@@ -14,10 +14,11 @@
 //! Must not know who is a colleague.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::labels::{Above, Role, above, bare_label, fold, labelled};
+use super::labels::{Above, Role, above, bare_label, fold, is_sender, labelled};
 use super::lines::{Line, Lines};
 use super::shape::{
-    is_attribution, is_mailbox, is_open, join, may_be_above, room, unknown_label, unknown_role,
+    is_attribution, is_mailbox, is_open, is_trace, join, may_be_above, room, unknown_label,
+    unknown_role,
 };
 use super::value::{addresses, has_address};
 use crate::mail::mailbox::Mailbox;
@@ -65,6 +66,7 @@ pub(super) struct Block {
     pub language: &'static str,
 }
 
+#[allow(clippy::struct_excessive_bools)] // independent remarks, not a state
 struct Entry {
     role: Role,
     language: &'static str,
@@ -76,6 +78,8 @@ struct Entry {
     conflict: bool,
     /// Whether this is no label at all.
     stray: bool,
+    /// Whether this names the one who only sent it, where somebody else may be the author.
+    sender: bool,
     /// How many lines follow that were taken for the rest of the value, and how long it was before.
     extra: usize,
     first_length: usize,
@@ -157,7 +161,13 @@ impl Scanner {
             self.end_run(false);
             self.unlabelled(number, line, text.trim_matches(['>', ' ']));
         } else if let Some((role, language, value)) = self.label(text) {
+            let role = if role == Role::Date && is_trace(value) { Role::Other } else { role };
+            let sender = role == Role::From && is_sender(text);
+            let role = self.beside_sender(role, sender);
             self.labelled(number, line.depth, role, language, value);
+            if let Some(last) = self.run.last_mut() {
+                last.sender = sender;
+            }
         } else {
             self.text(number, line);
         }
@@ -175,6 +185,19 @@ impl Scanner {
             let near = self.separator.as_ref().is_some_and(|s| s.since <= 12);
             near.then(|| bare_label(text)).flatten()
         })
+    }
+
+    /// Who only sent a message is not its author where that one is named too.
+    fn beside_sender(&mut self, role: Role, sender: bool) -> Role {
+        if role != Role::From {
+            return role;
+        }
+        let mut authors = self.run.iter_mut().filter(|e| e.role == Role::From);
+        if sender {
+            return if authors.next().is_some() { Role::Other } else { role };
+        }
+        authors.filter(|e| e.sender).for_each(|e| e.role = Role::Other);
+        role
     }
 
     fn labelled(
@@ -211,6 +234,7 @@ impl Scanner {
             gap: self.blanks > 0 && !self.run.is_empty(),
             conflict: false,
             stray: false,
+            sender: false,
             extra: 0,
             first_length: value.len(),
         });
@@ -249,6 +273,7 @@ impl Scanner {
         if let Some(last) = self.blocks.last_mut().filter(|b| b.unlabelled)
             && number <= last.lines.1 + 3
             && is_attribution(&line.text)
+            && bare_label(&line.text).is_none_or(|(role, ..)| role == Role::From)
         {
             // Two author lines without labels: neither counts.
             last.conflict = true;
@@ -340,6 +365,9 @@ impl Scanner {
                     let from = block.iter().position(|e| e.role == Role::From);
                     if entry.role == Role::From && is_full(&block) {
                         self.emit(&std::mem::take(&mut block));
+                        block.push(entry);
+                    } else if entry.role == Role::From && is_remark(&block[at..]) {
+                        block.clear();
                         block.push(entry);
                     } else if entry.role == Role::From {
                         // Two author lines in one block: neither counts.
@@ -444,6 +472,14 @@ impl Scanner {
 fn told(entries: &[Entry]) -> usize {
     let has = |role| entries.iter().any(|e| e.role == role);
     [Role::Date, Role::To, Role::Subject].into_iter().filter(|&r| has(r)).count()
+}
+
+/// Whether an author line is none: it names nobody, and what follows is not what follows an author.
+fn is_remark(entries: &[Entry]) -> bool {
+    let [author, rest @ ..] = entries else {
+        return false;
+    };
+    !has_address(&author.value) && !rest.is_empty() && rest.iter().all(|e| e.stray)
 }
 
 fn is_full(entries: &[Entry]) -> bool {

@@ -7,6 +7,7 @@
 
 use super::blocks::Block;
 use super::labels::{Above, prefixes};
+use super::names::{Names, names_before};
 use super::value::{Named, addresses, author, has_tail};
 use super::{Standing, Who, is_unread, without_via};
 use crate::mail::mailbox::Mailbox;
@@ -45,9 +46,10 @@ pub(super) struct Person {
 }
 
 /// Chooses among blocks, in the order in which they stand.
-pub(super) fn choose(blocks: &[Block], who: &Who<'_>) -> Outcome {
+pub(super) fn choose(blocks: &[Block], who: &Who<'_>, colleagues: &Names) -> Outcome {
     let nobody = |why, bare, block: &Block| Outcome::Nobody { why, bare, block: block.clone() };
     let mut skipped = None;
+    let mut by_name = false;
     for (at, block) in blocks.iter().enumerate() {
         let Some(from) = &block.from else {
             match guess(block, who) {
@@ -62,6 +64,10 @@ pub(super) fn choose(blocks: &[Block], who: &Who<'_>) -> Outcome {
         }
         let (mailbox, sure) = match read(from, block) {
             Named::One { mailbox, sure } => (mailbox, sure),
+            Named::NoAddress if is_link(from, at, blocks, who, colleagues) => {
+                (skipped, by_name) = (Some(block), true);
+                continue;
+            }
             Named::NoAddress => return nobody("the author line holds no address", true, block),
             Named::Unclear => {
                 return nobody("the author line can be read in two ways", false, block);
@@ -69,7 +75,7 @@ pub(super) fn choose(blocks: &[Block], who: &Who<'_>) -> Outcome {
             Named::Several(all) => return several(all, block, who),
         };
         match who.standing(&mailbox) {
-            Standing::Outside => return outside(mailbox, sure, at, blocks, who),
+            Standing::Outside => return outside(mailbox, sure && !by_name, at, blocks, who),
             Standing::Doubtful => {
                 return nobody(
                     "the author has an address in a subdomain of the company",
@@ -93,6 +99,18 @@ pub(super) fn choose(blocks: &[Block], who: &Who<'_>) -> Outcome {
         }
     }
     skipped.map_or(Outcome::Nothing, |block| nobody("only colleagues are named", false, block))
+}
+
+/// Whether a block whose author line holds just a name is a colleague's link of a chain: the name is
+/// known as a colleague's, and what he passed on had come to him or to us.
+fn is_link(from: &str, at: usize, blocks: &[Block], who: &Who<'_>, colleagues: &Names) -> bool {
+    let Some(next) = blocks.get(at + 1) else {
+        return false;
+    };
+    let inside = |m: &Mailbox| matches!(who.standing(m), Standing::Own | Standing::Colleague);
+    let known = colleagues.has(from) || blocks.iter().any(|b| names_before(&b.to, from, inside));
+    let came = Names::within(&next.to, from) || addresses(&next.to).any(|m| inside(&m));
+    known && came
 }
 
 enum Guess {
@@ -136,20 +154,35 @@ fn guess(block: &Block, who: &Who<'_>) -> Guess {
 /// An author line; in a line without a label a date may stand where the name is expected.
 fn read(from: &str, block: &Block) -> Named {
     let mut named = author(from);
+    if matches!(&named, Named::One { mailbox, .. } if !mailbox.domain().contains('.')) {
+        // `Name@DOMAIN` as Notes writes it, or a machine's own name: nobody can be reached there.
+        return Named::NoAddress;
+    }
     if !block.unlabelled && matches!(named, Named::One { .. }) && has_tail(from) {
         return Named::Unclear;
     }
     if block.unlabelled
         && let Named::One { mailbox, .. } = &mut named
     {
-        let name = mailbox.name.take().unwrap_or_default();
-        let start = name.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
-        let tail = name[start..].trim_start_matches(|c: char| !c.is_alphabetic() && c != '"');
-        let plain = start == 0 || name[start..].starts_with([',', ';']);
-        mailbox.name =
-            (plain && !tail.is_empty()).then(|| tail.trim_matches('"').trim().to_owned());
+        mailbox.name = mailbox.name.take().as_deref().and_then(behind_date);
     }
     named
+}
+
+/// The name in `On Monday, 3 March 2025, 10:15 AM, Lena Hoffmann`: what stands behind the date and
+/// its comma.
+fn behind_date(text: &str) -> Option<String> {
+    let start = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
+    let rest = &text[start..];
+    let name = match rest.split_once([',', ';']) {
+        _ if start == 0 => rest,
+        // Half of the day, zone, "o'clock".
+        Some((time, name)) if time.chars().count() <= 6 => name,
+        _ => return None,
+    };
+    let name = name.trim_start_matches(|c: char| !c.is_alphabetic() && c != '"');
+    let name = name.trim_matches('"').trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn several(all: Vec<Mailbox>, block: &Block, who: &Who<'_>) -> Outcome {
@@ -228,6 +261,7 @@ fn outside(mailbox: Mailbox, sure: bool, at: usize, blocks: &[Block], who: &Who<
                 }
                 let to_us = addresses(&other.to)
                     .any(|m| matches!(who.standing(&m), Standing::Own | Standing::Colleague));
+                let to_us = to_us || (!other.to.is_empty() && other.to == person.block.to);
                 if to_us || other.above == Some(Above::Forwarded) {
                     beside.push(Person { mailbox, block: other.clone(), sure, review: true });
                 } else {

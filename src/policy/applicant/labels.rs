@@ -198,6 +198,14 @@ pub(super) fn labelled(line: &str) -> Option<(Role, &'static str, &str)> {
     None
 }
 
+/// Whether a line is the field of the one who only sent it: `Sender:` beside `From:`.
+pub(super) fn is_sender(line: &str) -> bool {
+    let line = line.trim_start_matches(|c: char| c.is_whitespace() || "*|_".contains(c));
+    line.split([':', '：'])
+        .next()
+        .is_some_and(|label| fold(label).trim_end_matches('*') == "sender")
+}
+
 /// A line that begins with a label without a colon, as one program writes below its separator.
 pub(super) fn bare_label(line: &str) -> Option<(Role, &'static str, &str)> {
     let line = line.trim();

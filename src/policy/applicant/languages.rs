@@ -36,7 +36,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         code: "en",
         from: "From|Sender|Sent by",
-        date: "Sent|Date|Sent at|Sent on|Received",
+        date: "Sent|Date|Sent at|Sent on|Date sent|Received",
         to: "To|Recipient|Recipients",
         subject: "Subject|Subj|Re",
         reply_to: "Reply-To|Reply to",
@@ -75,7 +75,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         code: "es",
         from: "De|Remitente|Enviado por|Desde",
-        date: "Enviado|Fecha|Enviado el|Enviada|Enviado en|Fecha de envío",
+        date: "Enviado|Fecha|Enviado el|Enviada|Enviado en|Fecha de envío|Enviados|Enviar",
         to: "Para|A|Destinatario|Destinatarios",
         subject: "Asunto",
         reply_to: "Responder a",
@@ -348,7 +348,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         code: "el",
         from: "Από|Αποστολέας|Απο",
-        date: "Στάλθηκε|Ημερομηνία|Εστάλη|Απεσταλμένο|Απεσταλμένα|Αποστολή|Ημερομηνία αποστολής|Ημ/νία|Στάλθηκε στις",
+        date: "Στάλθηκε|Ημερομηνία|Εστάλη|Απεσταλμένο|Απεσταλμένα|Αποστολή|Ημερομηνία αποστολής|Ημ/νία|Ημερ/νία|Στάλθηκε στις",
         to: "Προς|Παραλήπτης|Παραλήπτες",
         subject: "Θέμα",
         reply_to: "Απάντηση σε|Απάντηση προς|Απάντηση-Σε",
@@ -361,7 +361,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         code: "tr",
         from: "Kimden|Gönderen|Gönderici|Kimden (from)",
-        date: "Gönderildi|Tarih|Gönderilme Tarihi|Gönderme Tarihi|Gönderim Tarihi|Gönderilen|Gönderilme|Gönderim|Gönderilme zamanı",
+        date: "Gönderildi|Tarih|Gönderilme Tarihi|Gönderme Tarihi|Gönderim Tarihi|Gönderilen|Gönderilme|Gönderim|Gönderilme zamanı|Gönderme",
         to: "Kime|Alıcı|Alıcılar",
         subject: "Konu",
         reply_to: "Yanıtla|Yanıt adresi|Yanıt Kime|Yanıtlama adresi",
@@ -387,7 +387,7 @@ pub(super) const LANGUAGES: &[Language] = &[
     Language {
         code: "ru",
         from: "От|Отправитель|От кого|Отправлено от",
-        date: "Отправлено|Дата|Отправлен|Дата отправки|Отослано",
+        date: "Отправлено|Дата|Отправлен|Дата отправки|Отослано|Отправленные|Когда",
         to: "Кому|Получатель|Получатели",
         subject: "Тема",
         reply_to: "Ответить|Кому ответить|Обратный адрес|Ответить на|Ответ на|Адрес для ответа",
@@ -546,7 +546,7 @@ pub(super) const LANGUAGES: &[Language] = &[
 /// and Norwegian, a reply in Finnish.
 pub(super) const FORWARD_PREFIXES: &str = "fw|fwd|wg|tr|rv|enc|i|doorst|vl|vb|vs|pd|pf|tov|tovább|továbbítás|továbbítva|redir|inoltro|inoltra|mfw|pr|pro|пр|препр|пересл|переслать|пересылка|fs|vid|vidarebefordrat|vidarebefordran|videresendt|vedr.fwd|ilt|i̇lt|ytn|yön|iletilen|πρθ|προώθ|προώθηση|הועבר|העברה|إعادة توجيه|إعادة توجيه:|تحويل|转发|轉寄|轉發|転送|전달|fwd.|chuyển tiếp|ctiếp|trs|terusan|teruskan|edasi|edastus|edastatud|pārs|pārsūtīts|pārsūtīšana|pers|persiųsta|persiuntimas|pros|proslijeđeno|proslijeđ|prosleđeno|posr|posredovano|reenviar|reenv|renv|enc.|encaminhar|réf|transf|transféré|doorgestuurd|přep|přeposláno|preposlané|przek|przekazano|prz|fw.|fyi|weiterleitung|weitergeleitet|forwarded|forward|bericht doorgestuurd|áfr|ส่งต่อ|välitetty|edelleen|rif.fwd|послано|препратено|преслане|переслано|пер";
 /// See [`FORWARD_PREFIXES`].
-pub(super) const REPLY_PREFIXES: &str = "re|aw|sv|antw|vs|ref|odp|ynt|yanıt|απ|απάντηση|r|res|rif|rép|rep|réf|atb|vá|válasz|回复|答复|回覆|答覆|返信|회신|답장|השב|תשובה|رد|الرد|bls|balas|tl|trả lời|ats|at|вд|відповідь|відп|ha|нa|отг|отговор|ответ|odg|od|vast|svar|resp|ré|antwort|reply|σχετ|b|betr|ynt.|re.|tx|ตอบกลับ|ans";
+pub(super) const REPLY_PREFIXES: &str = "re|aw|sv|antw|vs|ref|odp|ynt|yanıt|απ|απάντηση|r|res|rif|rép|rep|réf|atb|vá|válasz|回复|答复|回覆|答覆|返信|회신|답장|השב|תשובה|תגובה|رد|الرد|bls|balas|tl|trả lời|ats|at|вд|відповідь|відп|ha|нa|отг|отговор|ответ|odg|od|vast|svar|resp|ré|antwort|reply|σχετ|b|betr|ynt.|re.|tx|ตอบกลับ|ans";
 
 /// Labels of addresses in signatures and forms; no program writes them above a message.
 pub(super) const CONTACTS: &str = "e-mail|email|mail|e mail|e-mail-adresse|mailadresse|mailto|kontakt|contact|courriel|mél|adresse|correo|correo electrónico|correu|posta elettronica|indirizzo|e-mailadres|e-post|epost|e-postadress|sähköposti|poczta|adres|e-pošta|pošta|e-posta|eposta|e-pasts|el. paštas|el. paštas|имейл|почта|эл. почта|электронная почта|пошта|ел. пошта|ηλεκτρονικό ταχυδρομείο|דוא\"ל|אימייל|البريد الإلكتروني|メール|メールアドレス|邮箱|电子邮件|電郵|電子郵件|이메일|메일|thư điện tử|surel|skype|teams|web|www|support|hilfe|help|reply|unsubscribe|abmelden|von unten";

@@ -8,7 +8,7 @@
 //! * `labels`, `languages`, `relays`: the words and names, as data;
 //! * `lines`, `html`: a body as lines;
 //! * `blocks`, `value`: header blocks in lines, and the author in a block;
-//! * `choose`: the applicant among the authors;
+//! * `choose`, `names`: the applicant among the authors;
 //! * `attached`, `mapi`, `compound`: messages that are attached;
 //! * `author`, `trust`: the message's own header;
 //! * `resolve`: all of that for a colleague's message.
@@ -26,6 +26,7 @@ mod labels;
 mod languages;
 mod lines;
 mod mapi;
+mod names;
 mod relays;
 mod resolve;
 mod shape;
@@ -37,7 +38,8 @@ use std::fmt;
 
 use self::author::Author;
 use self::trust::{Trust, trust};
-pub(crate) use self::who::{Standing, Who, is_unread, without_via};
+pub(crate) use self::who::{Standing, Who, is_news, is_unread, without_via};
+pub use super::kind::Verdict;
 use super::kind::{self, How, Kind};
 use super::rules::Rules;
 use crate::mail::header::Header;
@@ -51,39 +53,6 @@ pub struct Evidence {
     pub login: bool,
     /// The client's address is in one of the company's networks.
     pub internal_client: bool,
-}
-
-/// How a field of a spam filter says yes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The field's name.
-    pub field: String,
-    /// How its body begins, lower case.
-    pub begins: String,
-    /// What its body holds, lower case.
-    pub holds: String,
-}
-
-impl Verdict {
-    /// The fields of the filters that are met most.
-    pub fn usual() -> Vec<Self> {
-        let all = [
-            ("X-Spam-Flag", "yes", ""),
-            ("X-Spam-Status", "yes", ""),
-            ("X-Spam", "yes", ""),
-            ("X-Spamd-Result", "default: true", ""),
-            ("X-Rspamd-Action", "reject", ""),
-            ("X-Rspamd-Action", "add header", ""),
-            ("X-Barracuda-Spam-Flag", "yes", ""),
-            ("X-Forefront-Antispam-Report", "", "sfv:spm"),
-        ];
-        let verdict = |(field, begins, holds): (&str, &str, &str)| Self {
-            field: field.to_owned(),
-            begins: begins.to_owned(),
-            holds: holds.to_owned(),
-        };
-        all.into_iter().map(verdict).collect()
-    }
 }
 
 /// What a message is read against.
@@ -225,6 +194,8 @@ pub struct Reading {
     pub needs_review: bool,
     /// Whether the message is proven to be a colleague's.
     pub trusted_forwarder: bool,
+    /// Who passed the message on, if it is a colleague's.
+    pub forwarder: Option<Mailbox>,
     /// What is known of the message that was passed on.
     pub original: Option<Original>,
     /// What led here.
@@ -238,6 +209,7 @@ impl Reading {
             applicants: Vec::new(),
             needs_review: false,
             trusted_forwarder: false,
+            forwarder: None,
             original: None,
             clues: vec![Clue::header(why)],
         }
@@ -287,6 +259,34 @@ pub fn needs_body(header: &Header, context: &Context<'_>) -> BodyNeed {
             if multipart || machine { BodyNeed::FirstChunk } else { BodyNeed::Nothing }
         }
     }
+}
+
+/// Reads a message that `forwarder`, a colleague, had attached to his: a forward, whose applicant is
+/// the message's own author.
+pub fn read_unwrapped(
+    header: &Header,
+    forwarder: Option<Mailbox>,
+    context: &Context<'_>,
+) -> Reading {
+    let why = "unwrapped: it was attached to a colleague's message";
+    let mut reading = Reading::new(forward(How::Attached), why);
+    reading.trusted_forwarder = true;
+    reading.forwarder = forwarder;
+    reading.original =
+        Some(Original { subject: header.text("Subject"), date: header.text("Date") });
+    let who = context.who();
+    match author::author(header, &who, true) {
+        Author::One { mailbox, sure, .. } if who.standing(&mailbox) == Standing::Outside => {
+            let confidence = if sure { Confidence::Certain } else { Confidence::Likely };
+            reading.clues.push(Clue::header("the author of the message"));
+            reading.applicants.push(Applicant { mailbox, source: Source::Attached, confidence });
+        }
+        _ => {
+            reading.clues.push(Clue::header("no single author from outside"));
+            reading.needs_review = true;
+        }
+    }
+    reading
 }
 
 /// Reads a message. `truncated` tells that the body goes on where `body` ends.
@@ -371,11 +371,12 @@ fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) 
         return done(Kind::Probe, "our own probe");
     }
     let key = from.map(Mailbox::key).unwrap_or_default();
-    if context.rules.systems.iter().any(|s| s.inbound.key() == key) {
-        let mut reading =
-            Reading::new(Kind::SystemTest, "the author is the system's inbound address");
-        reading.trusted_forwarder = false;
-        return Some(reading);
+    let is_inbound = |key: &str| context.rules.systems.iter().any(|s| s.inbound.key() == key);
+    if is_inbound(&key) {
+        return done(Kind::SystemTest, "the author is the system's inbound address");
+    }
+    if context.sender.is_some_and(|sender| is_inbound(&sender.to_lowercase())) {
+        return done(Kind::SystemTest, "the envelope sender is the system's inbound address");
     }
     if let Some(verdict) = kind::spam(header, context.verdicts) {
         return done(Kind::Spam, &format!("{} says so", verdict.field));
@@ -386,11 +387,13 @@ fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) 
     }
     let relay = from.is_some_and(|m| who.is_relay(m));
     let reply_to = header.first("Reply-To").map(|f| MailboxList::parse(&f.body));
-    let reply_to = reply_to.and_then(|l| l.mailboxes.first().map(ToString::to_string));
+    let reply_to = reply_to.and_then(|l| l.mailboxes.into_iter().next());
+    let elsewhere = reply_to.as_ref().is_some_and(|r| r.key() != key);
+    let reply_to = reply_to.map(|r| r.to_string());
     let board = from.is_some_and(|m| {
         who.behind_relay(m, reply_to.as_deref()).is_some() || (relay && !is_unread(m))
     });
-    if let Some(why) = kind::auto_reply(header, board) {
+    if let Some(why) = kind::auto_reply(header, board, marks(header).0.forward) {
         return done(Kind::AutoReply, why);
     }
     if let Some(why) = kind::calendar(header) {
@@ -403,7 +406,9 @@ fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) 
         return Some(reading);
     }
     let inside = from.is_some_and(|m| who.standing(m) != Standing::Outside);
-    if !(inside || (relay && board)) {
+    // A board's news are not its applicants' mail.
+    let news = relay && from.is_some_and(is_news) && !elsewhere;
+    if !(inside || (relay && board && !news)) {
         let own = |field: &str| who.mentions_us(field);
         if let Some(why) = kind::list(header, own) {
             return done(Kind::List, why);

@@ -203,6 +203,28 @@ pub(super) const UNREAD: &[&str] = &[
     "nobody",
 ];
 
+/// Words of local-parts from which a job board sends what it has to say itself.
+pub(super) const NEWS: &[&str] = &[
+    "news",
+    "newsletter",
+    "alert",
+    "alerts",
+    "jobalert",
+    "jobalerts",
+    "jobagent",
+    "jobmail",
+    "jobmailer",
+    "marketing",
+    "digest",
+    "updates",
+    "notifications",
+    "recommendations",
+    "invitations",
+    "webinar",
+    "events",
+    "insights",
+];
+
 /// Words of domain names that only job boards have; such a sender with a reply address elsewhere
 /// writes for somebody else.
 pub(super) const BOARD_WORDS: &[&str] = &[

@@ -10,7 +10,9 @@ use super::choose::{Outcome, Person, agree, choose};
 use super::html::of_html;
 use super::labels::{Prefixes, prefixes};
 use super::lines::{Lines, of_text};
+use super::names::Names;
 use super::trust::{Trust, is_forged};
+use super::value::decoded;
 use super::{
     Applicant, Clue, Confidence, Context, Original, Reading, Source, Standing, Who, forward, marks,
 };
@@ -53,7 +55,7 @@ pub(super) fn colleague(
     let (marks, outer) = marks(header);
     let opened = Content::of(header, body, truncated);
     let complete = opened.complete;
-    let resolved = resolve(&opened, &who, &outer, 0);
+    let resolved = resolve(&opened, header, &who, &outer, 0);
     let answered = recipients(header, &who);
     let mut reading = judge(resolved, marks, &answered).unwrap_or_else(|| {
         no_forward(header, marks, complete, who.standing(from), !answered.is_empty())
@@ -62,6 +64,7 @@ pub(super) fn colleague(
         original.subject = Some(outer).filter(|o| !o.is_empty());
     }
     reading.trusted_forwarder = true;
+    reading.forwarder = Some(from.clone());
     reading.clues.insert(0, Clue::header(trust.why));
     reading
 }
@@ -75,10 +78,26 @@ fn recipients(header: &Header, who: &Who<'_>) -> Vec<Mailbox> {
         .collect()
 }
 
-fn resolve(content: &Content, who: &Who<'_>, outer: &str, depth: usize) -> Resolved {
+/// The names of the colleagues whom a message's own fields name.
+fn colleagues(header: &Header, who: &Who<'_>) -> Names {
+    let fields = header.all("From").chain(header.all("To")).chain(header.all("Cc")).take(20);
+    Names::of(
+        fields
+            .flat_map(|f| MailboxList::parse(&f.body).mailboxes)
+            .filter(|m| who.standing(m) == Standing::Colleague),
+    )
+}
+
+fn resolve(
+    content: &Content,
+    header: &Header,
+    who: &Who<'_>,
+    outer: &str,
+    depth: usize,
+) -> Resolved {
     let mut resolved = Resolved::default();
     let mut bare = false;
-    match inline(content, who, outer) {
+    match inline(content, who, outer, &colleagues(header, who)) {
         (_, Outcome::Nothing) => (),
         (text, Outcome::Person(person)) if content.cut && person.block.from.is_none() => {
             let clue = clue(text, &person.block, "the block may go on");
@@ -111,8 +130,13 @@ fn resolve(content: &Content, who: &Who<'_>, outer: &str, depth: usize) -> Resol
 }
 
 /// What text and HTML of a message say together, and which of the two is shown as evidence.
-fn inline<'c>(content: &'c Content, who: &Who<'_>, outer: &str) -> (&'c Text, Outcome) {
-    let read = |lines: &Lines<'_>| choose(&find(lines, outer), who);
+fn inline<'c>(
+    content: &'c Content,
+    who: &Who<'_>,
+    outer: &str,
+    colleagues: &Names,
+) -> (&'c Text, Outcome) {
+    let read = |lines: &Lines<'_>| choose(&find(lines, outer), who, colleagues);
     let text = of_text(&content.plain.text);
     let text = if text.is_blank() { Outcome::Nothing } else { read(&text) };
     let html = read(&of_html(&content.html.text));
@@ -124,7 +148,8 @@ fn inline<'c>(content: &'c Content, who: &Who<'_>, outer: &str) -> (&'c Text, Ou
 /// taken if the subject of the forward repeats it.
 fn original(block: &Block, outer: &str) -> Original {
     let line = block.subject_line.clone().filter(|l| l == outer);
-    Original { subject: line.or_else(|| block.subject.clone()), date: block.date.clone() }
+    let subject = line.or_else(|| block.subject.as_deref().map(decoded));
+    Original { subject, date: block.date.clone() }
 }
 
 fn clue(text: &Text, block: &Block, what: &str) -> Clue {
@@ -195,7 +220,7 @@ fn in_attached(attached: &Attached, who: &Who<'_>, depth: usize, resolved: &mut 
                 let inside = {
                     let subject = attached.header.text("Subject").unwrap_or_default();
                     let (_, inner) = prefixes(&subject);
-                    resolve(&attached.content(), who, inner, depth + 1)
+                    resolve(&attached.content(), &attached.header, who, inner, depth + 1)
                 };
                 if inside.found.is_empty() && inside.unnamed.is_empty() {
                     unnamed("only colleagues are named");

@@ -51,6 +51,11 @@ pub(super) fn unknown_label(text: &str) -> Option<&str> {
     (plain && parted && named).then(|| value.trim_matches([' ', '*']))
 }
 
+/// Whether a value is that of a trace field: `Received: from a by b; date`.
+pub(super) fn is_trace(value: &str) -> bool {
+    value.starts_with("from ") || value.starts_with("by ")
+}
+
 /// Whether a bracket is open at the end.
 pub(super) fn is_open(value: &str) -> bool {
     let after = |open, close| match (value.rfind(open), value.rfind(close)) {

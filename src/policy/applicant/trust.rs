@@ -3,6 +3,9 @@
 //! A From in the company's domain proves nothing. It counts with a login, a client inside the
 //! company's networks, or an Authentication-Results field of our own server with an aligned pass;
 //! and a failure in such a field outweighs the rest. Must not know what trust is used for.
+//!
+//! Even a field of our own server holds text that a stranger chose: what stands behind such text
+//! proves nothing ([`vouched`]).
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::{Context, Standing};
@@ -24,7 +27,13 @@ pub(super) fn trust(header: &Header, from: &Mailbox, context: &Context<'_>) -> T
     if !matches!(context.who().standing(from), Standing::Colleague | Standing::Own) {
         return no("the author is not in an internal domain");
     }
-    let verdict = results(header, &domain_key(from.domain()), context.rules.authserv_id.as_deref());
+    let ours = context.rules.authserv_id.as_deref();
+    let domain = domain_key(from.domain());
+    let verdict = match results(header, &domain, ours) {
+        Verdict::Pass if vouched(header, &domain, ours, context.sender) => Verdict::Pass,
+        Verdict::Pass => Verdict::Nothing,
+        other => other,
+    };
     let why = match verdict {
         Verdict::Fail => return no("Authentication-Results says that the author is forged"),
         _ if context.evidence.login => "the client logged in",
@@ -115,6 +124,147 @@ fn clause_verdict(clause: &str, domain: &str) -> Verdict {
     }
 }
 
+/// Whether a field of our own server really says that the message is from its author's domain.
+/// `sender` is the envelope sender, where it is known.
+///
+/// OpenDKIM 2.11 writes the identity of a signature (`i=`) as it comes: `header.i=x; dmarc=pass
+/// header.from=acme.example; ...@evil.example`. Others do the like with the envelope sender, also
+/// in comments. So a field is read up to the first text of the kind, and no further.
+fn vouched(header: &Header, domain: &str, ours: Option<&str>, sender: Option<&str>) -> bool {
+    header.all("Authentication-Results").take(20).any(|field| {
+        let body = relaxed(&field.body[..field.body.len().min(16 * 1024)]);
+        let text = std::str::from_utf8(&body).ok().filter(|text| text.is_ascii());
+        let clauses = text.and_then(|text| clauses(text, ours?)).unwrap_or_default();
+        let foreign = clauses.iter().position(|clause| clause.holds_foreign_text(sender));
+        // The clause that holds such text begins with what our server says of it.
+        let sound = foreign.map_or(clauses.len(), |at| at + 1);
+        clauses[..sound].iter().any(|clause| clause.passes(domain, sender))
+    })
+}
+
+/// What a field says of one method.
+#[derive(Debug, Default)]
+struct Clause<'a> {
+    words: Vec<&'a str>,
+    comment: bool,
+}
+
+/// The clauses of a field, if it is one of our server and all of it is well-formed (RFC 8601 2.2):
+/// filters that take forged fields away leave those that they cannot read.
+fn clauses<'a>(text: &'a str, ours: &str) -> Option<Vec<Clause<'a>>> {
+    let mut clauses = vec![Clause::default()];
+    let mut rest = text.trim_ascii_start();
+    while let Some(first) = rest.chars().next() {
+        let clause = clauses.last_mut()?;
+        match first {
+            ';' => clauses.push(Clause::default()),
+            '(' => {
+                rest = &rest[end_of_comment(rest)?..];
+                clause.comment = true;
+                continue;
+            }
+            c if c.is_ascii_whitespace() => (),
+            _ => {
+                let end = end_of_word(rest)?;
+                clause.words.push(&rest[..end]);
+                rest = &rest[end..];
+                continue;
+            }
+        }
+        rest = &rest[1..];
+    }
+    let id = clauses.remove(0);
+    let version = id.words.get(1).is_none_or(|w| w.bytes().all(|b| b.is_ascii_digit()));
+    let is_ours = text.trim_ascii_start().get(..ours.len())?.eq_ignore_ascii_case(ours)
+        && id.words.first()?.len() == ours.len()
+        && id.words.len() <= 2
+        && version;
+    let pair =
+        |word: &&str| word.split_once('=').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty());
+    let sane = |clause: &Clause<'_>| !clause.words.is_empty() && clause.words.iter().all(pair);
+    (is_ours && clauses.iter().all(sane)).then_some(clauses)
+}
+
+/// Where a comment ends that begins here; none if it does not. Comments nest.
+fn end_of_comment(text: &str) -> Option<usize> {
+    let mut depth = 0;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '(' => depth += 1,
+            ')' if depth == 1 => return Some(at + 1),
+            ')' => depth -= 1,
+            _ => (),
+        }
+    }
+    None
+}
+
+/// Where a word ends that begins here, quoted parts and all; none if a quote is left open.
+fn end_of_word(text: &str) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ';' | '(' if !quoted => return Some(at),
+            c if c.is_ascii_whitespace() && !quoted => return Some(at),
+            _ => (),
+        }
+    }
+    (!quoted).then_some(text.len())
+}
+
+impl Clause<'_> {
+    fn method(&self) -> (&str, &str) {
+        self.words.first().and_then(|word| word.split_once('=')).unwrap_or_default()
+    }
+
+    fn properties(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.words.iter().skip(1).filter_map(|word| word.split_once('='))
+    }
+
+    /// Whether it says that the message is from the domain. Of its properties the first counts: a
+    /// later one of the same name would be a stranger's.
+    fn passes(&self, domain: &str, sender: Option<&str>) -> bool {
+        let (name, value) = self.properties().next().unwrap_or_default();
+        let alone = self.words.len() == 2;
+        match self.method() {
+            ("dkim", "pass") => {
+                (name == "header.d" || name == "header.i" && alone) && is_aligned(value, domain)
+            }
+            ("dmarc", "pass") => {
+                name.is_empty() || name == "header.from" && is_aligned(value, domain)
+            }
+            // A value may be cut from a longer one, so the sender that we know must agree.
+            ("spf", "pass") => {
+                name == "smtp.mailfrom"
+                    && is_aligned(value, domain)
+                    && sender.is_none_or(|sender| is_aligned(sender, domain))
+            }
+            ("auth", "pass") => true,
+            _ => false,
+        }
+    }
+
+    /// Whether there may be text in it that a stranger chose.
+    fn holds_foreign_text(&self, sender: Option<&str>) -> bool {
+        let known = |value: &str| sender == Some(value);
+        let foreign = |(name, value): (&str, &str)| match name {
+            // None of these can hold a semicolon or end in the middle of a value.
+            "header.d" | "header.a" | "header.s" | "header.b" => false,
+            "smtp.mailfrom" => !known(value),
+            _ => true,
+        };
+        let comment = self.comment && !["dkim", "dmarc", "arc"].contains(&self.method().0);
+        comment || self.properties().any(foreign)
+    }
+}
+
 /// RFC 7489 3.1, relaxed: one domain is the other or a subdomain of it.
 fn is_aligned(value: &str, domain: &str) -> bool {
     let value = value.rsplit('@').next().unwrap_or(value);
@@ -182,5 +332,87 @@ mod tests {
         let fail = "Authentication-Results: other; dmarc=fail\n";
         assert_eq!(verdict(fail, None), Verdict::Fail);
         assert_eq!(verdict(fail, ours), Verdict::Nothing);
+    }
+
+    #[test]
+    fn what_stands_behind_a_strangers_text_proves_nothing() {
+        let sender = Some("sabine@acme.example");
+        for (results, expected) in [
+            // As OpenDKIM, OpenDMARC, rspamd and an SPF policy server write them.
+            ("dkim=pass (2048-bit key) header.d=acme.example header.i=@acme.example", true),
+            ("dmarc=pass (p=none dis=none) header.from=acme.example", true),
+            ("spf=pass (x; client-ip=192.0.2.1) smtp.mailfrom=sabine@acme.example", true),
+            (
+                "dkim=pass header.d=esp.example header.s=s header.b=\"a b\"; \
+                 dkim=pass header.d=acme.example header.s=s; spf=pass (x) smtp.mailfrom=a@b",
+                true,
+            ),
+            ("dkim=none; spf=none smtp.mailfrom=sabine@acme.example; dmarc=pass", true),
+            ("auth=pass smtp.auth=sabine", true),
+            ("dkim=pass header.i=@acme.example", true),
+            // A signature's identity, and nothing that could not be in one.
+            ("dkim=pass header.d=e header.i=a; dmarc=pass; dkim=none header.i=x@e", false),
+            ("dkim=pass header.d=e header.i=; dmarc=pass;@e header.s=k", false),
+            ("dkim=pass header.d=e header.i=x header.d=acme.example @e", false),
+            ("dkim=pass header.d=e header.i=x header.d=acme.example a=@e", false),
+            ("dkim=pass header.i=x@acme.example header.s=@e", false),
+            // The envelope sender and the client's own name, as they are and in comments.
+            ("spf=pass smtp.mailfrom=x; dmarc=pass header.from=acme.example", false),
+            ("spf=none smtp.helo=x; dmarc=pass header.from=acme.example", false),
+            ("spf=fail (helo=a) ; dmarc=pass header.from=acme.example", false),
+            ("spf=pass smtp.helo=mail.acme.example", false),
+            ("spf=pass smtp.mailfrom=x@e smtp.helo=acme.example", false),
+            ("dkim=fail reason=\"x\" header.d=e; dmarc=pass header.from=acme.example", false),
+            // What is not well-formed is not our server's.
+            ("auth=pass; dkim=fail x", false),
+            ("auth=pass; ;", false),
+            ("auth=pass x=\"", false),
+            ("auth=pass (", false),
+            ("auth = pass", false),
+            ("auth=pass; x=\u{e4}", false),
+            ("none", false),
+        ] {
+            let text = format!("Authentication-Results: mx; {results}\n");
+            let header = Message::parse(text.as_bytes()).header;
+            assert_eq!(vouched(&header, "acme.example", Some("mx"), sender), expected, "{results}");
+        }
+    }
+
+    #[test]
+    fn a_sender_of_another_domain_is_not_vouched_for_by_spf() {
+        let text = "Authentication-Results: mx; spf=pass smtp.mailfrom=sabine@acme.example\n";
+        let header = Message::parse(text.as_bytes()).header;
+        for (sender, expected) in [
+            (None, true),
+            (Some("sabine@acme.example"), true),
+            (Some("\"sabine@acme.example x\"@evil.example"), false),
+            (Some(""), false),
+        ] {
+            assert_eq!(
+                vouched(&header, "acme.example", Some("mx"), sender),
+                expected,
+                "{sender:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_name_of_our_server_comes_first_and_alone() {
+        for (start, expected) in [
+            ("mx", true),
+            (" MX 1 (x)", true),
+            ("(x) mx", false),
+            ("\u{a0}mx", false),
+            ("\"mx\"", false),
+            ("mx.", false),
+            ("mx2", false),
+            ("mx x", false),
+            ("m", false),
+            ("", false),
+        ] {
+            let text = format!("Authentication-Results:{start}; auth=pass\n");
+            let header = Message::parse(text.as_bytes()).header;
+            assert_eq!(vouched(&header, "acme.example", Some("mx"), None), expected, "{start}");
+        }
     }
 }

@@ -9,6 +9,7 @@
 use super::labels::{after_behalf, bracketed};
 use super::lines::cut;
 use crate::mail::mailbox::{Mailbox, clean_name, is_local};
+use crate::mail::mime::unstructured;
 
 /// An author line is not read further.
 const MAX_VALUE: usize = 2000;
@@ -83,7 +84,7 @@ pub(super) fn has_tail(value: &str) -> bool {
         return false;
     };
     let mut depth = 0;
-    value[last.end..].chars().any(|c| {
+    without_links(&value[last.end..]).chars().any(|c| {
         match c {
             '(' | '[' => depth += 1,
             ')' | ']' => depth -= 1,
@@ -91,6 +92,26 @@ pub(super) fn has_tail(value: &str) -> bool {
         }
         depth <= 0 && c.is_alphabetic()
     })
+}
+
+/// A text without the targets that a conversion from HTML put behind what was linked.
+fn without_links(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("<http") {
+        out.push_str(&rest[..at]);
+        rest = rest[at..].split_once('>').map_or("", |(_, behind)| behind);
+    }
+    out + rest
+}
+
+/// A text in which encoded words (RFC 2047) are decoded: some programs copy fields as they came.
+pub(super) fn decoded(text: &str) -> String {
+    if text.contains("=?") && text.contains("?=") {
+        unstructured(text.as_bytes())
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Several different addresses.
@@ -148,14 +169,19 @@ fn name(found: &Found, before: &str, behind: &str) -> Mailbox {
     while let Some(rest) = bracketed(text) {
         text = rest;
     }
-    let mut shown = clean_name(text);
+    let mut shown = clean_name(&decoded(text));
     if shown.is_empty() {
         let inner = behind.split_once('(').and_then(|(_, b)| b.split_once(')'));
         shown = inner.map(|(inner, _)| clean_name(inner)).unwrap_or_default();
     }
     let mut mailbox = found.mailbox.clone();
-    mailbox.name = Some(shown).filter(|n| n.contains(char::is_alphanumeric) && !n.contains('@'));
+    mailbox.name = Some(shown).filter(|n| n.contains(char::is_alphanumeric) && !is_like_address(n));
     mailbox
+}
+
+/// Whether a name could be taken for an address.
+fn is_like_address(name: &str) -> bool {
+    name.split(' ').any(|word| word.len() > 1 && has_at(word))
 }
 
 /// Whether a text holds an address.

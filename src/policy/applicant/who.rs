@@ -3,7 +3,7 @@
 //! Must not know messages.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::relays::{BOARD_WORDS, RELAYS, UNREAD};
+use super::relays::{BOARD_WORDS, NEWS, RELAYS, UNREAD};
 use super::value::{Named, author};
 use crate::mail::mailbox::{Mailbox, domain_key};
 use crate::policy::rules::Rules;
@@ -100,7 +100,13 @@ impl Who<'_> {
 pub(crate) fn is_unread(mailbox: &Mailbox) -> bool {
     let mut local = mailbox.local_part().to_lowercase();
     local.retain(|c| !matches!(c, '.' | '-' | '_'));
-    UNREAD.iter().any(|u| local.starts_with(u))
+    UNREAD.iter().any(|u| local.starts_with(u)) || local.ends_with("noreply")
+}
+
+/// Whether a job board sends its own news from an address.
+pub(crate) fn is_news(mailbox: &Mailbox) -> bool {
+    let local = mailbox.local_part().to_lowercase();
+    is_unread(mailbox) || local.split(['.', '-', '_', '+']).any(|word| NEWS.contains(&word))
 }
 
 /// A name without the "via ..." that a relay or a group puts behind it.

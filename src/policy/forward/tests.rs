@@ -5,23 +5,23 @@ use super::*;
 use crate::policy::testing::{address, keys, rules};
 use crate::policy::token::{Flags, HANDOFF_LIFE};
 
-const NOW: u64 = 1_795_551_688;
+pub(super) const NOW: u64 = 1_795_551_688;
 const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [7; 6] };
 
-fn token(way: Way, flags: Flags) -> Handoff {
+pub(super) fn token(way: Way, flags: Flags) -> Handoff {
     Handoff { way, id: ID, flags }
 }
 
-fn handoff_to(to: &str, token: Handoff) -> Recipient {
+pub(super) fn handoff_to(to: &str, token: Handoff) -> Recipient {
     let domain =
-        if token.way == Way::Forward { "handoff.internal" } else { "return.handoff.internal" };
+        if token.way == Way::Return { "return.handoff.internal" } else { "handoff.internal" };
     let local = token.local_part(&keys(), &address(to)).unwrap();
     let mut r = Recipient::plain(&format!("{local}@{domain}"));
     r.args.push(format!("ORCPT={}", Orcpt::new(address(to))).into_bytes());
     r
 }
 
-fn facts(fields: &[(&str, &str)]) -> Facts {
+pub(super) fn facts(fields: &[(&str, &str)]) -> Facts {
     let mut facts = Facts::default();
     for (name, body) in fields {
         facts.push(name.as_bytes(), body.as_bytes());
@@ -37,11 +37,20 @@ fn decide(r: &Recipient, sender: &str, facts: &Facts, body: &str, budget: &mut B
         sender: &RawPath::new(sender),
         facts,
         body: body.as_bytes(),
+        truncated: false,
+        size: Some(1000),
     };
     forward(&rules(), &keys(), NOW, &arrival, budget).unwrap()
 }
 
-const KEPT: Flags = Flags { kept: true, authenticated: false, internal: false, companion: false };
+pub(super) const KEPT: Flags = Flags {
+    kept: true,
+    authenticated: false,
+    internal: false,
+    companion: false,
+    unwrapped: false,
+    person: false,
+};
 const GONE: Flags = Flags { kept: false, ..KEPT };
 const FROM: [(&str, &str); 2] = [("From", " Erika <erika@example.org>"), ("Message-ID", " <1@x>")];
 
@@ -49,7 +58,7 @@ const FROM: [(&str, &str); 2] = [("From", " Erika <erika@example.org>"), ("Messa
 fn a_copy_goes_on_with_our_fields_and_a_bounce_address() {
     let r = handoff_to("Jobs+B@acme.example", token(Way::Forward, KEPT));
     let d = decide(&r, "<erika@example.org>", &facts(&FROM), "", &mut Budget::default());
-    assert_eq!((d.action, d.reason, d.kind), (Action::Forwarded, Reason::Rule, Some(Kind::Mail)));
+    assert_eq!((d.action, d.reason), (Action::Forwarded, Reason::Rule));
     let rule = rule_tag("jobs@acme.example");
     let tag = Bounce { id: ID, flags: KEPT, rule }.extension(&keys()).unwrap();
     let text = d.plan.to_string();
@@ -58,8 +67,8 @@ fn a_copy_goes_on_with_our_fields_and_a_bounce_address() {
     assert_eq!(
         rest,
         "add_rcpt <acme-jobs@m-personio.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;Jobs+2BB@acme.example\n\
-         ins_header 0 X-Recruiting-Applicant <erika@example.org>; source=from\n\
-         ins_header 0 X-Recruiting-Kind mail\n\
+         ins_header 0 X-Recruiting-Applicant Erika <erika@example.org>; source=from; confidence=certain\n\
+         ins_header 0 X-Recruiting-Kind application\n\
          ins_header 0 X-Recruiting-Envelope-Sender <erika@example.org>\n\
          ins_header 0 X-Recruiting-Address Jobs+B@acme.example\n\
          ins_header 0 X-Recruiting-System personio\n"
@@ -73,6 +82,13 @@ fn a_copy_goes_on_with_our_fields_and_a_bounce_address() {
             r.path.printable()
         )
     );
+}
+
+#[test]
+fn what_the_agent_could_not_unwrap_goes_on_as_it_is() {
+    let r = handoff_to("jobs@acme.example", token(Way::Unwrap, KEPT));
+    let d = decide(&r, "<bob@acme.example>", &facts(&FROM), "", &mut Budget::default());
+    assert_eq!((d.action, d.reason), (Action::Forwarded, Reason::Rule));
 }
 
 #[test]
@@ -137,17 +153,20 @@ fn test_mail_passes_within_its_budget() {
         let token = Handoff { id: TokenId { nonce: [n; 6], ..ID }, ..token(Way::Forward, KEPT) };
         let from = facts(&[("From", from)]);
         let d = decide(&handoff_to("jobs@acme.example", token), sender, &from, "", &mut budget);
-        (d.action, d.kind.unwrap())
+        (d.action, d.reading.unwrap().kind)
     };
     let from = " Test <ACME-jobs@m-personio.example>";
-    assert_eq!(send(1, "<acme-jobs@m-personio.example>", from), (Action::Forwarded, Kind::Test));
-    assert_eq!(send(2, "<bounce@m-personio.example>", from), (Action::Forwarded, Kind::Test));
-    assert_eq!(send(2, "<bounce@m-personio.example>", from), (Action::Forwarded, Kind::Test));
+    assert_eq!(
+        send(1, "<acme-jobs@m-personio.example>", from),
+        (Action::Forwarded, Kind::SystemTest)
+    );
+    assert_eq!(send(2, "<bounce@m-personio.example>", from), (Action::Forwarded, Kind::SystemTest));
+    assert_eq!(send(2, "<bounce@m-personio.example>", from), (Action::Forwarded, Kind::SystemTest));
     assert_eq!(
         send(3, "<acme-jobs@m-personio.example>", " x@y.example"),
-        (Action::KeptLocal, Kind::Test)
+        (Action::KeptLocal, Kind::SystemTest)
     );
-    assert_eq!(send(4, "<>", " x@y.example"), (Action::Forwarded, Kind::Bounce));
+    assert_eq!(send(4, "<>", " x@y.example"), (Action::Forwarded, Kind::Application));
 }
 
 #[test]
@@ -292,22 +311,147 @@ fn what_is_no_report_of_ours_changes_nothing() {
     assert_eq!((d.action, d.plan), (Action::ReportForeign, Plan::only(Reply::Discard)));
 }
 
+/// Pass 2 of a colleague's message; the karriere address has a person, `rules` may change more.
+fn of_kind(
+    to: &str,
+    flags: Flags,
+    fields: &[(&str, &str)],
+    change: impl FnOnce(&mut AddressRule),
+) -> Decision {
+    let mut rules = rules();
+    let at = rules.lookup(to).unwrap().0;
+    change(&mut rules.addresses[at]);
+    let r = handoff_to(to, token(Way::Forward, flags));
+    let accepted = recipient(&rules, &keys(), NOW, None, &r).unwrap();
+    let arrival = Arrival {
+        accepted: &accepted,
+        path: &r.path,
+        sender: &RawPath::new("<a@x.example>"),
+        facts: &facts(fields),
+        body: b"",
+        truncated: false,
+        size: None,
+    };
+    forward(&rules, &keys(), NOW, &arrival, &mut Budget::default()).unwrap()
+}
+
+const VACATION: [(&str, &str); 2] = [("From", " a@x.example"), ("Auto-Submitted", " auto-replied")];
+
+#[test]
+fn what_is_no_application_stays_where_it_is() {
+    let d = of_kind("jobs@acme.example", KEPT, &VACATION, |_| ());
+    assert_eq!((d.action, d.reason), (Action::KeptLocal, Reason::Kind));
+    let d = of_kind("karriere@acme.example", GONE, &VACATION, |_| ());
+    assert_eq!((d.action, d.reason), (Action::GivenBack, Reason::Kind));
+    let companion = Flags { companion: true, ..GONE };
+    let d = of_kind("karriere@acme.example", companion, &VACATION, |_| ());
+    assert_eq!(d.action, Action::GivenBack);
+}
+
+#[test]
+fn an_admin_can_let_every_kind_go_on_with_a_tag_or_without() {
+    let set = |action| move |rule: &mut AddressRule| rule.actions.set(Kind::AutoReply, action);
+    let d = of_kind("jobs@acme.example", KEPT, &VACATION, set(kind::Action::Forward));
+    assert_eq!(d.action, Action::Forwarded);
+    assert!(!d.plan.to_string().contains("X-Recruiting-Review"));
+    let d = of_kind("jobs@acme.example", KEPT, &VACATION, set(kind::Action::ForwardTagged));
+    assert_eq!(d.action, Action::Forwarded);
+    assert!(d.plan.to_string().contains("ins_header 0 X-Recruiting-Review kind\n"));
+}
+
+#[test]
+fn a_person_gets_a_copy_and_the_address_keeps_its_own() {
+    let person = |rule: &mut AddressRule| {
+        rule.person = Some(address("eva@acme.example"));
+        rule.actions.set(Kind::AutoReply, kind::Action::CopyToPerson);
+    };
+    let back =
+        |to: &str, flags| token(Way::Return, flags).local_part(&keys(), &address(to)).unwrap();
+    let recipients = |d: &Decision| {
+        let all = d.plan.edits().iter().map(ToString::to_string);
+        let added =
+            all.filter_map(|e| Some(e.strip_prefix("add_rcpt <")?.split('@').next()?.to_owned()));
+        added.collect::<Vec<_>>()
+    };
+    let jobs = "jobs@acme.example";
+    let d = of_kind(jobs, KEPT, &VACATION, person);
+    assert_eq!((d.action, d.reason), (Action::ToPerson, Reason::Kind));
+    assert_eq!(recipients(&d), [back(jobs, Flags { person: true, ..KEPT })]);
+    let karriere = "karriere@acme.example";
+    let d = of_kind(karriere, GONE, &VACATION, person);
+    let both = [back(karriere, Flags { person: true, ..GONE }), back(karriere, GONE)];
+    assert_eq!(recipients(&d), both);
+    // Nobody is set, so it stays.
+    let d = of_kind(jobs, KEPT, &VACATION, |rule| {
+        rule.actions.set(Kind::AutoReply, kind::Action::CopyToPerson);
+    });
+    assert_eq!(d.action, Action::KeptLocal);
+}
+
+#[test]
+fn what_comes_back_for_a_person_goes_there() {
+    let mut rules = rules();
+    rules.addresses[0].person = Some(address("eva@acme.example"));
+    let token = token(Way::Return, Flags { person: true, ..KEPT });
+    let r = handoff_to("jobs@acme.example", token);
+    let accepted = recipient(&rules, &keys(), NOW, None, &r).unwrap();
+    let arrival = Arrival {
+        accepted: &accepted,
+        path: &r.path,
+        sender: &RawPath::new("<a@x.example>"),
+        facts: &facts(&VACATION),
+        body: b"",
+        truncated: false,
+        size: None,
+    };
+    let d = forward(&rules, &keys(), NOW, &arrival, &mut Budget::default()).unwrap();
+    assert!(d.plan.to_string().starts_with("add_rcpt <eva@acme.example>\n"), "{}", d.plan);
+}
+
 #[test]
 fn an_applicant_is_named_only_where_one_mailbox_is() {
     for (fields, applicant) in [
         (
             vec![("From", " \"boss@acme.example\" <x@evil.example>")],
-            Some(("x@evil.example", "from")),
+            "<x@evil.example>; source=from; confidence=likely",
         ),
-        (vec![("From", " a@x.example, b@x.example")], None),
-        (vec![("From", " a@x.example"), ("From", " b@x.example")], None),
-        (vec![("Reply-To", " r@x.example")], Some(("r@x.example", "reply-to"))),
-        (vec![("From", " no address here")], None),
-        (vec![], None),
+        (
+            vec![("From", " a@x.example, b@x.example")],
+            "<a@x.example>; source=from; confidence=review, <b@x.example>; source=from; confidence=review",
+        ),
+        (vec![("From", " no address here")], ""),
+        (vec![("From", " Boss <boss@acme.example>")], ""),
+        (vec![], ""),
     ] {
-        let found = originator(&facts(&fields));
-        assert_eq!(found, applicant.map(|(a, s)| (a.to_owned(), s)), "{fields:?}");
+        let d = of_kind("jobs@acme.example", KEPT, &fields, |_| ());
+        let text = d.plan.to_string();
+        let found =
+            text.lines().find_map(|l| l.strip_prefix("ins_header 0 X-Recruiting-Applicant "));
+        assert_eq!(found.unwrap_or_default(), applicant, "{fields:?}");
+        let sure = applicant.ends_with("likely");
+        assert_eq!(text.contains("X-Recruiting-Review applicant"), !sure, "{fields:?}");
     }
+}
+
+#[test]
+fn only_a_colleagues_forward_is_opened() {
+    let fields = [("From", " Sabine <sabine@acme.example>"), ("Subject", " WG: Bewerbung")];
+    let body = "Bitte anlegen.\n\nVon: Lena Hoffmann <lena@post.example>\nGesendet: Montag, 3. März 2025 10:15\nAn: jobs@acme.example\nBetreff: Bewerbung\n\nGuten Tag\n";
+    let decide = |flags| {
+        let r = handoff_to("jobs@acme.example", token(Way::Forward, flags));
+        let d = decide(&r, "<sabine@acme.example>", &facts(&fields), body, &mut Budget::default());
+        (d.reading.as_ref().unwrap().trusted_forwarder, d.plan.to_string())
+    };
+    let (trusted, plan) = decide(Flags { authenticated: true, ..KEPT });
+    assert!(trusted);
+    assert!(plan.contains("X-Recruiting-Kind forward-inline\n"), "{plan}");
+    assert!(plan.contains(
+        "X-Recruiting-Applicant Lena Hoffmann <lena@post.example>; source=inline-forward; confidence=certain\n"
+    ));
+    assert!(plan.contains("X-Recruiting-Forwarder <sabine@acme.example>\n"));
+    let (trusted, plan) = decide(KEPT);
+    assert!(!trusted && !plan.contains("lena@post.example") && !plan.contains("Forwarder"));
+    assert!(plan.contains("X-Recruiting-Review applicant\n"));
 }
 
 #[test]

@@ -25,22 +25,27 @@
 )]
 
 pub mod daemon;
+pub mod dkim;
+pub mod dovecot;
 pub mod frame;
 pub mod hooked;
 pub mod maildir;
 pub mod milter_client;
 pub mod milter_reply;
+pub mod opendkim;
 pub mod port;
 pub mod postfix;
 pub mod process;
 pub mod proxy;
 pub mod queue;
+pub mod relay;
 pub mod scratch;
 pub mod site;
 pub mod smtp;
 pub mod socket;
 pub mod wait;
 
+pub use dovecot::Dovecot;
 pub use maildir::Delivered;
 pub use port::Port;
 pub use postfix::Postfix;

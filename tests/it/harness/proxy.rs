@@ -51,6 +51,7 @@ struct Shared {
     armed: Mutex<Option<(Point, Fault)>>,
     seen: Mutex<HashMap<(Way, u8), u32>>,
     octets: [AtomicU64; 2],
+    frames: Mutex<HashMap<(Way, u8), (u64, u64)>>,
 }
 
 /// A running proxy.
@@ -91,6 +92,11 @@ impl Proxy {
         let get = |i: usize| self.shared.octets[i].load(Ordering::Relaxed);
         (get(0), get(1))
     }
+
+    /// The frames with a command byte that were passed on, and the octets of data in them.
+    pub fn frames(&self, way: Way, command: u8) -> (u64, u64) {
+        self.shared.frames.lock().unwrap().get(&(way, command)).copied().unwrap_or_default()
+    }
 }
 
 fn accept(listener: &Listener, upstream: &Endpoint, shared: &Arc<Shared>) {
@@ -123,6 +129,7 @@ fn pump(way: Way, mut from: Stream, mut to: Stream, shared: &Shared) {
         }
         let bytes = frame.to_bytes();
         shared.octets[way as usize].fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        shared.count(way, &frame);
         if to.write_all(&bytes).is_err() {
             break;
         }
@@ -132,6 +139,13 @@ fn pump(way: Way, mut from: Stream, mut to: Stream, shared: &Shared) {
 }
 
 impl Shared {
+    fn count(&self, way: Way, frame: &Frame) {
+        let mut frames = self.frames.lock().unwrap();
+        let (number, octets) = frames.entry((way, frame.command)).or_default();
+        *number += 1;
+        *octets += frame.data.len() as u64;
+    }
+
     fn due(&self, way: Way, command: u8) -> Option<Fault> {
         let mut seen = self.seen.lock().unwrap();
         let count = seen.entry((way, command)).or_default();

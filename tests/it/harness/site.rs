@@ -7,11 +7,14 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 
+use recruit_milter::mail::header::{is_own, relaxed};
+use recruit_milter::mail::{Field, Message};
+
 use super::daemon::{Daemon, succeed};
 use super::postfix::Builder;
 use super::proxy::Proxy;
 use super::socket::Endpoint;
-use super::{Delivered, LIMIT, Port, Postfix, Scratch, wait_until};
+use super::{Delivered, Dovecot, LIMIT, Port, Postfix, Scratch, wait_until};
 
 /// The recruiting system's inbound address.
 pub const INBOUND: &str = "acme-jobs@m-personio.example";
@@ -27,6 +30,8 @@ pub const OTHER_INBOUND: &str = "in@other-ats.example";
 pub const HR: &str = "hr@acme.example";
 /// A colleague.
 pub const BOB: &str = "bob@acme.example";
+/// Another colleague.
+pub const SABINE: &str = "sabine@acme.example";
 /// An applicant.
 pub const ERIKA: &str = "erika@example.org";
 
@@ -39,6 +44,8 @@ pub struct Setup {
     pub config: String,
     /// A proxy between Postfix and each of the milter's sockets.
     pub proxies: bool,
+    /// A smtpd for colleagues, who log in as [`BOB`] or [`SABINE`], with a Dovecot that knows them.
+    pub logins: bool,
 }
 
 /// The scene. All of it is gone when dropped.
@@ -53,9 +60,18 @@ pub struct Site {
     pub proxies: Option<[Proxy; 2]>,
     /// recruit-milter's configuration file.
     pub config: PathBuf,
+    /// Checks the passwords of colleagues, if asked for.
+    pub dovecot: Option<Dovecot>,
+    submission: Option<Port>,
     ports: [Port; 2],
     scratch: Scratch,
 }
+
+/// Lets everything go on to the system, whatever kind of mail it is.
+pub const EVERY_KIND_GOES_ON: &str = "[reading]
+kinds = { outbound-copy = \"forward\", auto-reply = \"forward\", bounce = \"forward\", \
+list = \"forward\", calendar = \"forward\", needs-human = \"forward\", spam = \"forward\" }
+";
 
 impl Site {
     /// The usual scene, running.
@@ -66,22 +82,31 @@ impl Site {
     /// A scene, running.
     pub fn with(setup: Setup) -> Self {
         let mut site = Self::prepare(setup);
-        site.daemon.start();
-        site.attach();
-        site.ats.start();
-        site.mx.start();
-        wait_until("our smtpd services answer", LIMIT, || {
-            site.ports.iter().all(|port| TcpStream::connect(("127.0.0.1", port.number())).is_ok())
-        });
+        site.run();
         site
+    }
+
+    /// Starts a scene that was prepared.
+    pub fn run(&mut self) {
+        self.daemon.start();
+        self.attach();
+        self.ats.start();
+        self.mx.start();
+        wait_until("our smtpd services answer", LIMIT, || {
+            self.ports.iter().all(|port| TcpStream::connect(("127.0.0.1", port.number())).is_ok())
+        });
     }
 
     /// A scene with nothing running, the milter not attached yet.
     pub fn prepare(setup: Setup) -> Self {
         let scratch = Scratch::new();
         let mut mx = Postfix::builder(&scratch, "mx");
-        for mailbox in [JOBS, KARRIERE, HR, BOB, OTHER_JOBS, "erika@acme.example"] {
+        for mailbox in [JOBS, KARRIERE, HR, BOB, SABINE, OTHER_JOBS, "erika@acme.example"] {
             mx = mx.mailbox(mailbox);
+        }
+        let submission = setup.logins.then(Port::reserve);
+        if let Some(port) = &submission {
+            mx = with_logins(mx, port.number());
         }
         if let Some(more) = setup.mx {
             mx = more(mx);
@@ -105,6 +130,9 @@ impl Site {
 [milter]
 front = "unix:{sockets}/front.sock"
 handoff = "unix:{sockets}/handoff.sock"
+
+[agent]
+socket = "unix:{sockets}/agent.sock"
 
 [handoff]
 smtpd = "127.0.0.1:{handoff}"
@@ -139,7 +167,10 @@ fallback = "{HR}"
         let proxies = setup.proxies.then(|| {
             paths.map(|path| Proxy::start(&path.with_extension("proxy"), Endpoint::Unix(path)))
         });
-        Self { mx, ats, daemon, proxies, config, ports, scratch }
+        let dovecot = submission
+            .as_ref()
+            .map(|_| Dovecot::start(&scratch, &mx.queue_dir().join(AUTH_SOCKET), &[BOB, SABINE]));
+        Self { mx, ats, daemon, proxies, config, dovecot, submission, ports, scratch }
     }
 
     /// Lets `recruit-milter postfix --apply` configure the company's Postfix.
@@ -163,6 +194,11 @@ fallback = "{HR}"
                 self.mx.set(&[(name, &new)]);
             }
         }
+    }
+
+    /// The port of the smtpd for colleagues.
+    pub fn submission_port(&self) -> u16 {
+        self.submission.as_ref().expect("logins were asked for").number()
     }
 
     /// The scratch folder.
@@ -205,6 +241,32 @@ fallback = "{HR}"
     pub fn inbound(&self) -> Vec<Delivered> {
         self.ats.deliveries().into_iter().filter(|d| d.delivered_to == INBOUND).collect()
     }
+}
+
+/// The socket at which Dovecot answers, as Postfix names it.
+const AUTH_SOCKET: &str = "private/auth";
+
+/// The service `submission` as Debian's master.cf has it, on a port of its own and without TLS.
+fn with_logins(mx: Builder, port: u16) -> Builder {
+    mx.param("smtpd_sasl_type", "dovecot").param("smtpd_sasl_path", AUTH_SOCKET).service(&format!(
+        "127.0.0.1:{port} inet n - n - - smtpd\n\
+         \x20 -o syslog_name=postfix/submission\n\
+         \x20 -o smtpd_sasl_auth_enable=yes\n\
+         \x20 -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n\
+         \x20 -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n\
+         \x20 -o milter_macro_daemon_name=ORIGINATING"
+    ))
+}
+
+/// The fields of ours in a message, unfolded.
+pub fn ours(bytes: &[u8]) -> Vec<String> {
+    let header = Message::parse(bytes).header;
+    let ours = header.fields.iter().filter(|field| is_own(&field.name));
+    let show = |field: &Field| {
+        let body = relaxed(&field.body);
+        format!("{}: {}", String::from_utf8_lossy(&field.name), String::from_utf8_lossy(&body))
+    };
+    ours.map(show).collect()
 }
 
 /// A message without the fields that are ours and without the topmost `hops` Received fields.

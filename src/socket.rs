@@ -158,7 +158,7 @@ impl Bound {
     }
 
     /// Accepts one connection.
-    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
         match &self.kind {
             Kind::Unix(listener) => {
                 listener.poll_accept(cx).map_ok(|(stream, _)| Stream::Unix(stream))

@@ -1,0 +1,503 @@
+//! `explain`: what would happen to a message, and why. Both passes are decided and applied to the
+//! message in memory; nothing is sent.
+//!
+//! * here: the question and its answer;
+//! * `text`: the answer for people;
+//! * `input`: messages from files, folders and mailboxes;
+//! * `summary`: many answers in one table;
+//! * `command`: the command line.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+pub(super) mod command;
+mod input;
+mod summary;
+mod text;
+
+use serde::Serialize;
+
+use crate::agent::unwrap::unwrap;
+use crate::mail::mailbox::MailboxList;
+use crate::mail::{Address, Envelope, Field, Header, Message, Orcpt, RawPath, Recipient};
+use crate::plan::{Edit, Plan, apply};
+use crate::policy::applicant::{self, Applicant, BodyNeed, Clue, Evidence, Reading};
+use crate::policy::budget::Budget;
+use crate::policy::divert::{Diverted, Origin, divert, is_recruiting};
+use crate::policy::facts::Facts;
+use crate::policy::forward::{
+    Accepted, Action, Arrival, Decision, body_need, context, forward, recipient,
+};
+use crate::policy::keys::Keys;
+use crate::policy::kind;
+use crate::policy::rules::{Pattern, Rules};
+use crate::policy::token::{Flags, Handoff, TokenId, Way};
+
+/// Postfix: a piece of the body has at most so many octets (`MILTER_CHUNK_SIZE`).
+const CHUNK: usize = 65_535;
+
+/// A message and how it would arrive.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The message.
+    pub message: Message,
+    /// The envelope sender, without brackets; empty for the null sender.
+    pub from: String,
+    /// The recipients, without brackets.
+    pub to: Vec<String>,
+    /// Who brings it.
+    pub origin: Origin,
+}
+
+/// What would happen.
+///
+/// What stands before the recipients is about the copy that leads: the first recruiting recipient's.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    kind: &'static str,
+    applicant: Option<ShownApplicant>,
+    applicants: Vec<ShownApplicant>,
+    needs_review: bool,
+    trusted_forwarder: bool,
+    forwarder: Option<String>,
+    original: ShownOriginal,
+    evidence: Vec<ShownClue>,
+    action: &'static str,
+    reason: &'static str,
+    envelope: Shown,
+    added: Vec<String>,
+    removed: Vec<String>,
+    incoming: Shown,
+    recipients: Vec<ShownRecipient>,
+    pass1: Vec<String>,
+    copies: Vec<Copy>,
+}
+
+/// An envelope.
+#[derive(Clone, Debug, Serialize)]
+struct Shown {
+    from: String,
+    to: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ShownApplicant {
+    address: String,
+    name: Option<String>,
+    source: &'static str,
+    confidence: &'static str,
+}
+
+/// Subject and date of a message that a colleague passed on.
+#[derive(Debug, Serialize)]
+struct ShownOriginal {
+    subject: Option<String>,
+    date: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownClue {
+    part: String,
+    lines: Option<(usize, usize)>,
+    what: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownRecipient {
+    address: String,
+    system: Option<String>,
+    local_copy: Option<bool>,
+    note: &'static str,
+}
+
+/// One handoff and what pass 2 makes of it.
+#[derive(Debug, Serialize)]
+struct Copy {
+    address: String,
+    system: Option<String>,
+    /// In the words of the log.
+    outcome: &'static str,
+    action: &'static str,
+    reason: &'static str,
+    edits: Vec<String>,
+    envelope: Shown,
+    added: Vec<String>,
+    removed: Vec<String>,
+    #[serde(skip)]
+    reading: Option<Reading>,
+}
+
+/// Answers a question. `now` in seconds since 1970. None only where there is no key to sign with.
+pub fn explain(rules: &Rules, keys: &Keys, now: u64, question: &Question) -> Option<Explanation> {
+    let recipients: Vec<Recipient> = question.to.iter().map(|to| Recipient::plain(to)).collect();
+    let mut envelope = Envelope {
+        sender: RawPath::new(format!("<{}>", question.from)),
+        sender_args: Vec::new(),
+        recipients: recipients.clone(),
+    };
+    let mine: Vec<Recipient> =
+        recipients.iter().filter(|r| is_recruiting(rules, &r.resolved)).cloned().collect();
+    let mut count = 0u8;
+    let mut stamp = || {
+        count = count.wrapping_add(1);
+        TokenId { time: u32::try_from(now).unwrap_or(u32::MAX), nonce: [0, 0, 0, 0, 0, count] }
+    };
+    let first = divert(rules, keys, &mine, question.origin, &mut stamp)?;
+    apply(&first.plan, usize::MAX, &mut envelope, &mut Header::default());
+    let facts = facts_of(&question.message.header);
+    let mut budget = Budget::default();
+    let copies = first.plan.edits().iter().filter_map(|edit| match edit {
+        Edit::AddRcpt { address, .. } => {
+            let path = RawPath::from(address);
+            let handoff = envelope.recipients.iter().find(|r| r.path == path)?.clone();
+            copy(rules, keys, now, question, &facts, handoff, &mut budget)
+        }
+        _ => None,
+    });
+    let copies: Vec<Copy> = copies.collect();
+    let incoming = Shown { from: question.from.clone(), to: question.to.clone() };
+    let leading = copies.first();
+    let read = leading.and_then(|copy| copy.reading.clone());
+    let reading = read.unwrap_or_else(|| read_alone(rules, question, &facts));
+    let result = |of: fn(&Copy) -> &Vec<String>| leading.map(of).cloned().unwrap_or_default();
+    Some(Explanation {
+        kind: reading.kind.word(),
+        applicant: reading.applicant().map(ShownApplicant::from),
+        applicants: reading.applicants.iter().map(ShownApplicant::from).collect(),
+        needs_review: reading.needs_review,
+        trusted_forwarder: reading.trusted_forwarder,
+        forwarder: reading.forwarder.as_ref().map(ToString::to_string),
+        original: ShownOriginal {
+            subject: reading.original.as_ref().and_then(|o| o.subject.clone()),
+            date: reading.original.and_then(|o| o.date),
+        },
+        evidence: reading.clues.into_iter().map(ShownClue::from).collect(),
+        action: leading.map_or("untouched", |copy| copy.action),
+        reason: leading.map_or("no-recruiting-address", |copy| copy.reason),
+        envelope: leading.map_or_else(|| incoming.clone(), |copy| copy.envelope.clone()),
+        added: result(|copy| &copy.added),
+        removed: result(|copy| &copy.removed),
+        recipients: recipients.iter().map(|r| shown(rules, r, &first.diverted)).collect(),
+        pass1: words(&first.plan),
+        copies,
+        incoming,
+    })
+}
+
+/// The recruiting addresses that a message seems to be for: those of its fields, else the first of
+/// the configuration.
+pub fn recipients_of(rules: &Rules, message: &Message) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for name in ["X-Original-To", "Delivered-To", "To", "Cc"] {
+        let fields = message.header.all(name).take(20);
+        for mailbox in fields.flat_map(|field| MailboxList::parse(&field.body).mailboxes) {
+            let address = mailbox.address();
+            let new = !found.iter().any(|known| known.eq_ignore_ascii_case(&address));
+            if new && rules.lookup(&address).is_some() {
+                found.push(address);
+            }
+        }
+    }
+    if found.is_empty() {
+        found.extend(rules.addresses.iter().find_map(|rule| match &rule.pattern {
+            Pattern::Exact(address) => Some(address.to_string()),
+            _ => None,
+        }));
+    }
+    found
+}
+
+/// What a message says that is for no recruiting address.
+fn read_alone(rules: &Rules, question: &Question, facts: &Facts) -> Reading {
+    let Origin { authenticated, internal } = question.origin;
+    let evidence = Evidence { login: authenticated, internal_client: internal };
+    let context = context(rules, evidence, &question.from);
+    let (body, truncated) =
+        taken(&question.message.body, applicant::needs_body(facts.header(), &context));
+    applicant::read(facts.header(), body, truncated, &context)
+}
+
+/// What the milter would be given of a body, and whether it goes on.
+fn taken(body: &[u8], need: BodyNeed) -> (&[u8], bool) {
+    let most = match need {
+        BodyNeed::Nothing => 0,
+        BodyNeed::FirstChunk => CHUNK,
+        BodyNeed::UpTo(most) => most,
+    };
+    (&body[..body.len().min(most)], body.len() > most)
+}
+
+impl From<&Applicant> for ShownApplicant {
+    fn from(applicant: &Applicant) -> Self {
+        Self {
+            address: applicant.mailbox.address(),
+            name: applicant.mailbox.name.clone(),
+            source: applicant.source.word(),
+            confidence: applicant.confidence.word(),
+        }
+    }
+}
+
+impl From<Clue> for ShownClue {
+    fn from(clue: Clue) -> Self {
+        Self { part: clue.part, lines: clue.lines, what: clue.what }
+    }
+}
+
+fn shown(rules: &Rules, recipient: &Recipient, diverted: &[Diverted]) -> ShownRecipient {
+    let address = recipient.resolved.clone();
+    let Some((_, rule)) = rules.lookup(&address) else {
+        return ShownRecipient {
+            address,
+            system: None,
+            local_copy: None,
+            note: "not ours, untouched",
+        };
+    };
+    let key = address.to_lowercase();
+    let note = match diverted.iter().find(|d| d.address.key() == key).map(|d| d.handoff) {
+        Some(Some(token)) if token.flags.companion => {
+            "another address of this mail leads the copy to the same system"
+        }
+        Some(Some(_)) if rule.local_copy => "recruiting address, local copy kept",
+        Some(Some(_)) => "recruiting address, no local copy",
+        Some(None) => "keeps its local copy; another address leads the copy to the same system",
+        None => "recruiting address that cannot be written without quotes: ordinary mail",
+    };
+    let system = Some(rules.system(rule).id.clone());
+    ShownRecipient { address, system, local_copy: Some(rule.local_copy), note }
+}
+
+fn copy(
+    rules: &Rules,
+    keys: &Keys,
+    now: u64,
+    question: &Question,
+    facts: &Facts,
+    handoff: Recipient,
+    budget: &mut Budget,
+) -> Option<Copy> {
+    let accepted = recipient(rules, keys, now, None, &handoff).ok()?;
+    let sender = RawPath::new(format!("<{}>", question.from));
+    let need = body_need(rules, &accepted, &sender, facts);
+    let (body, truncated) = taken(&question.message.body, need);
+    let arrival = Arrival {
+        accepted: &accepted,
+        path: &handoff.path,
+        sender: &sender,
+        facts,
+        body,
+        truncated,
+        size: u64::try_from(question.message.body.len()).ok(),
+    };
+    let decision = forward(rules, keys, now, &arrival, budget)?;
+    let action = action(rules, &accepted, &decision);
+    let mut envelope =
+        Envelope { sender: sender.clone(), sender_args: Vec::new(), recipients: vec![handoff] };
+    let mut header = question.message.header.clone();
+    apply(&decision.plan, usize::MAX, &mut envelope, &mut header);
+    let Decision { plan, action: done, reason, address, system, reading, .. } = decision;
+    if let (Action::ToAgent, Accepted::Handoff { token, address }) = (done, &accepted) {
+        let first = Copy {
+            address: address.to_string(),
+            system,
+            outcome: done.word(),
+            action,
+            reason: reason.word(),
+            edits: words(&plan),
+            envelope: Shown { from: envelope.sender.printable(), to: Vec::new() },
+            added: Vec::new(),
+            removed: Vec::new(),
+            reading,
+        };
+        return unwrapped((rules, keys, now), question, (token, address), first, budget);
+    }
+    let address = address.unwrap_or_default();
+    let to = match done {
+        Action::Forwarded => envelope.recipients.iter().map(|r| r.path.printable()).collect(),
+        Action::Merged => Vec::new(),
+        _ => local(rules, &address, done),
+    };
+    Some(Copy {
+        system,
+        outcome: done.word(),
+        action,
+        reason: reason.word(),
+        edits: words(&plan),
+        envelope: Shown { from: envelope.sender.printable(), to },
+        added: difference(&header, &question.message.header),
+        removed: difference(&question.message.header, &header),
+        reading,
+        address,
+    })
+}
+
+/// A copy that is unwrapped: what the agent makes of it, and pass 2 then of that.
+fn unwrapped(
+    (rules, keys, now): (&Rules, &Keys, u64),
+    question: &Question,
+    (token, address): (&Handoff, &Address),
+    first: Copy,
+    budget: &mut Budget,
+) -> Option<Copy> {
+    let (flags, question) = match unwrap(&question.message.to_bytes(), keys) {
+        Ok(inner) => {
+            let from = inner.forwarder.map_or_else(|| question.from.clone(), |f| f.printable());
+            let message = Message::parse(&inner.message);
+            let flags = Flags { unwrapped: true, ..token.flags };
+            (flags, Question { message, from, to: question.to.clone(), origin: question.origin })
+        }
+        // It comes back as it is.
+        Err(_) => (token.flags, question.clone()),
+    };
+    let way = if flags.unwrapped { Way::Forward } else { Way::Unwrap };
+    let local = Handoff { way, flags, ..*token }.local_part(keys, address)?;
+    let mut handoff = Recipient::plain(&format!("{local}@{}", rules.handoff_domain));
+    handoff.args.push(format!("ORCPT={}", Orcpt::new(address.clone())).into_bytes());
+    let facts = facts_of(&question.message.header);
+    let second = copy(rules, keys, now, &question, &facts, handoff, budget)?;
+    let edits = [first.edits, second.edits].concat();
+    if !flags.unwrapped {
+        return Some(Copy { edits, ..second });
+    }
+    Some(Copy {
+        outcome: first.outcome,
+        action: first.action,
+        reason: first.reason,
+        reading: first.reading,
+        edits,
+        ..second
+    })
+}
+
+fn facts_of(header: &Header) -> Facts {
+    let mut facts = Facts::default();
+    for field in &header.fields {
+        facts.push(&field.name, &field.body);
+    }
+    facts
+}
+
+/// What happens, in the words of the configuration; `review` where it goes on and somebody should
+/// look.
+fn action(rules: &Rules, accepted: &Accepted, decision: &Decision) -> &'static str {
+    match decision.action {
+        Action::Forwarded => {
+            let reading = decision.reading.as_ref();
+            if reading.is_some_and(|reading| reading.needs_review) {
+                return "review";
+            }
+            let Accepted::Handoff { address, .. } = accepted else {
+                return kind::Action::Forward.word();
+            };
+            let rule = rules.lookup(address.as_str()).map(|(_, rule)| rule);
+            let configured = reading.zip(rule).map(|(read, rule)| rule.actions.of(read.kind));
+            configured.unwrap_or(kind::Action::Forward).word()
+        }
+        Action::ToPerson => kind::Action::CopyToPerson.word(),
+        Action::Merged => "merged",
+        Action::ToAgent => "unwrap",
+        _ => kind::Action::LocalOnly.word(),
+    }
+}
+
+/// Where mail to an address ends that does not go on.
+fn local(rules: &Rules, address: &str, done: Action) -> Vec<String> {
+    let Some((_, rule)) = rules.lookup(address) else {
+        return vec![address.to_owned()];
+    };
+    let fallback = rule.fallback.as_ref().map(ToString::to_string);
+    let home = fallback.filter(|_| !rule.local_copy).unwrap_or_else(|| address.to_owned());
+    let person = rule.person.as_ref().filter(|_| done == Action::ToPerson);
+    [home].into_iter().chain(person.map(ToString::to_string)).collect()
+}
+
+fn words(plan: &Plan) -> Vec<String> {
+    plan.to_string().lines().map(str::to_owned).collect()
+}
+
+/// The fields of one header that are not in the other, as text.
+fn difference(of: &Header, without: &Header) -> Vec<String> {
+    let mut rest: Vec<&Field> = without.fields.iter().collect();
+    let mut found = Vec::new();
+    for field in &of.fields {
+        match rest.iter().position(|other| *other == field) {
+            Some(at) => _ = rest.remove(at),
+            None => found.push(format!(
+                "{}:{}",
+                String::from_utf8_lossy(&field.name),
+                String::from_utf8_lossy(&field.body).replace("\n\t", " ")
+            )),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::testing::{keys, rules};
+
+    fn ask(from: &str, to: &[&str], message: &str) -> Explanation {
+        let question = Question {
+            message: Message::parse(message.as_bytes()),
+            from: from.into(),
+            to: to.iter().map(|t| (*t).to_owned()).collect(),
+            origin: Origin::default(),
+        };
+        explain(&rules(), &keys(), 1_795_551_688, &question).unwrap()
+    }
+
+    #[test]
+    fn an_application_is_explained_from_end_to_end() {
+        let text = ask(
+            "erika@example.org",
+            &["jobs@acme.example", "bob@acme.example"],
+            "From: Erika <erika@example.org>\nX-Recruiting-Kind: forged\nSubject: CV\x1b[31m\n\nHi\n",
+        )
+        .to_string();
+        // Tokens and the seal are long and tested elsewhere.
+        let shape: Vec<String> = text
+            .lines()
+            .map(|line| {
+                line.split(' ')
+                    .map(|w| if w.len() > 60 { "..." } else { w })
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect();
+        let expected = "\
+kind       application
+applicant  Erika <erika@example.org> (from, certain)
+because    header: a first contact from outside
+           header: from is the author
+action     forward (rule)
+
+envelope   from <erika@example.org> to <jobs@acme.example>, <bob@acme.example>
+           jobs@acme.example  recruiting address, local copy kept (personio)
+           bob@acme.example   not ours, untouched
+
+pass 1, incoming mail
+           add_rcpt ... NOTIFY=NEVER ORCPT=rfc822;jobs@acme.example
+           continue
+
+pass 2, the copy for jobs@acme.example: forwarded (rule)
+           add_rcpt <acme-jobs@m-personio.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;jobs@acme.example
+           del_header 1 X-Recruiting-Kind
+           ins_header 0 X-Recruiting-Applicant Erika <erika@example.org>; source=from; confidence=certain
+           ins_header 0 X-Recruiting-Kind application
+           ins_header 0 X-Recruiting-Envelope-Sender <erika@example.org>
+           ins_header 0 X-Recruiting-Address jobs@acme.example
+           ins_header 0 X-Recruiting-System personio";
+        assert_eq!(shape[..expected.lines().count()].join("\n"), expected);
+        assert!(text.contains("\n         - X-Recruiting-Kind: forged\n"));
+        assert!(text.contains("\n         + X-Recruiting-System: personio\n"));
+        assert!(!text.contains('\x1b'));
+    }
+
+    #[test]
+    fn mail_of_others_is_explained_in_a_line() {
+        let answer = ask("a@x.example", &["bob@acme.example"], "Subject: x\n\n");
+        assert!(answer.copies.is_empty());
+        assert_eq!(answer.pass1, ["continue"]);
+        assert_eq!((answer.action, answer.kind), ("untouched", "application"));
+    }
+}

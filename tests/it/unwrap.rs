@@ -1,0 +1,287 @@
+//! `unwrap = "attached"`: a colleague's forward goes out as the message that was attached to it,
+//! through the real Postfix, whatever dies on the way.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::relay::{Line, Relay, Way};
+use crate::harness::site::{BOB, HR, JOBS, KARRIERE, Setup, without_ours};
+use crate::harness::{Delivered, Endpoint, LIMIT, Mail, Port, Site, wait_until};
+
+const CONFIG: &str = "[internal]\nnetworks = [\"127.0.0.0/8\"]\n\
+    [address.\"jobs@acme.example\"]\nunwrap = \"attached\"\n";
+
+/// Everything in it breaks if anything touches it: signatures, folding, long lines, dots, 8 bits.
+fn original() -> String {
+    format!(
+        "DKIM-Signature: v=1; a=rsa-sha256; d=post.example; s=x;\r\n\tbh=AAAA=; b=BBBB\r\n\
+         Received: from a by b; Mon, 3 Mar 2025 10:15:00 +0100\r\n\
+         From:  \"Hoffmann, Lena\"   <lena@post.example>\r\nTo: bob@acme.example\r\n\
+         Subject: =?utf-8?Q?Bewerbung?=\r\n =?utf-8?Q?_als_K=C3=B6chin?=\r\n\
+         Message-ID: <1@post.example>\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=\"c\"\r\nX-Empty:\r\n\r\n\
+         --c\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
+         Grüße,\t \r\n.\r\n..\r\n.From me\r\nFrom you\r\n{}\r\n--c--\r\n\r\n",
+        "x".repeat(1500)
+    )
+}
+
+fn wrapped(inner: &str, more: &str) -> String {
+    format!(
+        "From: Bob <bob@acme.example>\r\nTo: jobs@acme.example\r\nSubject: Fwd: Bewerbung\r\n\
+         Message-ID: <2@acme.example>\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=\"o\"\r\n\r\n--o\r\nContent-Type: text/plain\r\n\r\n\
+         Please have a look.\r\n--o\r\nContent-Type: message/rfc822; name=\"Bewerbung.eml\"\r\n\
+         Content-Disposition: attachment; filename=\"Bewerbung.eml\"\r\n\r\n{inner}\r\n{more}--o--\r\n"
+    )
+}
+
+fn with_lf(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}
+
+fn start(config: &str) -> Site {
+    let mut site = Site::prepare(Setup { config: config.to_owned(), ..Setup::default() });
+    begin(&mut site);
+    site
+}
+
+fn begin(site: &mut Site) {
+    site.daemon.start();
+    site.attach();
+    site.ats.start();
+    site.mx.start();
+    wait_until("the second smtpd answers", LIMIT, || {
+        TcpStream::connect(("127.0.0.1", site.handoff_port())).is_ok()
+    });
+}
+
+fn send(site: &Site, to: &str, message: &str) {
+    Mail::new(BOB, &[to], message).send(site.mx.port());
+}
+
+/// What is left of a copy without what was put on top of it.
+fn bytes(copy: &Delivered) -> String {
+    String::from_utf8_lossy(&without_ours(&copy.bytes, 2)).into_owned()
+}
+
+fn check_unwrapped(copy: &Delivered) {
+    assert_eq!(bytes(copy), with_lf(&original()));
+    let text = copy.text();
+    for field in [
+        "X-Recruiting-Kind: forward-attached\n",
+        "X-Recruiting-Applicant: \"Hoffmann, Lena\" <lena@post.example>;\n\
+         \tsource=attached-message; confidence=certain\n",
+        "X-Recruiting-Forwarder: <bob@acme.example>\n",
+        "X-Recruiting-Envelope-Sender: <bob@acme.example>\n",
+        "X-Recruiting-Address: jobs@acme.example\n",
+    ] {
+        assert!(text.contains(field), "{field}{text}");
+    }
+    assert!(copy.envelope_sender.starts_with("recruit-bounces+"), "{}", copy.envelope_sender);
+}
+
+#[test]
+fn a_colleagues_attached_forward_goes_out_as_the_original() {
+    let site = start(CONFIG);
+    let sent = wrapped(&original(), "");
+    send(&site, JOBS, &sent);
+    site.settle();
+    let copies = site.inbound();
+    assert_eq!(copies.len(), 1);
+    check_unwrapped(&copies[0]);
+    let local = site.mx.maildir(JOBS);
+    assert_eq!(local.len(), 1);
+    assert_eq!(String::from_utf8_lossy(&without_ours(&local[0].bytes, 1)), with_lf(&sent));
+    assert_eq!((site.mx.delivery_count(), site.ats.delivery_count()), (1, 1), "and nothing else");
+    site.daemon.wait_for_log("action=unwrapped, address=jobs@acme.example");
+    site.daemon.wait_for_log("action=report, outcome=relayed");
+    assert_eq!(site.mx.report_records(), Vec::<std::path::PathBuf>::new());
+    let journal = site.journal();
+    let of = |action: &str| journal.iter().filter(|line| line.contains(action)).count();
+    assert_eq!(of("\"action\":\"unwrap\""), 1);
+    assert_eq!(of("\"action\":\"forwarded\""), 1);
+}
+
+#[test]
+fn fields_of_ours_in_the_original_are_taken_out_and_a_transfer_encoding_is_undone() {
+    let site = start(CONFIG);
+    let forged = format!("X-Recruiting-Applicant: <x@evil.example>\r\n{}", original());
+    send(&site, JOBS, &wrapped(&forged, ""));
+    let encoded = data_encoding::BASE64_MIME.encode(original().as_bytes());
+    let message = wrapped("@", "")
+        .replace("\r\n\r\n@", &format!("\r\nContent-Transfer-Encoding: base64\r\n\r\n{encoded}"));
+    send(&site, JOBS, &message);
+    site.settle();
+    let copies = site.inbound();
+    assert_eq!(copies.len(), 2);
+    copies.iter().for_each(check_unwrapped);
+    assert!(!copies.iter().any(|copy| copy.text().contains("evil.example")));
+}
+
+#[test]
+fn what_is_not_to_be_unwrapped_goes_on_as_it_is() {
+    let site = start(CONFIG);
+    let pdf = "--o\r\nContent-Type: application/pdf; name=cv.pdf\r\n\
+        Content-Disposition: attachment\r\n\r\nx\r\n";
+    // Beyond what pass 2 reads: only the agent sees that there is more.
+    let large = original().replace("--c--", &"padding\r\n".repeat(150_000));
+    for (to, message) in [
+        (JOBS, wrapped(&original(), pdf)),
+        (JOBS, wrapped(&large, pdf)),
+        (KARRIERE, wrapped(&original(), "")),
+    ] {
+        site.mx.clear_deliveries();
+        site.ats.clear_deliveries();
+        send(&site, to, &message);
+        site.settle();
+        let copies = site.inbound();
+        assert_eq!(copies.len(), 1);
+        let hops = if message.len() > 1 << 20 { 4 } else { 3 };
+        assert_eq!(
+            String::from_utf8_lossy(&without_ours(&copies[0].bytes, hops)),
+            with_lf(&message)
+        );
+        assert!(copies[0].text().contains("X-Recruiting-Kind: forward-attached\n"));
+        assert!(copies[0].text().contains("X-Recruiting-Forwarder: <bob@acme.example>\n"));
+    }
+    site.daemon.wait_for_log("action=not-unwrapped");
+    assert_eq!(site.mx.maildir(HR).len(), 0);
+}
+
+#[test]
+fn a_stranger_with_a_colleagues_name_is_not_unwrapped() {
+    let site = start(&CONFIG.replace("127.0.0.0/8", "192.0.2.0/24"));
+    let message = wrapped(&original(), "");
+    send(&site, JOBS, &message);
+    site.settle();
+    let copies = site.inbound();
+    assert_eq!(copies.len(), 1);
+    assert_eq!(String::from_utf8_lossy(&without_ours(&copies[0].bytes, 3)), with_lf(&message));
+    assert!(!copies[0].text().contains("X-Recruiting-Forwarder"));
+}
+
+#[test]
+fn where_postfix_does_not_know_of_the_agent_the_copy_goes_on_as_it_is() {
+    let mut site = Site::prepare(Setup { config: CONFIG.to_owned(), ..Setup::default() });
+    let unwrapping = site.config_text();
+    site.daemon.configure(&unwrapping.replace("unwrap = \"attached\"", ""));
+    site.attach();
+    site.daemon.configure(&unwrapping);
+    site.daemon.start();
+    site.ats.start();
+    site.mx.start();
+    let message = wrapped(&original(), "");
+    send(&site, JOBS, &message);
+    site.settle();
+    let copies = site.inbound();
+    assert_eq!(copies.len(), 1);
+    // Twice through the second smtpd.
+    assert_eq!(String::from_utf8_lossy(&without_ours(&copies[0].bytes, 4)), with_lf(&message));
+}
+
+/// Waits until nothing is under way, and helps as retries in the course of an hour would.
+fn settle_with_flushes(site: &Site) {
+    let mut empty = 0;
+    let mut round = 0;
+    wait_until("both queues are empty", LIMIT, || {
+        round += 1;
+        let idle = site.mx.queue_is_empty() && site.ats.queue_is_empty();
+        empty = if idle { empty + 1 } else { 0 };
+        if !idle && round % 20 == 0 {
+            site.mx.flush();
+        }
+        empty == 2
+    });
+}
+
+#[test]
+fn while_the_agent_is_away_its_mail_waits_and_follows() {
+    let site = start(CONFIG);
+    let socket = site.mx.queue_dir().join("recruit-milter/agent.sock");
+    let hidden = socket.with_extension("hidden");
+    std::fs::rename(&socket, &hidden).unwrap();
+    send(&site, JOBS, &wrapped(&original(), ""));
+    site.mx.wait_for_mail(JOBS, 1);
+    site.mx.wait_for_log("status=deferred");
+    assert_eq!(site.inbound().len(), 0);
+    std::fs::rename(&hidden, &socket).unwrap();
+    settle_with_flushes(&site);
+    let copies = site.inbound();
+    assert_eq!(copies.len(), 1);
+    check_unwrapped(&copies[0]);
+}
+
+#[test]
+fn killed_at_any_moment_the_agent_loses_nothing() {
+    let mut site = Site::prepare(Setup { config: CONFIG.to_owned(), ..Setup::default() });
+    // Relays before the agent and behind it.
+    let socket = site.mx.queue_dir().join("recruit-milter/agent.sock");
+    let behind = socket.with_extension("behind");
+    let config = site.config_text();
+    begin(&mut site);
+    site.daemon.stop();
+    let port = Port::reserve();
+    let number = port.number();
+    drop(port);
+    let smtpd = Endpoint::Tcp(site.handoff_port());
+    let to_smtpd = Relay::start(&Endpoint::Tcp(number), smtpd);
+    let to_agent = Relay::start(&Endpoint::Unix(socket), Endpoint::Unix(behind));
+    let relayed = config.replace("agent.sock", "agent.behind").replace(
+        &format!("\nsmtpd = \"127.0.0.1:{}\"", site.handoff_port()),
+        &format!("\nsmtpd = \"127.0.0.1:{number}\""),
+    );
+    assert_ne!(config, relayed);
+    site.daemon.configure(&relayed);
+    site.daemon.start();
+    let line = |way, begins| Line { way, begins };
+    // The submission's 250 on its way to the agent, and the agent's own to Postfix: between them is
+    // the window of RFC 1047, in which a kill leaves a second copy.
+    let window = [
+        (&to_smtpd, line(Way::Out, "250 2.0.0 Ok: queued"), "the submission is taken"),
+        (&to_agent, line(Way::Out, "250 2.0.0 2.0.0"), "Postfix is about to be told"),
+    ];
+    let moments = [
+        (&to_agent, line(Way::In, "LHLO"), "LHLO"),
+        (&to_agent, line(Way::Out, "250-recruit-milter"), "the answer to LHLO"),
+        (&to_agent, line(Way::In, "MAIL"), "MAIL"),
+        (&to_agent, line(Way::In, "RCPT"), "RCPT"),
+        (&to_agent, line(Way::In, "DATA"), "DATA"),
+        (&to_agent, line(Way::Out, "354"), "the answer to DATA"),
+        (&to_agent, line(Way::In, "Subject: Fwd"), "the message"),
+        (&to_agent, line(Way::In, ".\r\n"), "its end"),
+        (&to_smtpd, line(Way::Out, "220"), "the greeting of the second smtpd"),
+        (&to_smtpd, line(Way::In, "EHLO"), "EHLO"),
+        (&to_smtpd, line(Way::In, "MAIL"), "the submission's MAIL"),
+        (&to_smtpd, line(Way::In, "RCPT"), "the submission's RCPT"),
+        (&to_smtpd, line(Way::In, "DATA"), "the submission's DATA"),
+        (&to_smtpd, line(Way::Out, "354"), "the answer to the submission's DATA"),
+        (&to_smtpd, line(Way::In, "Message-ID"), "the original"),
+    ];
+    let cases =
+        moments.iter().map(|moment| (moment, false)).chain(window.iter().map(|w| (w, true)));
+    for ((relay, line, name), in_window) in cases {
+        site.mx.clear_deliveries();
+        site.ats.clear_deliveries();
+        let pid = Pid::from_raw(i32::try_from(site.daemon.pid()).unwrap()).unwrap();
+        relay.arm(*line, move || kill_process(pid, Signal::KILL).unwrap());
+        Mail::new(BOB, &[JOBS], wrapped(&original(), "")).send(site.mx.port());
+        wait_until(&format!("killed at {name}"), LIMIT, || !site.daemon.is_running());
+        assert!(!relay.disarm(), "{name}");
+        std::thread::sleep(Duration::from_millis(200));
+        site.daemon.start();
+        settle_with_flushes(&site);
+        let copies = site.inbound();
+        if in_window {
+            assert!((1..=2).contains(&copies.len()), "{name}: {}", copies.len());
+        } else {
+            assert_eq!(copies.len(), 1, "{name}");
+        }
+        copies.iter().for_each(check_unwrapped);
+        assert_eq!(site.mx.maildir(JOBS).len(), 1, "{name}");
+        println!("{name:<40} {} of 1", copies.len());
+    }
+}
