@@ -22,6 +22,10 @@ const LIMIT: usize = 1 << 20;
 /// By how much a mail twice as long may take longer. 2 is linear, 4 quadratic.
 const LINEAR: f64 = 2.5;
 
+/// A mail of about so many octets.
+type Made = fn(usize) -> String;
+type Maker = Box<dyn Fn(usize) -> String>;
+
 fn rules() -> Rules {
     let address = |text: &str| Address::parse(text).unwrap();
     let system = System {
@@ -88,7 +92,7 @@ fn headers(figures: &mut Figures, inside: &Context<'_>, outside: &Context<'_>) {
 
 /// A forwarded mail of 100 KB.
 fn forwards(figures: &mut Figures, inside: &Context<'_>) {
-    let forms: [(&str, fn(usize) -> String); 4] = [
+    let forms: [(&str, Made); 4] = [
         ("inline, text", shapes::inline),
         ("inline, HTML", shapes::as_html),
         ("inline, both", shapes::as_both),
@@ -124,7 +128,7 @@ fn large(figures: &mut Figures, inside: &Context<'_>, outside: &Context<'_>) {
     figures.amount(name, number(need), "bytes", "", Some(65_535.0));
     let message = Message::parse(shapes::inline(20_000_000).as_bytes());
     let BodyNeed::UpTo(need) = needs_body(&message.header, inside) else {
-        panic!("a colleague's mail is read");
+        unreachable!("a colleague's mail is read");
     };
     figures.amount(
         "asked for of a forward of 20 MB",
@@ -146,7 +150,7 @@ fn large(figures: &mut Figures, inside: &Context<'_>, outside: &Context<'_>) {
 
 /// By how much each doubling of a mail makes reading it longer. Returns the worst of each shape.
 fn growth(figures: &mut Figures, inside: &Context<'_>) -> Vec<(String, f64)> {
-    let made: [(&str, fn(usize) -> String); 6] = [
+    let made: [(&str, Made); 6] = [
         ("ordinary, text", shapes::inline),
         ("ordinary, HTML", shapes::as_html),
         ("ordinary, attached", shapes::attached),
@@ -155,7 +159,7 @@ fn growth(figures: &mut Figures, inside: &Context<'_>) -> Vec<(String, f64)> {
         ("an address, then colons, in From", shapes::late_at_sign),
     ];
     let mut worst = Vec::new();
-    let mut all: Vec<(String, Box<dyn Fn(usize) -> String>)> = Vec::new();
+    let mut all: Vec<(String, Maker)> = Vec::new();
     for (name, form) in made {
         all.push((name.to_owned(), Box::new(form)));
     }

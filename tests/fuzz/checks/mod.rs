@@ -26,13 +26,7 @@ const INBOUND: &str = "acme-jobs@ats-inbox.example";
 
 fn rules() -> Rules {
     let address = |text: &str| Address::parse(text).unwrap();
-    let rule = |text: &str| AddressRule {
-        pattern: Pattern::Exact(address(text)),
-        system: 0,
-        local_copy: true,
-        fallback: None,
-        owner: None,
-    };
+    let rule = |text: &str| AddressRule::new(Pattern::parse(text).unwrap(), 0);
     let rules = Rules {
         systems: vec![System {
             id: "ats".into(),
