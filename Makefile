@@ -7,7 +7,7 @@ ifneq ($(shell id -u),0)
 AS_ROOT = --config 'target."cfg(unix)".runner="sudo"'
 endif
 
-.PHONY: help build check test lint docs drift demo bench deps fmt clean
+.PHONY: help build check test lint docs drift demo bench fuzz deps fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -41,6 +41,9 @@ demo: ## a company, a recruiting system and mail between them, on loopback; KEEP
 
 bench: deps ## what it costs, as ratios
 	$(CARGO) $(AS_ROOT) bench --locked
+
+fuzz: ## fuzz the readers, an hour each; MINUTES=5 for less (tests/fuzz/README.md)
+	@contrib/dev/fuzz.sh
 
 fmt: ## format the code
 	$(CARGO) fmt

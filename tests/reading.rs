@@ -31,6 +31,8 @@ mod mutate;
 mod outlook;
 #[path = "reading/score.rs"]
 mod score;
+#[path = "reading/seeds.rs"]
+mod seeds;
 #[path = "reading/shapes.rs"]
 mod shapes;
 #[path = "reading/strangers.rs"]

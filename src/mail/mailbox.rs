@@ -110,7 +110,7 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// A name as one line: white space joined, control and invisible characters and one pair of quotes
+/// A name as one line: white space joined, control and invisible characters and the quotes
 /// around it removed.
 pub fn clean_name(name: &str) -> String {
     let mut out = String::new();
@@ -128,13 +128,16 @@ pub fn clean_name(name: &str) -> String {
         out.push_str(&word);
     }
     let quotes = [('"', '"'), ('\'', '\''), ('“', '”'), ('„', '“'), ('«', '»')];
-    for (open, close) in quotes {
-        let inner = out.strip_prefix(open).and_then(|o| o.strip_suffix(close));
-        if let Some(inner) = inner {
-            return inner.trim().to_owned();
-        }
+    let mut name = &*out;
+    // Some programs quote what another had quoted.
+    for _ in 0..2 {
+        let inner = |(open, close)| name.strip_prefix(open)?.strip_suffix(close);
+        let Some(inner) = quotes.into_iter().find_map(inner) else {
+            break;
+        };
+        name = inner.trim();
     }
-    out
+    name.to_owned()
 }
 
 /// A domain in the form in which two are compared: lower case, `xn--` labels in Unicode, no dot at

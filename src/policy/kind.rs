@@ -9,7 +9,9 @@ mod words;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use self::words::{AWAY, AWAY_INSIDE, CONFIRMATIONS, CONFIRMERS, MACHINES, UNDELIVERABLE};
+use self::words::{
+    AWAY, AWAY_INSIDE, AWAY_WORDS, CONFIRMATIONS, CONFIRMERS, MACHINES, UNDELIVERABLE,
+};
 use crate::mail::header::{Header, relaxed};
 use crate::mail::mime::Typed;
 
@@ -265,7 +267,12 @@ pub(super) fn bounce(header: &Header, local_part: &str, null: bool) -> Option<&'
     let subject = header.text("Subject").unwrap_or_default().to_lowercase();
     let machine = MACHINES.iter().any(|m| local_part.eq_ignore_ascii_case(m));
     let failed = UNDELIVERABLE.iter().any(|s| subject.starts_with(s));
-    match (machine, failed, null) {
+    if subject.starts_with("report domain:") && subject.contains("submitter:") {
+        return Some("a report about DMARC (RFC 7489)");
+    }
+    // Nobody writes as this.
+    let daemon = local_part.eq_ignore_ascii_case("mailer-daemon");
+    match (machine, failed, null || daemon) {
         (true, true, _) | (_, true, true) => Some("a bounce, by sender and subject"),
         (true, false, true) => Some("a report of a mail system"),
         _ => None,
@@ -308,18 +315,24 @@ pub(super) fn auto_reply(header: &Header, board: bool, passed_on: bool) -> Optio
         return Some("Precedence: auto_reply");
     }
     // A rule of a mailbox answers or forwards.
+    let responder = lower(header, "X-Mailer").contains("autoresponder");
     let rule = lower(header, "X-MS-Exchange-Generated-Message-Source").contains("rules agent");
-    if (rule && !passed_on)
+    if responder
+        || (rule && !passed_on)
         || lower(header, "X-POST-MessageClass").contains("autoresponder")
         || lower(header, "Delivered-To").contains("autoresponder")
     {
         return Some("a field of an automatic reply");
     }
     let subject = header.text("Subject").unwrap_or_default().to_lowercase();
-    let away = AWAY.iter().any(|s| subject.starts_with(s))
-        || AWAY_INSIDE.iter().any(|s| subject.contains(s) && subject.len() < 200);
     let suppress = has(header, "X-Auto-Response-Suppress");
     let generated = word == "auto-generated";
+    let marked = suppress || generated || has(header, "Precedence");
+    let away = AWAY.iter().any(|s| subject.starts_with(s))
+        || AWAY_WORDS
+            .iter()
+            .any(|s| subject.strip_prefix(s).is_some_and(|rest| ends(rest, marked)))
+        || AWAY_INSIDE.iter().any(|s| subject.contains(s) && subject.len() < 200);
     if away && (suppress || generated || !has(header, "X-Original-From")) && !passed_on {
         return Some("the subject of an automatic reply");
     }
@@ -332,6 +345,15 @@ pub(super) fn auto_reply(header: &Header, board: bool, passed_on: bool) -> Optio
         .first("Content-Type")
         .is_some_and(|f| Typed::parse(&f.body).word == "multipart/mixed");
     (generated && !board && !mixed && !passed_on).then_some("Auto-Submitted (RFC 3834)")
+}
+
+/// Whether a word that says that somebody is away ends here, and with it what the subject says; a
+/// field beside it makes a longer one good enough.
+fn ends(rest: &str, marked: bool) -> bool {
+    match rest.trim_start().chars().next() {
+        None | Some(':' | '：' | '!') => true,
+        Some(_) => marked && rest.starts_with([' ', '-', '(']),
+    }
 }
 
 /// Calendar mail, as far as the header tells.

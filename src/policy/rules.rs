@@ -65,7 +65,9 @@ impl AddressRule {
     /// Whether one copy can serve the addresses of both rules: it goes to the same system, and the
     /// same happens with each kind of mail.
     pub fn shares_copy_with(&self, other: &Self) -> bool {
-        self.system == other.system && self.actions == other.actions && self.unwrap == other.unwrap
+        let handling =
+            |rule: &Self| (rule.system, rule.actions.clone(), rule.person.clone(), rule.unwrap);
+        handling(self) == handling(other)
     }
 }
 

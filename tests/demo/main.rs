@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let mut table = Table::new(&["sent", "to", "recruiting system", "local mailboxes", "bytes"]);
     let mut failures = Vec::new();
     let mut copy = None;
-    for scene in scenes() {
+    for scene in people().into_iter().chain(machines()) {
         let sent = Mail::new(scene.sender, scene.recipients, scene.message.as_bytes());
         sent.send(site.mx.port());
         site.settle();
@@ -117,7 +117,42 @@ fn wait(site: &Site) {
     let _ = std::io::stdin().read_line(&mut String::new());
 }
 
-fn scenes() -> Vec<Scene> {
+fn simple(from: &str, to: &str, more: &str, text: &str) -> String {
+    format!("From: {from}\r\nTo: {to}\r\n{more}\r\n\r\n{text}\r\n")
+}
+
+fn machines() -> Vec<Scene> {
+    vec![
+        Scene {
+            title: "a vacation notice",
+            sender: ERIKA,
+            recipients: &[JOBS],
+            message: simple(
+                ERIKA,
+                JOBS,
+                "Subject: Abwesenheitsnotiz\r\nAuto-Submitted: auto-replied",
+                "Ich bin bis Montag nicht da.",
+            ),
+            forwarded: false,
+            local: &[JOBS],
+        },
+        Scene {
+            title: "the system's own test mail",
+            sender: INBOUND,
+            recipients: &[JOBS],
+            message: simple(
+                INBOUND,
+                JOBS,
+                "Subject: Test\r\nAuto-Submitted: auto-generated",
+                "Test",
+            ),
+            forwarded: true,
+            local: &[JOBS],
+        },
+    ]
+}
+
+fn people() -> Vec<Scene> {
     let cv = cv();
     let application = format!(
         "From: Erika Musterfrau <{ERIKA}>\r\nTo: {JOBS}\r\nSubject: Bewerbung als Schlosserin\r\n\
@@ -127,9 +162,6 @@ fn scenes() -> Vec<Scene> {
          --cut\r\nContent-Type: application/pdf; name=\"cv.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\
          Content-Disposition: attachment; filename=\"cv.pdf\"\r\n\r\n{cv}\r\n--cut--\r\n"
     );
-    let simple = |from: &str, to: &str, more: &str, text: &str| {
-        format!("From: {from}\r\nTo: {to}\r\n{more}\r\n\r\n{text}\r\n")
-    };
     vec![
         Scene {
             title: "an application with a CV",
@@ -191,38 +223,12 @@ fn scenes() -> Vec<Scene> {
             local: &[JOBS],
         },
         Scene {
-            title: "a vacation notice",
-            sender: ERIKA,
-            recipients: &[JOBS],
-            message: simple(
-                ERIKA,
-                JOBS,
-                "Subject: Abwesenheitsnotiz\r\nAuto-Submitted: auto-replied",
-                "Ich bin bis Montag nicht da.",
-            ),
-            forwarded: false,
-            local: &[JOBS],
-        },
-        Scene {
             title: "mail to somebody else",
             sender: ERIKA,
             recipients: &[BOB],
             message: simple(ERIKA, BOB, "Subject: Mittagessen", "Um zwölf?"),
             forwarded: false,
             local: &[BOB],
-        },
-        Scene {
-            title: "the system's own test mail",
-            sender: INBOUND,
-            recipients: &[JOBS],
-            message: simple(
-                INBOUND,
-                JOBS,
-                "Subject: Test\r\nAuto-Submitted: auto-generated",
-                "Test",
-            ),
-            forwarded: true,
-            local: &[JOBS],
         },
     ]
 }

@@ -45,7 +45,7 @@ fn table(text: &str) -> Vec<Values> {
         let values: Vec<&str> = line.split('|').map(str::trim).collect();
         assert_eq!(values.len(), columns.len(), "columns of {line:?}");
         let pairs = columns.iter().zip(values);
-        pairs.map(|(c, v)| ((*c).to_owned(), v.replace("\\n", "\n"))).collect()
+        pairs.map(|(c, v)| ((*c).to_owned(), v.replace("\\n", "\n").replace("\\0", "\0"))).collect()
     };
     lines.map(row).collect()
 }
@@ -143,13 +143,13 @@ impl Block {
     }
 
     fn truth(&self) -> Truth {
-        let fact = self.fact("truth").unwrap_or_else(|| panic!("no truth in {}", self.id));
+        let fact = self.fact("truth").unwrap();
         match fact.split_once(' ').unwrap_or((fact, "")) {
             ("one", who) => Truth::One(who.into()),
             ("several", all) => Truth::Several(all.split(' ').map(str::to_owned).collect()),
             ("nobody", _) => Truth::Nobody,
             ("none", _) => Truth::None,
-            _ => panic!("truth of {}: {fact}", self.id),
+            _ => unreachable!("truth of {}: {fact}", self.id),
         }
     }
 
@@ -204,8 +204,11 @@ fn leaf(kind: &str, text: &str, number: usize) -> Vec<u8> {
     let charset = words.get(1).copied().unwrap_or("utf-8");
     let way = words.get(2).copied().unwrap_or(["qp", "base64", "8bit"][number % 3]);
     let encoder = Charset::for_label(charset.as_bytes()).unwrap();
-    let (bytes, _, lossy) = encoder.encode(text);
-    assert!(!lossy, "{text} is not {charset}");
+    // As programs do: what a charset cannot say is said in UTF-8.
+    let (bytes, charset) = match encoder.encode(text) {
+        (bytes, _, false) => (bytes, charset),
+        _ => (text.as_bytes().into(), "utf-8"),
+    };
     let (name, body) = match way {
         "qp" => ("quoted-printable", quoted(&bytes).into_bytes()),
         "base64" => ("base64", base64(&bytes).into_bytes()),
@@ -272,9 +275,16 @@ fn crlf(mail: &[u8]) -> Vec<u8> {
 
 /// The cases of a folder.
 pub(crate) fn folder(name: &str) -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reading/written").join(name);
-    let people = fs::read_to_string(folder.join("people")).map(|t| table(&t)).unwrap_or_default();
-    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    written(name, name)
+}
+
+/// The cases of a folder with the people of another one: other names, comments and letters.
+fn written(folder: &str, people: &str) -> Vec<Case> {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reading/written");
+    let people = fs::read_to_string(place.join(people).join("people"));
+    let people = people.map(|t| table(&t)).unwrap_or_default();
+    let mut files: Vec<_> =
+        fs::read_dir(place.join(folder)).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
     let mut cases = Vec::new();
     for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "txt")) {
@@ -287,21 +297,34 @@ pub(crate) fn folder(name: &str) -> Vec<Case> {
     cases
 }
 
-fn score(name: &str, least: usize) {
-    let cases = folder(name);
+fn read_well(cases: &[Case], least: usize) {
     assert!(cases.len() >= least, "{} mails", cases.len());
-    let score = Score::of(&cases);
+    let score = Score::of(cases);
     score.print();
     assert_eq!(score.total[Mark::Wrong as usize], 0);
     assert!(score.right() >= 990, "{} per mille", score.right());
 }
 
 #[test]
-fn the_second_folder_of_written_mails_is_read() {
-    score("second", 250);
+fn the_first_folder_of_written_mails_is_read() {
+    read_well(&folder("first"), 780);
 }
 
 #[test]
-fn the_first_folder_of_written_mails_is_read() {
-    score("first", 300);
+fn the_second_folder_of_written_mails_is_read() {
+    read_well(&folder("second"), 440);
+}
+
+#[test]
+fn the_third_folder_of_written_mails_is_read() {
+    read_well(&folder("third"), 190);
+}
+
+#[test]
+fn long_comments_and_letters_full_of_addresses_change_nothing() {
+    let mut cases = written("first", "third");
+    cases.extend(written("second", "third"));
+    // Of the others nothing changes.
+    cases.retain(|c| c.language != "-" && c.category != "rare language");
+    read_well(&cases, 700);
 }

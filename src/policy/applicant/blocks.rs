@@ -105,6 +105,8 @@ struct Scanner {
     depth: u32,
     blanks: usize,
     wrapped: bool,
+    /// The label without a colon in the line before, below an author without a label.
+    bare: Option<Role>,
     separator: Option<Separator>,
 }
 
@@ -272,11 +274,13 @@ impl Scanner {
         }
         if let Some(last) = self.blocks.last_mut().filter(|b| b.unlabelled)
             && number <= last.lines.1 + 3
-            && is_attribution(&line.text)
-            && bare_label(&line.text).is_none_or(|(role, ..)| role == Role::From)
         {
+            // A label without a colon has its value here or in the next line.
+            let role = bare_label(&line.text).map(|(role, ..)| role);
+            let of_label = |role: Option<Role>| role.is_some_and(|r| r != Role::From);
             // Two author lines without labels: neither counts.
-            last.conflict = true;
+            last.conflict |= is_attribution(&line.text) && !of_label(role) && !of_label(self.bare);
+            self.bare = role;
         }
         let near = self.separator.as_ref().is_some_and(|s| {
             s.since <= 3 && !s.labels && s.depth == line.depth && self.run.is_empty()
@@ -313,6 +317,7 @@ impl Scanner {
 
     /// An author line without a label, below a separator or between its own marks.
     fn unlabelled(&mut self, number: usize, line: &Line<'_>, text: &str) {
+        self.bare = None;
         let separator = self.separator.take();
         self.blocks.push(Block {
             lines: (separator.as_ref().map_or(number, |s| s.line), number),

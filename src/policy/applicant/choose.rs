@@ -153,6 +153,14 @@ fn guess(block: &Block, who: &Who<'_>) -> Guess {
 
 /// An author line; in a line without a label a date may stand where the name is expected.
 fn read(from: &str, block: &Block) -> Named {
+    // Some conversions escape twice.
+    let unescaped;
+    let from = if from.contains("&lt;") {
+        unescaped = from.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+        &*unescaped
+    } else {
+        from
+    };
     let mut named = author(from);
     if matches!(&named, Named::One { mailbox, .. } if !mailbox.domain().contains('.')) {
         // `Name@DOMAIN` as Notes writes it, or a machine's own name: nobody can be reached there.

@@ -225,6 +225,43 @@ pub(super) const NEWS: &[&str] = &[
     "insights",
 ];
 
+/// What a group or a relay puts between a name and its own.
+pub(super) const VIA: &[&str] = &[" via ", " über ", " durch ", " par ", " through "];
+
+/// The same where a board is known by other things; alone, some of these stand in names too.
+pub(super) const VIA_OF_BOARDS: &[&str] = &[
+    " via ",
+    " (via ",
+    " über ",
+    " durch ",
+    " par ",
+    " through ",
+    " por ",
+    " vía ",
+    " przez ",
+    " чрез ",
+    " через ",
+    " gennem ",
+    " gjennom ",
+    " genom ",
+    " tramite ",
+    " attraverso ",
+    " door ",
+    " prin ",
+    " přes ",
+    " cez ",
+    " preko ",
+    " kautta ",
+    " läbi ",
+    " caur ",
+    " per ",
+    " μέσω ",
+    " üzerinden ",
+    " aracılığıyla ",
+    " melalui ",
+    " qua ",
+];
+
 /// Words of domain names that only job boards have; such a sender with a reply address elsewhere
 /// writes for somebody else.
 pub(super) const BOARD_WORDS: &[&str] = &[

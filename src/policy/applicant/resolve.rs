@@ -137,11 +137,21 @@ fn inline<'c>(
     colleagues: &Names,
 ) -> (&'c Text, Outcome) {
     let read = |lines: &Lines<'_>| choose(&find(lines, outer), who, colleagues);
-    let text = of_text(&content.plain.text);
+    let text = if is_html(&content.plain.text) {
+        of_html(&content.plain.text)
+    } else {
+        of_text(&content.plain.text)
+    };
     let text = if text.is_blank() { Outcome::Nothing } else { read(&text) };
     let html = read(&of_html(&content.html.text));
     let shown = if html == Outcome::Nothing { &content.plain } else { &content.html };
     (shown, agree(text, html))
+}
+
+/// Whether a text is HTML that somebody called plain.
+fn is_html(text: &str) -> bool {
+    let start = text.trim_start().get(..14).unwrap_or_default().to_ascii_lowercase();
+    start.starts_with("<html") || start == "<!doctype html"
 }
 
 /// Subject and date of a block. Where the subject may have run on into the letter its first line is

@@ -169,12 +169,13 @@ fn name(found: &Found, before: &str, behind: &str) -> Mailbox {
     while let Some(rest) = bracketed(text) {
         text = rest;
     }
-    let mut shown = clean_name(&decoded(text));
+    let mut shown = clean_name(&decoded(text).replace("\\\"", "\""));
     if shown.is_empty() {
         let inner = behind.split_once('(').and_then(|(_, b)| b.split_once(')'));
         shown = inner.map(|(inner, _)| clean_name(inner)).unwrap_or_default();
     }
     let mut mailbox = found.mailbox.clone();
+    shown.truncate(shown.trim_end_matches([',', ';', ' ']).len());
     mailbox.name = Some(shown).filter(|n| n.contains(char::is_alphanumeric) && !is_like_address(n));
     mailbox
 }

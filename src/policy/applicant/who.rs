@@ -3,7 +3,7 @@
 //! Must not know messages.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::relays::{BOARD_WORDS, NEWS, RELAYS, UNREAD};
+use super::relays::{BOARD_WORDS, NEWS, RELAYS, UNREAD, VIA, VIA_OF_BOARDS};
 use super::value::{Named, author};
 use crate::mail::mailbox::{Mailbox, domain_key};
 use crate::policy::rules::Rules;
@@ -91,8 +91,8 @@ impl Who<'_> {
         let usable = mailbox.key() != from.key()
             && self.standing(&mailbox) == Standing::Outside
             && !is_unread(&mailbox);
-        let name = from.name.clone().or_else(|| mailbox.name.clone());
-        usable.then(|| mailbox.named(without_via(&name.unwrap_or_default())))
+        let name = from.name.clone().or_else(|| mailbox.name.clone()).unwrap_or_default();
+        usable.then(|| mailbox.named(without(&name, VIA_OF_BOARDS)))
     }
 }
 
@@ -111,8 +111,12 @@ pub(crate) fn is_news(mailbox: &Mailbox) -> bool {
 
 /// A name without the "via ..." that a relay or a group puts behind it.
 pub(crate) fn without_via(name: &str) -> &str {
-    let ends = [" via ", " über ", " durch ", " par ", " through "];
-    let at = ends.iter().filter_map(|e| name.find(e)).min();
+    without(name, VIA)
+}
+
+/// A name that ends where one of these words stands in it.
+fn without<'n>(name: &'n str, words: &[&str]) -> &'n str {
+    let at = words.iter().filter_map(|w| name.find(w)).min();
     let own = at.map_or(name, |at| name[..at].trim());
     own.trim_matches(|c| matches!(c, '\'' | '"')).trim()
 }

@@ -1,0 +1,202 @@
+//! How long reading a mail takes, and how that grows with the mail: `cargo bench --bench reading`.
+//! A missed aim is said and is no failure.
+// SPDX-License-Identifier: GPL-3.0-or-later
+#![allow(clippy::unwrap_used, reason = "what cannot be measured ends the bench")]
+
+#[path = "../figures.rs"]
+mod figures;
+mod shapes;
+#[path = "../../demo/table.rs"]
+mod table;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use figures::Figures;
+use recruit_milter::mail::{Address, Message};
+use recruit_milter::policy::applicant::{BodyNeed, Context, Evidence, Verdict, needs_body, read};
+use recruit_milter::policy::rules::{AddressRule, Pattern, Rules, System};
+
+/// How many bytes of a body are read: what is configured where nothing is.
+const LIMIT: usize = 1 << 20;
+/// By how much a mail twice as long may take longer. 2 is linear, 4 quadratic.
+const LINEAR: f64 = 2.5;
+
+/// A mail of about so many octets.
+type Made = fn(usize) -> String;
+type Maker = Box<dyn Fn(usize) -> String>;
+
+fn rules() -> Rules {
+    let address = |text: &str| Address::parse(text).unwrap();
+    let system = System {
+        id: "ats".into(),
+        profile: "generic".into(),
+        inbound: address("acme@ats.example"),
+        next_hop: None,
+    };
+    let rule = AddressRule::new(Pattern::Exact(address("jobs@acme.example")), 0);
+    let rules = Rules {
+        systems: vec![system],
+        addresses: vec![rule],
+        internal_domains: vec!["acme.example".into()],
+        delimiters: "+".into(),
+        ..Rules::default()
+    };
+    rules.indexed()
+}
+
+fn main() {
+    let rules = rules();
+    let verdicts = Verdict::usual();
+    let context = |login, sender| Context {
+        rules: &rules,
+        evidence: Evidence { login, internal_client: false },
+        sender: Some(sender),
+        probe: false,
+        verdicts: &verdicts,
+        boards: &[],
+        limit: LIMIT,
+    };
+    let inside = context(true, "sabine@acme.example");
+    let outside = context(false, "lena@post.example");
+    let mut figures = Figures::default();
+    eprintln!("Measuring; this takes a minute ...");
+    headers(&mut figures, &inside, &outside);
+    forwards(&mut figures, &inside);
+    large(&mut figures, &inside, &outside);
+    let worst = growth(&mut figures, &inside);
+    println!("\n{}", figures.report());
+    let faster: Vec<_> = worst.iter().filter(|(_, ratio)| *ratio > LINEAR).collect();
+    if faster.is_empty() {
+        println!("Nothing grows faster than its length: all {} shapes are linear.", worst.len());
+    } else {
+        let names: Vec<_> = faster.iter().map(|(name, _)| name.as_str()).collect();
+        println!("GROWS FASTER THAN ITS LENGTH: {}.", names.join("; "));
+    }
+}
+
+/// What the header alone decides.
+fn headers(figures: &mut Figures, inside: &Context<'_>, outside: &Context<'_>) {
+    for (name, mail, context) in [
+        ("header of an application", shapes::application(1000), outside),
+        ("header of a colleague's forward", shapes::inline(1000), inside),
+        ("header of the same without a login", shapes::inline(1000), outside),
+    ] {
+        let header = Message::parse(mail.as_bytes()).header;
+        let (median, note) = median(|| _ = black_box(needs_body(&header, context)));
+        figures.amount(&format!("{name}: what is needed"), median, "us", &note, Some(50.0));
+        let (median, note) = self::median(|| _ = black_box(read(&header, b"", false, context)));
+        figures.amount(&format!("{name}: the answer"), median, "us", &note, Some(50.0));
+    }
+}
+
+/// A forwarded mail of 100 KB.
+fn forwards(figures: &mut Figures, inside: &Context<'_>) {
+    let forms: [(&str, Made); 4] = [
+        ("inline, text", shapes::inline),
+        ("inline, HTML", shapes::as_html),
+        ("inline, both", shapes::as_both),
+        ("attached", shapes::attached),
+    ];
+    for (name, form) in forms {
+        let message = Message::parse(form(100_000).as_bytes());
+        let kb = message.body.len() / 1000;
+        let reading = read(&message.header, &message.body, false, inside);
+        assert!(reading.applicant().is_some(), "{name}: {reading:?}");
+        let run = || _ = black_box(read(&message.header, &message.body, false, inside));
+        let (median, note) = median(run);
+        figures.amount(
+            &format!("resolving a forward of {kb} KB, {name}"),
+            median,
+            "us",
+            &note,
+            Some(1000.0),
+        );
+    }
+}
+
+/// A mail of 20 MB.
+fn large(figures: &mut Figures, inside: &Context<'_>, outside: &Context<'_>) {
+    let message = Message::parse(shapes::application(20_000_000).as_bytes());
+    let need = match needs_body(&message.header, outside) {
+        BodyNeed::Nothing => 0,
+        BodyNeed::FirstChunk => 65_535,
+        BodyNeed::UpTo(limit) => limit,
+    };
+    let number = |n: usize| f64::from(u32::try_from(n).unwrap());
+    let name = "asked for of an application of 20 MB";
+    figures.amount(name, number(need), "bytes", "", Some(65_535.0));
+    let message = Message::parse(shapes::inline(20_000_000).as_bytes());
+    let BodyNeed::UpTo(need) = needs_body(&message.header, inside) else {
+        unreachable!("a colleague's mail is read");
+    };
+    figures.amount(
+        "asked for of a forward of 20 MB",
+        number(need),
+        "bytes",
+        "",
+        Some(number(LIMIT)),
+    );
+    let first = &message.body[..LIMIT];
+    let ratios: Vec<f64> = (0..9)
+        .map(|_| {
+            let all = time(|| _ = black_box(read(&message.header, &message.body, true, inside)));
+            let part = time(|| _ = black_box(read(&message.header, first, true, inside)));
+            all.as_secs_f64() / part.as_secs_f64()
+        })
+        .collect();
+    figures.ratio("time for all 20 MB : for the limit alone", &ratios, Some(1.10));
+}
+
+/// By how much each doubling of a mail makes reading it longer. Returns the worst of each shape.
+fn growth(figures: &mut Figures, inside: &Context<'_>) -> Vec<(String, f64)> {
+    let made: [(&str, Made); 6] = [
+        ("ordinary, text", shapes::inline),
+        ("ordinary, HTML", shapes::as_html),
+        ("ordinary, attached", shapes::attached),
+        ("attached messages of many authors", shapes::crowd),
+        ("attached in attached, of many authors", shapes::crowd_in_crowd),
+        ("an address, then colons, in From", shapes::late_at_sign),
+    ];
+    let mut worst = Vec::new();
+    let mut all: Vec<(String, Maker)> = Vec::new();
+    for (name, form) in made {
+        all.push((name.to_owned(), Box::new(form)));
+    }
+    for nasty in shapes::NASTY {
+        all.push((nasty.name.to_owned(), Box::new(|size| nasty.mail(size))));
+    }
+    for (name, form) in all {
+        let times: Vec<f64> = [16, 32, 64, 128, 256, 512, 1024]
+            .map(|kb| {
+                let message = Message::parse(form(kb * 1000).as_bytes());
+                let run = || _ = black_box(read(&message.header, &message.body, false, inside));
+                (0..7).map(|_| time(run)).min().unwrap().as_secs_f64()
+            })
+            .into();
+        let ratios: Vec<f64> = times.windows(2).map(|pair| pair[1] / pair[0]).collect();
+        // Over three doublings, so that a step by one is none; what is over in a moment has no shape.
+        let over_three = |w: &[f64]| (w[3] / w[0]).cbrt();
+        let long = |w: &&[f64]| w[3] > 100e-6;
+        let ratio = times.windows(4).filter(long).map(over_three).fold(1.0, f64::max);
+        let last = times.last().unwrap() * 1000.0;
+        figures.ratio(&format!("twice as long: {name} ({last:.1} ms at 1 MB)"), &ratios, None);
+        worst.push((name, ratio));
+    }
+    let (name, ratio) = worst.iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+    figures.ratio(&format!("twice as long, the worst: {name}"), &[*ratio], Some(LINEAR));
+    worst
+}
+
+fn time(run: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    run();
+    start.elapsed()
+}
+
+/// The median in microseconds, and the range without the slowest tenth.
+fn median(mut run: impl FnMut()) -> (f64, String) {
+    let mut times: Vec<f64> = (0..300).map(|_| time(&mut run).as_secs_f64() * 1e6).collect();
+    times.sort_by(f64::total_cmp);
+    (times[150], format!("{:.1} to {:.1}", times[0], times[270]))
+}
