@@ -40,7 +40,7 @@ use crate::submit::{self, Content, Submission, submit};
 use lmtp::{Answer, Inbox, Limits, Received};
 use unwrap::{Unwrapped, unwrap};
 
-/// How many sessions may be open. Postfix is told to open no more than half of that.
+/// How many sessions may be open. Postfix is told to open two; others are there to be turned away.
 const MAX_SESSIONS: usize = 8;
 /// How long a session may be silent. Postfix itself waits up to five minutes for its disk.
 const SILENCE: Duration = Duration::from_secs(300);

@@ -464,12 +464,12 @@ fn handoff_client(smtpd: SocketAddr, site: &Site) -> Builder {
         .lines(lines::BYTES, site)
 }
 
-/// Few at a time: each holds a whole message in memory.
+/// Two at a time: each message takes twice its size in memory.
 fn agent_client(site: &Site) -> Builder {
     Builder::new(
         "recruit-agent",
         "unix",
-        ["-", "-", "n", "-", "4"],
+        ["-", "-", "n", "-", "2"],
         "lmtp",
         "brings what is to be unwrapped to the agent",
     )

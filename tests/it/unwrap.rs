@@ -153,6 +153,86 @@ fn what_is_not_to_be_unwrapped_goes_on_as_it_is() {
 }
 
 #[test]
+fn an_address_in_utf_8_is_unwrapped_as_well() {
+    const IN_UTF_8: &str = "jöbs@acme.example";
+    let setup = Setup {
+        config: CONFIG.to_owned(),
+        mx: Some(|mx| mx.param("virtual_mailbox_maps", "static:all/")),
+        ..Setup::default()
+    };
+    let mut site = Site::prepare(setup);
+    let system = format!(
+        "[system.utf8]\ninbound = \"in@utf8.example\"\naddresses = [\"{IN_UTF_8}\"]\n\
+         next_hop = \"[127.0.0.1]:{}\"\nunwrap = \"attached\"\n",
+        site.ats.port()
+    );
+    site.daemon.configure(&(site.config_text() + &system));
+    begin(&mut site);
+    let sender = "Bob <bøb@acme.example>";
+    let message = wrapped(&original(), "").replace("Bob <bob@acme.example>", sender);
+    Mail::new("bøb@acme.example", &[IN_UTF_8], message).mail_arg("SMTPUTF8").send(site.mx.port());
+    site.settle();
+    let copies = site.ats.maildir("in@utf8.example");
+    assert_eq!(copies.len(), 1);
+    assert_eq!(bytes(&copies[0]), with_lf(&original()));
+    let text = copies[0].text();
+    assert!(text.contains("X-Recruiting-Forwarder: <bøb@acme.example>\n"), "{text}");
+    assert!(text.contains("X-Recruiting-Address: jöbs@acme.example\n"), "{text}");
+    site.daemon.wait_for_log("action=unwrapped");
+}
+
+/// The most memory that a process has had resident so far, in KiB.
+fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_large_application_is_unwrapped_up_to_the_limit_and_costs_its_size_twice() {
+    const LARGE: usize = 20 << 20;
+    let mut site = Site::prepare(Setup {
+        config: CONFIG.to_owned(),
+        mx: Some(|mx| mx.param("message_size_limit", "100000000")),
+        ..Setup::default()
+    });
+    site.ats.set(&[("message_size_limit", "100000000"), ("mailbox_size_limit", "0")]);
+    site.ats.set(&[("virtual_mailbox_limit", "0")]);
+    begin(&mut site);
+    site.mx.set(&[("virtual_mailbox_limit", "0"), ("mailbox_size_limit", "0")]);
+    site.mx.reload();
+    let line = format!("{}\r\n", "x".repeat(76));
+    let large = |size: usize| original() + &line.repeat(size / line.len());
+    send(&site, JOBS, &wrapped(&large(1 << 10), ""));
+    site.settle();
+    let before = peak_memory(site.daemon.pid());
+    site.ats.clear_deliveries();
+    let begun = std::time::Instant::now();
+    send(&site, JOBS, &wrapped(&large(LARGE), ""));
+    site.settle();
+    let grown = peak_memory(site.daemon.pid()) - before;
+    println!("{LARGE} octets in {:.1?}, {grown} KiB more", begun.elapsed());
+    let copies = site.inbound();
+    assert_eq!(copies.len(), 1);
+    assert!(bytes(&copies[0]) == with_lf(&large(LARGE)), "the original");
+    assert!(grown < 3 * LARGE as u64 / 1024, "{grown} KiB");
+    site.daemon.wait_for_log("action=unwrapped");
+    // Beyond the limit it does not even go to the agent.
+    let limited = site.config_text().replace("[agent]\n", "[agent]\nmessage_size = \"1M\"\n");
+    site.daemon.stop();
+    site.daemon.configure(&limited);
+    site.daemon.start();
+    site.ats.clear_deliveries();
+    let message = wrapped(&large(2 << 20), "");
+    send(&site, JOBS, &message);
+    site.settle();
+    let copies = site.inbound();
+    assert_eq!(copies.len(), 1);
+    let left = without_ours(&copies[0].bytes, 3);
+    assert!(left == with_lf(&message).into_bytes(), "the colleague's mail");
+}
+
+#[test]
 fn a_stranger_with_a_colleagues_name_is_not_unwrapped() {
     let site = start(&CONFIG.replace("127.0.0.0/8", "192.0.2.0/24"));
     let message = wrapped(&original(), "");
