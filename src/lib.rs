@@ -16,12 +16,14 @@
 //!                                                address as recipient
 //!                                                     ▼
 //!                                          Postfix queue ─► the recruiting system's MX
+//! where it is to be unwrapped: pass 2 ─► queue ─ lmtp ─► agent ─ smtp ─► second smtpd, pass 2 again
 //! delivery reports ─► bounce address ─ same hop ─► pass 2 reads, journals and discards them
 //! ```
 //!
 //! Postfix does all queueing. It commits our edits with the message itself, so there is no moment
-//! in which it has accepted a message and the copy is still to be arranged. This program never
-//! holds a message.
+//! in which it has accepted a message and the copy is still to be arranged. The milter never holds a
+//! message. The agent does, while Postfix still has it as well: it answers 250 only once Postfix has
+//! taken what it made of it.
 //!
 //! # Where things are
 //!
@@ -46,7 +48,7 @@
 //!
 //! 1. `mail`, `plan` and `policy` do no I/O, read no clock, are not async and log nothing
 //!    (`tests/layers.rs`).
-//! 2. Only `milter` names indymilter; the milter role opens no network connection and no database
+//! 2. Only `milter` names indymilter, only `submit` lettre; the milter role opens no network connection and no database
 //!    (`tests/layers.rs`).
 //! 3. Original bytes are kept: nothing is re-serialised. Only fields of our own namespace can be
 //!    added or deleted ([`mail::OwnField`], [`mail::OwnName`]; the golden messages in `tests/it`).
@@ -65,7 +67,9 @@
 //! 10. A message uses the configuration it began with; a failed reload keeps the old one.
 //! 11. Reply texts to clients are fixed ([`plan::ReplyText`]); details go to the log. No message
 //!     content is stored or logged, outside addresses only as configured.
-//! 12. Only a colleague's message, proven to be one, is opened for its applicant; a wrong applicant
+//! 12. No byte of a message can end it early, on its way to the agent or from it (tests of `agent` and
+//!     `submit`).
+//! 13. Only a colleague's message, proven to be one, is opened for its applicant; a wrong applicant
 //!     is never named with confidence (`tests/reading`).
 // SPDX-License-Identifier: GPL-3.0-or-later
 

@@ -112,6 +112,30 @@ fn a_colleagues_forward_is_told_with_its_evidence() {
 }
 
 #[test]
+fn what_is_unwrapped_is_shown_as_it_will_arrive() {
+    let scene = Scene::new();
+    let unwrap = "[address.\"karriere@acme.example\"]\nunwrap = \"attached\"\n";
+    scene.write("rm.toml", &format!("{CONFIG}{unwrap}"));
+    let message = "From: Sabine <sabine@acme.example>\nTo: karriere@acme.example\n\
+        Content-Type: multipart/mixed; boundary=b\n\n--b\n\nBitte anlegen.\n--b\n\
+        Content-Type: message/rfc822\n\nFrom: Lena <lena@post.example>\nX-Recruiting-Kind: forged\n\
+        Subject: Bewerbung\n\nGuten Tag\n--b--\n";
+    let answer = scene.json(&["-", "--login", "sabine"], message);
+    assert_eq!(answer["action"], "unwrap");
+    assert_eq!(answer["kind"], "forward-attached");
+    assert_eq!(answer["applicant"]["source"], "attached-message");
+    assert_eq!(answer["envelope"]["to"], json!(["acme-jobs@m-personio.example"]));
+    let added = answer["added"].to_string();
+    assert!(added.contains("X-Recruiting-Kind: forward-attached"), "{added}");
+    assert!(added.contains("X-Recruiting-Forwarder: <sabine@acme.example>"), "{added}");
+    let text = scene.text(&["-", "--login", "sabine"], message);
+    assert!(text.contains("action     unwrap (rule)\n"), "{text}");
+    // Two of them: then the colleague's own mail goes on.
+    let twice = message.replace("--b--", "--b\nContent-Type: message/rfc822\n\nFrom: x@y\n\n--b--");
+    assert_ne!(scene.json(&["-", "--login", "sabine"], &twice)["action"], "unwrap");
+}
+
+#[test]
 fn the_same_from_outside_names_nobody_and_asks_for_review() {
     let answer = Scene::new().json(&["-", "--client", "203.0.113.7"], FORWARD);
     assert_eq!(answer["applicant"], Value::Null);

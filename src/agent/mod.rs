@@ -127,14 +127,14 @@ impl<S: Fn() -> Settings + Send + Sync + 'static> Inbox for Unwrapper<S> {
         let read = tokio::task::spawn_blocking(move || unwrap(&whole, &keys)).await;
         let why = match read.unwrap_or(Err("panic")) {
             Ok(inner) => match to.submit_inner(&inner, &sender, smtputf8).await {
-                Ok(text) => return to.done(text, None),
+                Ok(text) => return to.done(&text, None),
                 Err(error) if error.is_permanent() => "refused",
                 Err(error) => return to.failed(&error),
             },
             Err(why) => why,
         };
         match to.submit_whole(&message, &sender, smtputf8).await {
-            Ok(text) => to.done(text, Some(why)),
+            Ok(text) => to.done(&text, Some(why)),
             Err(error) => to.failed(&error),
         }
     }
@@ -182,11 +182,12 @@ impl Taken {
         submit(self.settings.smtpd, &submission).await
     }
 
-    fn done(&self, text: String, why_whole: Option<&str>) -> Answer {
+    fn done(&self, text: &str, why_whole: Option<&str>) -> Answer {
         let queue_id = text.rsplit_once("queued as ").map(|(_, id)| id.trim());
         let token = self.token.id.to_string();
         observe::unwrapped(queue_id, self.address.as_str(), &token, why_whole);
-        Answer { text: text.into(), ..Answer::new(250, "2.0.0", "") }
+        let text = queue_id.map_or("Ok".into(), |id| format!("Ok: queued again as {id}").into());
+        Answer { code: 250, status: "2.0.0", text }
     }
 
     fn failed(&self, error: &submit::Error) -> Answer {

@@ -256,7 +256,7 @@ fn killed_at_any_moment_the_agent_loses_nothing() {
         (&to_smtpd, line(Way::In, "DATA"), "the submission's DATA"),
         (&to_smtpd, line(Way::Out, "354"), "the answer to the submission's DATA"),
         (&to_smtpd, line(Way::In, "Message-ID"), "the original"),
-        (&to_agent, line(Way::Out, "250 2.0.0 2.0.0"), "the answer to the message"),
+        (&to_agent, line(Way::Out, "250 2.0.0 Ok: queued again"), "the answer to the message"),
     ];
     let cases =
         moments.iter().map(|moment| (moment, false)).chain(window.iter().map(|w| (w, true)));

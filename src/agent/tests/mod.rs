@@ -1,6 +1,8 @@
 //! The LMTP dialogue: as Postfix speaks it, and as nobody should.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod work;
+
 use std::sync::Mutex;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
