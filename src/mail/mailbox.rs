@@ -239,6 +239,8 @@ struct Reader {
     list: MailboxList,
     /// As written, quotes included: it may turn out to be the address.
     raw: String,
+    /// Whether there is an at sign in it.
+    at_sign: bool,
     /// As shown: quotes gone.
     shown: String,
     comment: String,
@@ -297,7 +299,7 @@ impl Reader {
             '\r' | '\n' => (),
             ',' | ';' if !self.in_angle => self.finish(),
             ',' if !self.angle.as_ref().is_some_and(|a| a.starts_with('@')) => self.finish(),
-            ':' if !self.in_angle && !self.raw.contains('@') => {
+            ':' if !self.in_angle && !self.at_sign => {
                 self.raw.clear();
                 self.shown.clear();
             }
@@ -310,6 +312,7 @@ impl Reader {
             self.angle.get_or_insert_default().push(raw);
         } else {
             self.raw.push(raw);
+            self.at_sign |= raw == '@';
             self.shown.extend(shown.into());
         }
     }
