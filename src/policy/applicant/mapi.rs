@@ -82,7 +82,7 @@ impl Enclosed {
     /// The message in an attached file, if it is one.
     fn file(name: &str, data: &[u8], depth: usize) -> Option<Self> {
         let name = name.trim_end_matches(['\0', ' ']).to_ascii_lowercase();
-        if name.ends_with(".eml") {
+        if name.rsplit_once('.').is_some_and(|(_, end)| end == "eml") {
             Some(Self::Message(data.to_vec()))
         } else if data.starts_with(&SIGNATURE) && depth < MAX_DEPTH {
             msg(data, depth + 1).map(Self::Item)
