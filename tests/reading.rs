@@ -19,6 +19,8 @@ mod charsets;
 mod clients;
 #[path = "reading/compose.rs"]
 mod compose;
+#[path = "reading/files.rs"]
+mod files;
 #[path = "reading/fixtures.rs"]
 mod fixtures;
 #[path = "reading/kinds.rs"]

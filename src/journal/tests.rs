@@ -409,7 +409,8 @@ fn killed_at_any_moment_a_process_leaves_whole_lines_without_a_gap() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..15 {
         let before = read(dir.path()).ids.len();
-        let mut child = child(dir.path(), u32::MAX, 1_000_000).spawn().unwrap();
+        // Few enough that nothing is rotated away, however late the signal comes.
+        let mut child = child(dir.path(), 2_000, 1_000_000).spawn().unwrap();
         wait_for("lines", || read(dir.path()).ids.len() > before + 20);
         std::thread::sleep(Duration::from_millis(round * 7 % 40));
         child.kill().unwrap();

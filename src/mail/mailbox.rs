@@ -238,10 +238,13 @@ impl MailboxList {
 
 /// What was read of the present mailbox.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools)] // where it stands, one thing each
 struct Reader {
     list: MailboxList,
     /// As written, quotes included: it may turn out to be the address.
     raw: String,
+    /// Whether there is an at sign in it.
+    at_sign: bool,
     /// As shown: quotes gone.
     shown: String,
     comment: String,
@@ -300,7 +303,7 @@ impl Reader {
             '\r' | '\n' => (),
             ',' | ';' if !self.in_angle => self.finish(),
             ',' if !self.angle.as_ref().is_some_and(|a| a.starts_with('@')) => self.finish(),
-            ':' if !self.in_angle && !self.raw.contains('@') => {
+            ':' if !self.in_angle && !self.at_sign => {
                 self.raw.clear();
                 self.shown.clear();
             }
@@ -313,6 +316,7 @@ impl Reader {
             self.angle.get_or_insert_default().push(raw);
         } else {
             self.raw.push(raw);
+            self.at_sign |= raw == '@';
             self.shown.extend(shown.into());
         }
     }

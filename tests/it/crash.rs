@@ -148,8 +148,9 @@ const PATIENCE: &str = "1s";
 const STOPPED: Duration = Duration::from_millis(1300);
 /// How long a deferred message is left alone.
 const REST: Duration = Duration::from_millis(300);
-/// The deadline of a step, for a milter that hangs.
-const DEADLINE: Duration = Duration::from_millis(200);
+/// The deadline of a step, for a milter that hangs. Long enough for a busy machine, and below
+/// [`PATIENCE`].
+const DEADLINE: Duration = Duration::from_millis(600);
 
 /// The scene and what goes through it.
 struct Rig {

@@ -12,6 +12,7 @@ use crate::compose::base64;
 use crate::later::LATER;
 use crate::score::{Case, Client, Truth, key, read_cut};
 use crate::words::WORDS;
+use crate::written::folder;
 
 /// How many variants a run tries, and from which number its dice start. More and other ones:
 /// `MUTATIONS=200000 MUTATION_SEED=7 cargo test --test reading mutation`.
@@ -229,6 +230,19 @@ impl Variant {
     }
 }
 
+/// Forwards as other programs write them, their lines ending as the mutations expect.
+fn written() -> Vec<Case> {
+    let kinds =
+        ["inline", "labels", "webmail page", "program", "html", "charset", "chain", "decoy"];
+    let all = ["first", "second", "third", "fourth"].into_iter().flat_map(folder);
+    all.filter(|c| kinds.contains(&&*c.category) && matches!(c.truth, Truth::One(_)))
+        .map(|mut c| {
+            c.mail.retain(|b| *b != b'\r');
+            c
+        })
+        .collect()
+}
+
 #[test]
 fn no_mutation_names_somebody_else() {
     let mut corpus = crate::traps::all();
@@ -240,7 +254,8 @@ fn no_mutation_names_somebody_else() {
     // A reply address beside a group decides, and a half that was cut off cannot contradict.
     let group = ["via Bewerbung", "noreply@", ": Bewerbung <", "disagree"];
     corpus.retain(|c| !group.iter().any(|g| c.id.contains(g)));
-    let plain: Vec<_> = CLIENTS.iter().chain(LATER).flat_map(forwarded).collect();
+    let mut plain: Vec<_> = CLIENTS.iter().chain(LATER).flat_map(forwarded).collect();
+    plain.extend(written());
     let mut dice = Dice(setting("MUTATION_SEED").unwrap_or(SEED).max(1));
     let variants = setting("MUTATIONS").map_or(VARIANTS, |n| usize::try_from(n).unwrap());
     let mut failures = Vec::new();

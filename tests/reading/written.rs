@@ -69,6 +69,8 @@ impl Block {
             for row in rows.unwrap_or_else(|| vec![Values::new()]) {
                 let person = people.iter().find(|p| p.get("lang") == row.get("lang"));
                 let mut values = person.cloned().unwrap_or_default();
+                let row = row.into_iter().map(|(c, v)| (c, fill(&v, &values, false)));
+                let row: Values = row.collect();
                 values.extend(row);
                 blocks.push(Self::one(source, &values));
             }
@@ -318,6 +320,13 @@ fn the_second_folder_of_written_mails_is_read() {
 #[test]
 fn the_third_folder_of_written_mails_is_read() {
     read_well(&folder("third"), 190);
+}
+
+#[test]
+fn the_fourth_folder_of_written_mails_is_read() {
+    let mut cases = written("fourth", "third");
+    cases.extend(written("fourth", "second").into_iter().filter(|c| c.language != "-"));
+    read_well(&cases, 150);
 }
 
 #[test]

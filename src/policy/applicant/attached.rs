@@ -5,7 +5,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::compound::SIGNATURE;
-use super::mapi::{Item, TNEF_SIGNATURE, open_msg, open_tnef};
+use super::mapi::{Enclosed, Item, TNEF_SIGNATURE, open_msg, open_tnef};
 use crate::mail::header::Header;
 use crate::mail::mime::{Limits, Part, split_header, walk};
 use crate::policy::kind::How;
@@ -49,6 +49,8 @@ pub(super) struct Content {
     pub plain: Text,
     /// Its HTML, all parts of it.
     pub html: Text,
+    /// Text and HTML that a winmail.dat holds.
+    spare: Option<(Text, Text)>,
     /// The messages attached to it.
     pub attached: Vec<Attached>,
     /// Whether everything was seen.
@@ -86,10 +88,22 @@ impl Content {
             }
             content.take(part);
         }
+        content.fall_back();
         if truncated && let Some(last) = parts.list.last() {
             content.drop_last_line(&name(last));
         }
         content
+    }
+
+    /// A program that puts all into a winmail.dat may leave nothing beside it.
+    fn fall_back(&mut self) {
+        let blank = |text: &Text| text.text.trim().is_empty();
+        if blank(&self.plain)
+            && blank(&self.html)
+            && let Some((plain, html)) = self.spare.take()
+        {
+            (self.plain, self.html) = (plain, html);
+        }
     }
 
     fn drop_last_line(&mut self, part: &str) {
@@ -129,14 +143,17 @@ impl Content {
     }
 
     fn message(&mut self, part: &Part<'_>, name: String) {
-        let content = part.content(usize::MAX);
+        self.raw(&part.content(usize::MAX), How::Attached, name);
+    }
+
+    fn raw(&mut self, content: &[u8], how: How, part: String) {
         // An mbox line or a byte order mark may stand before the header.
-        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content);
+        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
         let content = content.trim_ascii_start();
         let (header, body) = split_header(content);
         self.attached.push(Attached {
-            part: name,
-            how: How::Attached,
+            part,
+            how,
             header,
             inside: Inside::Raw(body.to_vec()),
             cut: false,
@@ -146,14 +163,25 @@ impl Content {
     fn outlook(&mut self, part: &Part<'_>, name: &str) {
         let content = part.content(usize::MAX);
         if content.starts_with(&SIGNATURE) {
-            self.items(open_msg(&content), How::OutlookMessage, name);
-        } else if content.starts_with(&TNEF_SIGNATURE) {
-            self.items(open_tnef(&content).unwrap_or_default(), How::Tnef, name);
+            self.items(open_msg(&content).map(Enclosed::Item), How::OutlookMessage, name);
+        } else if content.starts_with(&TNEF_SIGNATURE)
+            && let Some(item) = open_tnef(&content)
+        {
+            self.items(item.attached, How::Tnef, name);
+            let text = |text| Text { part: name.to_owned(), text };
+            self.spare = Some((text(item.text), text(item.html)));
         }
     }
 
-    fn items(&mut self, items: impl IntoIterator<Item = Item>, how: How, part: &str) {
-        for item in items.into_iter().take(MAX_ATTACHED) {
+    fn items(&mut self, items: impl IntoIterator<Item = Enclosed>, how: How, part: &str) {
+        for enclosed in items.into_iter().take(MAX_ATTACHED) {
+            let item = match enclosed {
+                Enclosed::Item(item) => item,
+                Enclosed::Message(message) => {
+                    self.raw(&message, how, part.to_owned());
+                    continue;
+                }
+            };
             self.attached.push(Attached {
                 part: part.to_owned(),
                 how,

@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::emitters::{Emitter, ForwardingEmitter};
 use html5gum::{Span, Tokenizer};
 
 use super::lines::{Line, Lines, MAX_LINE, MAX_LINES, clean};
@@ -61,9 +62,24 @@ pub(super) fn of_html(html: &str) -> Lines<'static> {
     });
     emitter.naively_switch_states(true);
     // The tokenizer cannot fail on a text in memory.
-    Tokenizer::new_with_emitter(html, emitter).for_each(drop);
+    Tokenizer::new_with_emitter(html, Lenient(emitter)).for_each(drop);
     page.break_line();
     Lines { list: page.lines, wrapped: false }
+}
+
+/// An emitter that does not want to know what is wrong with a page. Looking for it costs a tenth.
+struct Lenient<E>(E);
+
+impl<E: Emitter> ForwardingEmitter for Lenient<E> {
+    type Token = E::Token;
+
+    fn inner(&mut self) -> &mut impl Emitter<Token = E::Token> {
+        &mut self.0
+    }
+
+    fn should_emit_errors(&mut self) -> bool {
+        false
+    }
 }
 
 #[derive(Default)]

@@ -165,9 +165,14 @@ fn base(c: char) -> char {
     PAIRS.iter().find(|(accented, _)| accented.contains(c)).map_or(c, |&(_, plain)| plain)
 }
 
-/// What a label means, and in which language.
+/// What a label means, and in which language. Some write it in two: `Von / From`.
 pub(super) fn label(text: &str) -> Option<(Role, &'static str)> {
-    INDEX.labels.get(&fold(text)).copied()
+    let one = |text: &str| INDEX.labels.get(&fold(text)).copied();
+    one(text).or_else(|| {
+        let (first, second) = text.split_once('/')?;
+        let (first, second) = (one(first.trim())?, one(second.trim())?);
+        (first.0 == second.0).then_some(first)
+    })
 }
 
 /// Whether a label stands before addresses in signatures.

@@ -61,6 +61,10 @@ fn of_line(line: &str) -> Line<'_> {
 /// The text without invisible characters, every kind of space a plain one, trimmed.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let text = text.trim();
+    // Most lines are like this, and it is seen fast.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
     let odd = |c: char| {
         is_invisible(c) || c == '\u{fffc}' || (c != ' ' && (c.is_whitespace() || c.is_control()))
     };

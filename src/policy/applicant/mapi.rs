@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::compound::{Compound, u16_at, u32_at, u64_at, utf16};
+use super::compound::{Compound, SIGNATURE, u16_at, u32_at, u64_at, utf16};
 use crate::mail::header::{Field, Header};
 use crate::mail::message::Message;
 use crate::mail::mime::charset;
@@ -15,6 +15,8 @@ use crate::mail::mime::charset;
 pub(super) const TNEF_SIGNATURE: [u8; 4] = [0x78, 0x9f, 0x3e, 0x22];
 /// Longer properties are cut.
 const MAX_PROPERTY: usize = 256 * 1024;
+/// Longer files are not opened.
+const MAX_FILE: usize = 4 * 1024 * 1024;
 /// How deeply messages are opened that are attached to each other.
 const MAX_DEPTH: usize = 4;
 /// How many attachments of one message are looked at.
@@ -64,7 +66,30 @@ pub(super) struct Item {
     /// Its HTML.
     pub html: String,
     /// Messages attached to it.
-    pub attached: Vec<Item>,
+    pub attached: Vec<Enclosed>,
+}
+
+/// A message attached to another one.
+#[derive(Clone, Debug)]
+pub(super) enum Enclosed {
+    /// As an object of Outlook.
+    Item(Item),
+    /// As a file with the message as it came.
+    Message(Vec<u8>),
+}
+
+impl Enclosed {
+    /// The message in an attached file, if it is one.
+    fn file(name: &str, data: &[u8], depth: usize) -> Option<Self> {
+        let name = name.trim_end_matches(['\0', ' ']).to_ascii_lowercase();
+        if name.rsplit_once('.').is_some_and(|(_, end)| end == "eml") {
+            Some(Self::Message(data.to_vec()))
+        } else if data.starts_with(&SIGNATURE) && depth < MAX_DEPTH {
+            msg(data, depth + 1).map(Self::Item)
+        } else {
+            None
+        }
+    }
 }
 
 #[derive(Default)]
@@ -93,7 +118,7 @@ impl Properties {
     }
 
     /// The message, unless this is something else: a contact, an appointment, a report.
-    fn item(mut self, attached: Vec<Item>) -> Option<Item> {
+    fn item(mut self, attached: Vec<Enclosed>) -> Option<Item> {
         let class = self.text(id::CLASS).unwrap_or("IPM.Note").to_ascii_lowercase();
         if !class.starts_with("ipm.note") && class != "ipm" {
             return None;
@@ -168,8 +193,12 @@ fn date(time: u64) -> String {
 
 /// Opens a .msg file.
 pub(super) fn open_msg(bytes: &[u8]) -> Option<Item> {
+    msg(bytes, 0)
+}
+
+fn msg(bytes: &[u8], depth: usize) -> Option<Item> {
     let file = Compound::open(bytes)?;
-    storage(&file, 0, 32, 0)
+    storage(&file, 0, 32, depth)
 }
 
 fn storage(file: &Compound<'_>, at: usize, preamble: usize, depth: usize) -> Option<Item> {
@@ -193,12 +222,31 @@ fn storage(file: &Compound<'_>, at: usize, preamble: usize, depth: usize) -> Opt
             && depth < MAX_DEPTH
             && attached.len() < MAX_ATTACHMENTS
         {
-            let inner = file.children(child).into_iter();
-            let object = inner.into_iter().find(|&c| file.entry(c).name == "__substg1.0_3701000D");
-            attached.extend(object.and_then(|o| storage(file, o, 24, depth + 1)));
+            attached.extend(attachment(file, child, depth));
         }
     }
     properties.item(attached)
+}
+
+fn attachment(file: &Compound<'_>, at: usize, depth: usize) -> Option<Enclosed> {
+    let children = file.children(at);
+    let stream = |tag: &str| {
+        children.iter().copied().find(|&c| {
+            file.entry(c).name.strip_prefix("__substg1.0_").is_some_and(|name| name == tag)
+        })
+    };
+    if let Some(object) = stream("3701000D") {
+        return storage(file, object, 24, depth + 1).map(Enclosed::Item);
+    }
+    let long = stream("3707001F").or_else(|| stream("3704001F"));
+    let short = stream("3707001E").or_else(|| stream("3704001E"));
+    let name = match (long, short) {
+        (Some(name), _) => utf16(&file.read(name, 512)),
+        (None, Some(name)) => charset(&file.read(name, 512), None).into_owned(),
+        (None, None) => String::new(),
+    };
+    let data = file.read(stream("37010102")?, MAX_FILE);
+    Enclosed::file(&name, &data, depth)
 }
 
 /// `007D001F`: number and type of a property.
@@ -207,15 +255,25 @@ fn tag(text: &str) -> Option<(u16, u16)> {
     Some(((tag >> 16) as u16, (tag & 0xffff) as u16))
 }
 
-/// Opens a TNEF stream and gives the messages attached in it.
-pub(super) fn open_tnef(bytes: &[u8]) -> Option<Vec<Item>> {
-    bytes.starts_with(&TNEF_SIGNATURE).then(|| tnef(bytes, 0).1)
+/// Opens a TNEF stream: the text of the message that it belongs to, and the messages attached.
+pub(super) fn open_tnef(bytes: &[u8]) -> Option<Item> {
+    bytes.starts_with(&TNEF_SIGNATURE).then(|| {
+        let (mut properties, attached) = tnef(bytes, 0);
+        Item {
+            header: Header::default(),
+            text: properties.texts.remove(&id::BODY).unwrap_or_default(),
+            html: properties.texts.remove(&id::HTML).unwrap_or_default(),
+            attached,
+        }
+    })
 }
 
 /// The properties of a TNEF stream, and the messages attached to it.
-fn tnef(bytes: &[u8], depth: usize) -> (Properties, Vec<Item>) {
+fn tnef(bytes: &[u8], depth: usize) -> (Properties, Vec<Enclosed>) {
     let mut properties = Properties::default();
     let mut attached = Vec::new();
+    // The file that the attributes are about: its name, its content, whether an object was in it.
+    let mut file: (String, &[u8], bool) = Default::default();
     let mut at = 6;
     while let (Some(&level), Some(attribute), Some(length)) =
         (bytes.get(at), u32_at(bytes, at + 1), u32_at(bytes, at + 5))
@@ -235,15 +293,26 @@ fn tnef(bytes: &[u8], depth: usize) -> (Properties, Vec<Item>) {
                     let inner = value.get(16..).filter(|v| v.starts_with(&TNEF_SIGNATURE));
                     if let (0x0d, id::OBJECT, Some(inner)) = (kind, id, inner) {
                         let (properties, below) = tnef(inner, depth + 1);
-                        attached.extend(properties.item(below));
+                        attached.extend(properties.item(below).map(Enclosed::Item));
+                        file.2 = true;
                     }
                 });
             }
+            (2, 0x9002) => attached.extend(enclosed(std::mem::take(&mut file), depth)),
+            (2, 0x8010) => file.0 = charset(data, None).into_owned(),
+            (2, 0x800f) => file.1 = data,
             _ => (),
         }
         at = end.saturating_add(2);
     }
+    attached.extend(enclosed(file, depth));
+    attached.truncate(MAX_ATTACHMENTS);
     (properties, attached)
+}
+
+fn enclosed((name, data, opened): (String, &[u8], bool), depth: usize) -> Option<Enclosed> {
+    let fits = !opened && !data.is_empty() && data.len() <= MAX_FILE;
+    fits.then(|| Enclosed::file(&name, data, depth)).flatten()
 }
 
 /// MS-OXTNEF 2.1.3.4: a list of properties. Stops at the first that does not make sense.
@@ -310,6 +379,6 @@ mod tests {
     fn rubbish_is_opened_to_nothing() {
         assert!(open_msg(b"").is_none());
         assert!(open_msg(&super::super::compound::SIGNATURE).is_none());
-        assert!(open_tnef(&TNEF_SIGNATURE).is_some_and(|items| items.is_empty()));
+        assert!(open_tnef(&TNEF_SIGNATURE).is_some_and(|item| item.attached.is_empty()));
     }
 }

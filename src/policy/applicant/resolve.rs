@@ -22,6 +22,9 @@ use crate::policy::kind::{How, Kind};
 
 /// How deeply forwards of forwards are opened.
 const MAX_DEPTH: usize = 4;
+/// After so many authors no further message is opened: there is no applicant to be chosen among
+/// them, and comparing all with all must not take long.
+const MAX_FOUND: usize = 64;
 
 /// Somebody whose mail was passed on.
 struct Found {
@@ -40,6 +43,12 @@ struct Resolved {
     found: Vec<Found>,
     /// Forwards whose author cannot be named, and in which form they came.
     unnamed: Vec<(Clue, How, Original)>,
+}
+
+impl Resolved {
+    fn is_full(&self) -> bool {
+        self.found.len() + self.unnamed.len() >= MAX_FOUND
+    }
 }
 
 /// Reads a message that is proven to be a colleague's (or to come from a recruiting address).
@@ -116,6 +125,12 @@ fn resolve(
     }
     let inline = resolved.found.len();
     for attached in &content.attached {
+        if resolved.is_full() {
+            let why = "more messages are attached than are looked at";
+            let clue = Clue { part: attached.part.clone(), lines: None, what: why.to_owned() };
+            resolved.unnamed.push((clue, attached.how, Original::default()));
+            break;
+        }
         in_attached(attached, who, depth, &mut resolved);
     }
     // A block without an address above the attached original: the original has the address, but
@@ -263,21 +278,25 @@ fn judge(resolved: Resolved, marks: Prefixes, answered: &[Mailbox]) -> Option<Re
     // A reply quotes in the same shape as a forward.
     if inline_only && !marks.forward && !answered.is_empty() {
         let mut reading = Reading::new(Kind::Reply, "a colleague's reply to somebody outside");
-        let known = answered.iter().any(|a| found.iter().any(|f| f.mailbox.key() == a.key()));
+        let authors: Vec<_> = found.iter().map(|f| f.mailbox.key()).collect();
+        let known = answered.iter().any(|a| authors.contains(&a.key()));
         reading.needs_review = !known;
         return Some(reading);
     }
     let mut reading = Reading::new(forward(how), "a colleague passed a message on");
     let mut people: Vec<Found> = Vec::new();
+    let mut keys: Vec<String> = Vec::new();
     for f in found {
-        match people.iter_mut().find(|p| p.mailbox.key() == f.mailbox.key()) {
-            Some(known) => {
-                known.sure |= f.sure;
-                if known.mailbox.name.is_none() {
-                    known.mailbox = f.mailbox;
-                }
-            }
-            None => people.push(f),
+        let key = f.mailbox.key();
+        let Some(at) = keys.iter().position(|known| *known == key) else {
+            keys.push(key);
+            people.push(f);
+            continue;
+        };
+        let known = &mut people[at];
+        known.sure |= f.sure;
+        if known.mailbox.name.is_none() {
+            known.mailbox = f.mailbox;
         }
     }
     let review = people.len() != 1 || !unnamed.is_empty() || people.iter().any(|p| p.review);

@@ -5,7 +5,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::labels::{Role, after_behalf, is_contact};
-use super::lines::MAX_LINE;
+use super::lines::{MAX_LINE, cut};
 use super::value::has_address;
 
 /// How many further lines a value may have, seeing the next one.
@@ -41,7 +41,8 @@ pub(super) fn unknown_role(text: &str) -> Role {
 
 /// The value of a line that looks like `Label: value`, whatever the label.
 pub(super) fn unknown_label(text: &str) -> Option<&str> {
-    let at = text.find([':', '：'])?;
+    // No label is longer than 80 octets, so no more need be searched.
+    let at = cut(text, 84).find([':', '：'])?;
     let (label, value) = (&text[..at], &text[at..]);
     let word = |c: char| c.is_alphabetic() || !c.is_ascii() || " -.'*".contains(c);
     let plain = label.len() <= 80 && label.chars().count() <= 30 && label.chars().all(word);

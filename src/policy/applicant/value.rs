@@ -64,7 +64,7 @@ pub(super) fn author(value: &str) -> Named {
             Some(author) if same(behind.iter().copied()) => {
                 Named::One { mailbox: name(author, &value[end..author.start], ""), sure: true }
             }
-            _ => Named::Unclear,
+            _ => same_behalf(value, end, &found).unwrap_or(Named::Unclear),
         };
     }
     if same(found.iter()) {
@@ -76,11 +76,21 @@ pub(super) fn author(value: &str) -> Named {
     choose(value, &found)
 }
 
+/// Somebody who wrote on his own behalf: `A <a@x> on behalf of A`.
+fn same_behalf(value: &str, end: usize, found: &[Found]) -> Option<Named> {
+    let first = found.first().filter(|f| f.end <= end && same(found.iter()))?;
+    let mailbox = name(first, &value[..first.start], "");
+    let behind = clean_name(&value[end..]);
+    (mailbox.name.as_ref() == Some(&behind)).then_some(Named::One { mailbox, sure: true })
+}
+
 /// Whether words follow the last address that are not in brackets: then more is said than who it
 /// was.
 pub(super) fn has_tail(value: &str) -> bool {
     let value = cut(value, MAX_VALUE);
-    let Some(last) = find(value).pop() else {
+    // What follows "on behalf of" was judged with the addresses.
+    let Some(last) = find(value).pop().filter(|f| after_behalf(value).is_none_or(|e| e <= f.end))
+    else {
         return false;
     };
     let mut depth = 0;

@@ -3,7 +3,9 @@
 //! Must not know messages.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::relays::{BOARD_WORDS, NEWS, RELAYS, UNREAD, VIA, VIA_OF_BOARDS};
+use super::relays::{
+    APPLY_WORDS, BOARD_WORDS, JOB_WORDS, NEWS, RELAYS, UNREAD, VIA, VIA_OF_BOARDS,
+};
 use super::value::{Named, author};
 use crate::mail::mailbox::{Mailbox, domain_key};
 use crate::policy::rules::Rules;
@@ -77,11 +79,10 @@ impl Who<'_> {
     /// The one for whom a job board writes: its reply address, with the name from the author field.
     pub(crate) fn behind_relay(&self, from: &Mailbox, reply_to: Option<&str>) -> Option<Mailbox> {
         let name = from.name.as_deref().unwrap_or_default();
-        let domain = domain_key(from.domain());
         let board = self.is_relay(from)
             || is_unread(from)
             || without_via(name) != name
-            || BOARD_WORDS.iter().any(|w| domain.contains(w));
+            || is_like_board(from);
         if !board {
             return None;
         }
@@ -101,6 +102,16 @@ pub(crate) fn is_unread(mailbox: &Mailbox) -> bool {
     let mut local = mailbox.local_part().to_lowercase();
     local.retain(|c| !matches!(c, '.' | '-' | '_'));
     UNREAD.iter().any(|u| local.starts_with(u)) || local.ends_with("noreply")
+}
+
+/// Whether an address looks like a job board's: by the words of its domain, or by those of both its
+/// sides (`applications@jobs24.example`).
+fn is_like_board(mailbox: &Mailbox) -> bool {
+    let domain = domain_key(mailbox.domain()).replace('-', "");
+    let local = mailbox.local_part().to_lowercase();
+    BOARD_WORDS.iter().any(|w| domain.contains(w))
+        || (JOB_WORDS.iter().any(|w| domain.contains(w))
+            && APPLY_WORDS.iter().any(|w| local.starts_with(w)))
 }
 
 /// Whether a job board sends its own news from an address.

@@ -131,3 +131,33 @@ fn is_scattered(text: &[u8], needle: &[u8], near: usize) -> bool {
         wanted.peek().is_none()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(message: &str, address: &str) -> bool {
+        let haystack = Haystack::new(&Message::parse(message.as_bytes()));
+        let mailbox = Mailbox::parse(address).unwrap();
+        let kind = Kind::Forward(How::Inline);
+        std::panic::catch_unwind(|| haystack.assert_holds(&mailbox, kind)).is_ok()
+    }
+
+    #[test]
+    fn an_address_that_stands_nowhere_is_noticed() {
+        let text = "From: a@x.example\n\nVon: lena@post.example\n> tom@\n> mail.example";
+        assert!(holds(text, "lena@post.example"));
+        assert!(holds(text, "tom@mail.example"));
+        assert!(!holds(text, "tina@post.example"));
+        assert!(!holds(text, "lena@mail.example"), "put together from two");
+        let far = "x ".repeat(1000);
+        let html = |middle: &str| {
+            format!("Content-Type: text/html\n\n<b>lena&#64;{middle}<i>post.example")
+        };
+        assert!(holds(&html("</b><!-- from us -->"), "lena@post.example"));
+        assert!(!holds(&html(&far), "lena@post.example"));
+        let encoded = "Content-Transfer-Encoding: base64\n\nVm9uOiBsZW5hQHBvc3QuZXhhbXBsZQ==";
+        assert!(holds(encoded, "lena@post.example"));
+        assert!(!holds(encoded, "tina@post.example"));
+    }
+}
