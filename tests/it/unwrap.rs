@@ -295,70 +295,115 @@ fn while_the_agent_is_away_its_mail_waits_and_follows() {
     check_unwrapped(&copies[0]);
 }
 
-#[test]
-fn killed_at_any_moment_the_agent_loses_nothing() {
-    let mut site = Site::prepare(Setup { config: CONFIG.to_owned(), ..Setup::default() });
-    // Relays before the agent and behind it.
-    let socket = site.mx.queue_dir().join("recruit-milter/agent.sock");
-    let behind = socket.with_extension("behind");
-    let config = site.config_text();
-    begin(&mut site);
-    site.daemon.stop();
-    let port = Port::reserve();
-    let number = port.number();
-    drop(port);
-    let smtpd = Endpoint::Tcp(site.handoff_port());
-    let to_smtpd = Relay::start(&Endpoint::Tcp(number), smtpd);
-    let to_agent = Relay::start(&Endpoint::Unix(socket), Endpoint::Unix(behind));
-    let relayed = config.replace("agent.sock", "agent.behind").replace(
-        &format!("\nsmtpd = \"127.0.0.1:{}\"", site.handoff_port()),
-        &format!("\nsmtpd = \"127.0.0.1:{number}\""),
-    );
-    assert_ne!(config, relayed);
-    site.daemon.configure(&relayed);
-    site.daemon.start();
-    let line = |way, begins| Line { way, begins };
-    // RFC 1047: the message is in the queue, and the 250 that says so has not come to the agent.
-    let window = [(&to_smtpd, line(Way::Out, "250 2.0.0 Ok: queued"), "the message is taken")];
-    let moments = [
-        (&to_agent, line(Way::In, "LHLO"), "LHLO"),
-        (&to_agent, line(Way::Out, "250-recruit-milter"), "the answer to LHLO"),
-        (&to_agent, line(Way::In, "MAIL"), "MAIL"),
-        (&to_agent, line(Way::In, "RCPT"), "RCPT"),
-        (&to_agent, line(Way::In, "DATA"), "DATA"),
-        (&to_agent, line(Way::Out, "354"), "the answer to DATA"),
-        (&to_agent, line(Way::In, "Subject: Fwd"), "the message"),
-        (&to_agent, line(Way::In, ".\r\n"), "its end"),
-        (&to_smtpd, line(Way::Out, "220"), "the greeting of the second smtpd"),
-        (&to_smtpd, line(Way::In, "EHLO"), "EHLO"),
-        (&to_smtpd, line(Way::In, "MAIL"), "the submission's MAIL"),
-        (&to_smtpd, line(Way::In, "RCPT"), "the submission's RCPT"),
-        (&to_smtpd, line(Way::In, "DATA"), "the submission's DATA"),
-        (&to_smtpd, line(Way::Out, "354"), "the answer to the submission's DATA"),
-        (&to_smtpd, line(Way::In, "Message-ID"), "the original"),
-        (&to_agent, line(Way::Out, "250 2.0.0 Ok: queued again"), "the answer to the message"),
-    ];
-    let cases =
-        moments.iter().map(|moment| (moment, false)).chain(window.iter().map(|w| (w, true)));
-    for ((relay, line, name), in_window) in cases {
+/// Where a line passes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leg {
+    /// Between Postfix's lmtp and the agent.
+    ToAgent,
+    /// Between the agent and the second smtpd.
+    ToSmtpd,
+}
+
+const fn at(
+    leg: Leg,
+    way: Way,
+    begins: &'static str,
+    name: &'static str,
+) -> (Leg, Line, &'static str) {
+    (leg, Line { way, begins }, name)
+}
+
+/// The stages of the agent's two dialogues.
+const MOMENTS: [(Leg, Line, &str); 16] = [
+    at(Leg::ToAgent, Way::In, "LHLO", "LHLO"),
+    at(Leg::ToAgent, Way::Out, "250-recruit-milter", "the answer to LHLO"),
+    at(Leg::ToAgent, Way::In, "MAIL", "MAIL"),
+    at(Leg::ToAgent, Way::In, "RCPT", "RCPT"),
+    at(Leg::ToAgent, Way::In, "DATA", "DATA"),
+    at(Leg::ToAgent, Way::Out, "354", "the answer to DATA"),
+    at(Leg::ToAgent, Way::In, "Subject: Fwd", "the message"),
+    at(Leg::ToAgent, Way::In, ".\r\n", "its end"),
+    at(Leg::ToSmtpd, Way::Out, "220", "the greeting of the second smtpd"),
+    at(Leg::ToSmtpd, Way::In, "EHLO", "EHLO"),
+    at(Leg::ToSmtpd, Way::In, "MAIL", "the submission's MAIL"),
+    at(Leg::ToSmtpd, Way::In, "RCPT", "the submission's RCPT"),
+    at(Leg::ToSmtpd, Way::In, "DATA", "the submission's DATA"),
+    at(Leg::ToSmtpd, Way::Out, "354", "the answer to the submission's DATA"),
+    at(Leg::ToSmtpd, Way::In, "Message-ID", "the original"),
+    at(Leg::ToAgent, Way::Out, "250 2.0.0 Ok: queued again", "the answer to the message"),
+];
+
+/// RFC 1047: the message is in the queue, and the 250 that says so has not come to the agent.
+const WINDOW: (Leg, Line, &str) =
+    at(Leg::ToSmtpd, Way::Out, "250 2.0.0 Ok: queued", "the message is taken");
+
+/// A scene with relays before the agent and behind it.
+struct Rig {
+    site: Site,
+    to_agent: Relay,
+    to_smtpd: Relay,
+}
+
+impl Rig {
+    fn start() -> Self {
+        let mut site = start(CONFIG);
+        site.daemon.stop();
+        let socket = site.mx.queue_dir().join("recruit-milter/agent.sock");
+        let behind = socket.with_extension("behind");
+        let port = Port::reserve();
+        let number = port.number();
+        drop(port);
+        let smtpd = site.handoff_port();
+        let to_smtpd = Relay::start(&Endpoint::Tcp(number), Endpoint::Tcp(smtpd));
+        let to_agent = Relay::start(&Endpoint::Unix(socket), Endpoint::Unix(behind));
+        let line = |port: u16| format!("\nsmtpd = \"127.0.0.1:{port}\"");
+        let config = site.config_text().replace("agent.sock", "agent.behind");
+        assert!(config.contains(&line(smtpd)));
+        site.daemon.configure(&config.replace(&line(smtpd), &line(number)));
+        site.daemon.start();
+        Self { site, to_agent, to_smtpd }
+    }
+
+    /// Sends a forward, and a signal to the program at a moment; how many copies arrive once it is
+    /// back.
+    fn signalled(&mut self, (leg, line, name): (Leg, Line, &str), signal: Signal) -> usize {
+        let site = &mut self.site;
         site.mx.clear_deliveries();
         site.ats.clear_deliveries();
+        let relay = if leg == Leg::ToAgent { &self.to_agent } else { &self.to_smtpd };
         let pid = Pid::from_raw(i32::try_from(site.daemon.pid()).unwrap()).unwrap();
-        relay.arm(*line, move || kill_process(pid, Signal::KILL).unwrap());
-        Mail::new(BOB, &[JOBS], wrapped(&original(), "")).send(site.mx.port());
-        wait_until(&format!("killed at {name}"), LIMIT, || !site.daemon.is_running());
+        relay.arm(line, move || {
+            kill_process(pid, signal).unwrap();
+            // It shall be gone, or know of it, before the line comes.
+            std::thread::sleep(Duration::from_millis(100));
+        });
+        send(site, JOBS, &wrapped(&original(), ""));
+        wait_until(&format!("the end at {name}"), LIMIT, || !site.daemon.is_running());
         assert!(!relay.disarm(), "{name}");
-        std::thread::sleep(Duration::from_millis(200));
         site.daemon.start();
-        settle_with_flushes(&site);
+        settle_with_flushes(site);
         let copies = site.inbound();
-        if in_window {
-            assert!((1..=2).contains(&copies.len()), "{name}: {}", copies.len());
-        } else {
-            assert_eq!(copies.len(), 1, "{name}");
-        }
         copies.iter().for_each(check_unwrapped);
         assert_eq!(site.mx.maildir(JOBS).len(), 1, "{name}");
-        println!("{name:<40} {} of 1", copies.len());
+        println!("{signal:?} {name:<40} {} of 1", copies.len());
+        copies.len()
+    }
+}
+
+#[test]
+fn killed_at_any_moment_the_agent_loses_nothing() {
+    let mut rig = Rig::start();
+    for moment in MOMENTS {
+        assert_eq!(rig.signalled(moment, Signal::KILL), 1, "{}", moment.2);
+    }
+    let in_window = rig.signalled(WINDOW, Signal::KILL);
+    assert!((1..=2).contains(&in_window), "{in_window}");
+}
+
+#[test]
+fn stopped_at_any_moment_the_agent_neither_loses_nor_doubles_anything() {
+    let mut rig = Rig::start();
+    for moment in MOMENTS.into_iter().chain([WINDOW]) {
+        assert_eq!(rig.signalled(moment, Signal::TERM), 1, "{}", moment.2);
     }
 }
