@@ -9,6 +9,8 @@
 #![allow(clippy::many_single_char_names, clippy::too_many_lines)] // templates and tables
 #![allow(clippy::struct_excessive_bools)] // what happened to a mail, one by one
 
+#[path = "reading/bounds.rs"]
+mod bounds;
 #[path = "reading/cases.rs"]
 mod cases;
 #[path = "reading/chains.rs"]

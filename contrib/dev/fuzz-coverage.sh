@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 target=$1
 work=$PWD/target/fuzz
 host=$(rustc -vV | sed -n 's/^host: //p')
+program=$work/coverage/$host/release/$target
 tools=$(rustc --print sysroot)/lib/rustlib/$host/bin
 export RUSTC_BOOTSTRAP=1
 
@@ -17,19 +18,22 @@ export RUSTC_BOOTSTRAP=1
     echo "fuzz-coverage: llvm-cov is missing: rustup component add llvm-tools" >&2
     exit 69
 }
-# The program is built with counters and run once over the corpus.
+# The program is built with counters and tries every mail once. (Naming the target keeps them out of
+# what runs while it is built.)
 RUSTFLAGS="-C instrument-coverage --cfg fuzzing" cargo build --locked --quiet --release \
-    --manifest-path tests/fuzz/Cargo.toml --target-dir "$work/coverage" --bin "$target"
-LLVM_PROFILE_FILE="$work/$target.profraw" "$work/coverage/release/$target" -runs=0 \
-    -max_len=20000 "$work/corpus/$target" "$work/seeds" "tests/fuzz/regressions/$target" \
-    >/dev/null 2>&1
-"$tools/llvm-profdata" merge -sparse "$work/$target.profraw" -o "$work/$target.profdata"
+    --manifest-path tests/fuzz/Cargo.toml --target-dir "$work/coverage" --target "$host" --bin "$target"
+rm -f "$work/$target"-*.profraw
+find "$work/corpus/$target" "$work/seeds" "tests/fuzz/regressions/$target" -type f -print0 |
+    LLVM_PROFILE_FILE="$work/$target-%p.profraw" xargs -0 "$program" \
+        >/dev/null 2>&1
+"$tools/llvm-profdata" merge -sparse "$work/$target"-*.profraw -o "$work/$target.profdata"
+rm -f "$work/$target"-*.profraw
 
 cover() {
     command=$1
     shift
     # Only the program's own code; the standard library and the crates have tests of their own.
-    "$tools/llvm-cov" "$command" "$work/coverage/release/$target" \
+    "$tools/llvm-cov" "$command" "$program" \
         "-instr-profile=$work/$target.profdata" \
         -ignore-filename-regex='(/\.cargo/|/rustc/|tests/fuzz|libfuzzer)' "$@"
 }
