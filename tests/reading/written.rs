@@ -335,6 +335,11 @@ fn the_fifth_folder_of_written_mails_is_read() {
 }
 
 #[test]
+fn the_sixth_folder_of_written_mails_is_read() {
+    read_well(&written("sixth", "second"), 80);
+}
+
+#[test]
 fn long_comments_and_letters_full_of_addresses_change_nothing() {
     let mut cases = written("first", "third");
     cases.extend(written("second", "third"));

@@ -257,7 +257,9 @@ fn outside(mailbox: Mailbox, sure: bool, at: usize, blocks: &[Block], who: &Who<
         match named {
             Some(Named::One { mailbox, sure }) => {
                 let standing = who.standing(&mailbox);
-                if mailbox.key() == person.mailbox.key()
+                let namesake = mailbox.name.is_some() && mailbox.name == person.mailbox.name;
+                if namesake
+                    || mailbox.key() == person.mailbox.key()
                     || beside.iter().any(|p| p.mailbox.key() == mailbox.key())
                 {
                     continue;
