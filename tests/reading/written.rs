@@ -340,6 +340,11 @@ fn what_stands_around_a_block_changes_nothing() {
 }
 
 #[test]
+fn charsets_and_chains_of_many_languages_are_read() {
+    read_well(&written("foreign", "programs"), 85);
+}
+
+#[test]
 fn long_comments_and_letters_full_of_addresses_change_nothing() {
     let mut cases = written("programs", "names");
     cases.extend(written("rarer", "names"));
