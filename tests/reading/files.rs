@@ -216,6 +216,48 @@ pub(crate) fn all() -> Vec<Case> {
 }
 
 #[test]
+fn damaged_containers_name_nobody_else() {
+    let mut number = 0x9e37_79b9_u32;
+    let mut roll = |sides: usize| {
+        number ^= number << 13;
+        number ^= number >> 17;
+        number ^= number << 5;
+        number as usize % sides
+    };
+    let files = [
+        ("application/vnd.ms-outlook", "Mail.msg", with_file("x.eml", EML)),
+        ("application/vnd.ms-outlook", "Mail.msg", with_file("x.msg", &msg(&aiko()))),
+        (
+            "application/ms-tnef",
+            "winmail.dat",
+            winmail(&[("a.eml", EML), ("b.msg", &msg(&aiko()))]),
+        ),
+    ];
+    for _ in 0..800 {
+        let (content_type, name, bytes) = &files[roll(files.len())];
+        let mut bytes = bytes.clone();
+        for _ in 0..=roll(6) {
+            let at = roll(bytes.len());
+            bytes[at] = u8::try_from(roll(256)).unwrap();
+        }
+        if roll(4) == 0 {
+            bytes.truncate(roll(bytes.len()));
+        }
+        let file = Part::file(content_type, name, &bytes);
+        let mail = message(COLLEAGUE, "FW: Welder wanted", "", &Part::multi("mixed", &[file]));
+        let reading = case("files", "damaged", mail, Truth::Nobody).read();
+        for applicant in reading.applicants {
+            let domain = applicant.mailbox.domain();
+            assert!(
+                !domain.contains("decoy") && domain != "school.example",
+                "{}",
+                applicant.mailbox
+            );
+        }
+    }
+}
+
+#[test]
 fn messages_in_files_of_containers_are_opened() {
     let cases = all();
     let score = Score::of(&cases);

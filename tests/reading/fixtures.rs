@@ -24,7 +24,7 @@ fn fixtures() -> Vec<Case> {
             kind: None,
             subject: text(&v["original"]["subject"]),
             name: text(&v["applicant"]["name"]),
-            date: None,
+            date: text(&v["original"]["date_text"]),
             id,
         }
     };

@@ -234,7 +234,7 @@ impl Variant {
 fn written() -> Vec<Case> {
     let kinds =
         ["inline", "labels", "webmail page", "program", "html", "charset", "chain", "decoy"];
-    let all = ["first", "second", "third", "fourth"].into_iter().flat_map(folder);
+    let all = ["programs", "rarer", "names"].into_iter().flat_map(folder);
     all.filter(|c| kinds.contains(&&*c.category) && matches!(c.truth, Truth::One(_)))
         .map(|mut c| {
             c.mail.retain(|b| *b != b'\r');

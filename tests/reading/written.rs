@@ -308,31 +308,46 @@ fn read_well(cases: &[Case], least: usize) {
 }
 
 #[test]
-fn the_first_folder_of_written_mails_is_read() {
-    read_well(&folder("first"), 780);
+fn mails_of_common_programs_are_read() {
+    read_well(&folder("programs"), 790);
 }
 
 #[test]
-fn the_second_folder_of_written_mails_is_read() {
-    read_well(&folder("second"), 440);
+fn mails_of_rarer_programs_are_read() {
+    read_well(&folder("rarer"), 440);
 }
 
 #[test]
-fn the_third_folder_of_written_mails_is_read() {
-    read_well(&folder("third"), 190);
+fn names_and_structures_of_all_sorts_are_read() {
+    read_well(&folder("names"), 220);
 }
 
 #[test]
-fn the_fourth_folder_of_written_mails_is_read() {
-    let mut cases = written("fourth", "third");
-    cases.extend(written("fourth", "second").into_iter().filter(|c| c.language != "-"));
+fn pages_of_web_mailers_are_read() {
+    let mut cases = written("pages", "names");
+    cases.extend(written("pages", "rarer").into_iter().filter(|c| c.language != "-"));
     read_well(&cases, 150);
 }
 
 #[test]
+fn mail_of_machines_is_told_from_that_of_people() {
+    read_well(&folder("machines"), 115);
+}
+
+#[test]
+fn what_stands_around_a_block_changes_nothing() {
+    read_well(&written("around", "rarer"), 85);
+}
+
+#[test]
+fn charsets_and_chains_of_many_languages_are_read() {
+    read_well(&written("foreign", "programs"), 85);
+}
+
+#[test]
 fn long_comments_and_letters_full_of_addresses_change_nothing() {
-    let mut cases = written("first", "third");
-    cases.extend(written("second", "third"));
+    let mut cases = written("programs", "names");
+    cases.extend(written("rarer", "names"));
     // Of the others nothing changes.
     cases.retain(|c| c.language != "-" && c.category != "rare language");
     read_well(&cases, 700);

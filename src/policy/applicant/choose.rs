@@ -270,9 +270,10 @@ fn outside(mailbox: Mailbox, sure: bool, at: usize, blocks: &[Block], who: &Who<
                 let to_us = addresses(&other.to)
                     .any(|m| matches!(who.standing(&m), Standing::Own | Standing::Colleague));
                 let to_us = to_us || (!other.to.is_empty() && other.to == person.block.to);
+                let namesake = mailbox.name.is_some() && mailbox.name == person.mailbox.name;
                 if to_us || other.above == Some(Above::Forwarded) {
                     beside.push(Person { mailbox, block: other.clone(), sure, review: true });
-                } else {
+                } else if !namesake {
                     (person.sure, person.review) = (false, true);
                 }
             }

@@ -249,15 +249,20 @@ pub(super) fn above(line: &str) -> Option<(Above, &'static str)> {
 
 /// Where the last "on behalf of" in a text ends, if there is one.
 pub(super) fn after_behalf(text: &str) -> Option<usize> {
-    let lower = text.to_lowercase();
-    // Places in the lower case text hold for the text itself only where no length changed.
-    let places = (lower.len() == text.len()).then_some(lower)?;
+    // Lower case letters may be longer: for each octet the place in the text itself.
+    let mut places = String::with_capacity(text.len());
+    let mut origin = Vec::with_capacity(text.len() + 1);
+    for (at, c) in text.char_indices() {
+        places.extend(c.to_lowercase());
+        origin.resize(places.len(), at);
+    }
+    origin.push(text.len());
     let ends = INDEX.behalf.iter().filter_map(|phrase| {
         let at = places.rfind(phrase.as_str())?;
         let end = at + phrase.len();
         let open = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() || !c.is_ascii());
         let alone = open(places[..at].chars().next_back()) && open(places[end..].chars().next());
-        alone.then_some(end)
+        alone.then_some(*origin.get(end)?)
     });
     ends.max()
 }
@@ -420,5 +425,7 @@ mod tests {
         let text = "Portal <p@x> im Auftrag von Lena <l@y>";
         assert_eq!(&text[after_behalf(text).unwrap()..], " Lena <l@y>");
         assert_eq!(after_behalf("Lena Namensberg <l@y>"), None);
+        let text = "Portal İ <p@x> adına Şen İnce <l@y>";
+        assert_eq!(&text[after_behalf(text).unwrap()..], " Şen İnce <l@y>");
     }
 }

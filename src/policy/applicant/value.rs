@@ -327,6 +327,14 @@ mod tests {
     }
 
     #[test]
+    fn the_target_of_a_link_is_no_tail() {
+        let link = "<https://links.example/?url=mailto%3Alena%40post.example&d=1>";
+        assert!(!has_tail(&format!("Lena <lena@post.example{link}>")));
+        assert!(has_tail(&format!("Lena <lena@post.example{link}> and more")));
+        assert!(has_tail("Lena <lena@post.example> Sent: Monday"));
+    }
+
+    #[test]
     fn odd_values_name_the_right_address_or_none() {
         for (value, expected) in [
             ("lena@post.example", "lena@post.example"),
@@ -335,9 +343,16 @@ mod tests {
             ("\"boss@acme.example, CEO\" <x@evil.example>", "x@evil.example ?"),
             ("boss@acme.example [mailto:x@evil.example]", "unclear"),
             ("Lena <lena@post.example<mailto:x@evil.example>>", "unclear"),
+            ("Lena (boss@acme.example) <x@evil.example>", "unclear"),
             ("a@x.example, b@y.example", "unclear"),
             ("A <a@x.example>, B <b@y.example>", "A <a@x.example> + B <b@y.example>"),
             ("p@x.example [mailto:p@x.example] Im Auftrag von Lena Hoffmann", "unclear"),
+            ("Lena <lena@post.example> Im Auftrag von Lena", "Lena <lena@post.example>"),
+            ("Lena <lena@post.example> Im Auftrag von Eva", "unclear"),
+            ("=?utf-8?Q?L=C3=A9na?= <lena@post.example>", "Léna <lena@post.example>"),
+            ("=?utf-8?Q?boss=40acme.example?= <lena@post.example>", "lena@post.example"),
+            ("Lena @ Home <lena@post.example>", "Lena @ Home <lena@post.example>"),
+            ("Lena, <lena@post.example>", "Lena <lena@post.example>"),
             ("Lena Hoffmann", "none"),
             ("Vogt, Jens </O=ACME/OU=EXCHANGE/CN=RECIPIENTS/CN=JENS.VOGT>", "none"),
             ("Lena (at) post.example", "none"),
