@@ -40,6 +40,7 @@ pub(super) struct RuleDraft {
     local_copy_at: At,
     pub(super) fallback: Result<Option<Found<Address>>, Broken>,
     pub(super) owner: Option<Found<Address>>,
+    pub(super) person: Option<Found<Address>>,
 }
 
 /// All systems and rules.
@@ -194,6 +195,7 @@ impl RuleDraft {
             local_copy_at: self.local_copy_at.clone(),
             fallback: self.fallback.clone(),
             owner: self.owner.clone(),
+            person: self.person.clone(),
         }
     }
 }
@@ -254,7 +256,8 @@ impl Override {
         draft.rule.fallback = draft.fallback.as_ref().ok().and_then(|f| f.as_ref().map(value));
         draft.rule.owner = draft.owner.as_ref().map(value);
         if let Ok(Some(found)) = self.person {
-            draft.rule.person = Some(found.value);
+            draft.rule.person = Some(found.value.clone());
+            draft.person = Some(found);
         }
         if let Ok(Some(found)) = self.unwrap {
             draft.rule.unwrap = found.value;
@@ -343,6 +346,7 @@ fn claim(systems: &[SystemDraft], report: &mut Report) -> Vec<RuleDraft> {
                 at,
                 fallback: Ok(None),
                 owner: None,
+                person: None,
             });
         }
     }

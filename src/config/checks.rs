@@ -170,7 +170,7 @@ impl Around {
             self.check_bounce_role(drafts, bounce, report);
         }
         self.check_handoff_domain(drafts, report);
-        self.check_fallbacks(drafts, bounce, report);
+        self.check_mailboxes(drafts, bounce, report);
         for owner in unique(drafts, |draft| draft.owner.as_ref()) {
             if drafts.lookup(owner.value.as_str()).is_some() {
                 report.push(
@@ -303,14 +303,21 @@ impl Around {
         }
     }
 
-    fn check_fallbacks(
+    /// Where mail ends that does not go on, there must be a mailbox.
+    fn check_mailboxes(
         &self,
         drafts: &Drafts,
         bounce: Option<&Found<Address>>,
         report: &mut Report,
     ) {
-        for fallback in unique(drafts, |d| d.fallback.as_ref().ok()?.as_ref()) {
-            let address = &fallback.value;
+        let fallbacks = unique(drafts, |d| d.fallback.as_ref().ok()?.as_ref());
+        let people = unique(drafts, |d| d.person.as_ref());
+        let owners = unique(drafts, |d| d.owner.as_ref());
+        let all = fallbacks.into_iter().map(|found| ("fallback", found));
+        let all = all.chain(people.into_iter().map(|found| ("person", found)));
+        let all = all.chain(owners.into_iter().map(|found| ("owner", found)));
+        for (setting, found) in all {
+            let address = &found.value;
             let inbounds = drafts.systems.iter().filter_map(|s| s.inbound.as_ref());
             let inbound = inbounds.into_iter().find(|i| self.same_mailbox(address, &i.value));
             let bounce = bounce.filter(|b| self.same_mailbox(address, &b.value));
@@ -326,8 +333,8 @@ impl Around {
             } else {
                 continue;
             };
-            let mut finding = Finding::error(format!("fallback \"{address}\" {what}"))
-                .at(&fallback.at)
+            let mut finding = Finding::error(format!("{setting} \"{address}\" {what}"))
+                .at(&found.at)
                 .remedy("name a mailbox that people read");
             if let Some((at, role)) = other {
                 finding = finding.see(at, role);

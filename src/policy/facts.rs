@@ -65,10 +65,10 @@ impl Facts {
         let body = &body[..body.len().min(MAX_READ_BODY)];
         let size = name.len() + body.len();
         let full = self.header.fields.len() >= MAX_FIELDS || self.size + size > MAX_HEADER;
+        // How many of them were kept is counted in `kept`, which is fed after this.
         let decides = || {
-            let same = |field: &&Field| field.name.eq_ignore_ascii_case(name);
-            KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept.as_bytes()))
-                && self.header.fields.iter().filter(same).count() < MAX_SAME
+            let key = KEPT.iter().find(|key| name.eq_ignore_ascii_case(key.as_bytes()));
+            key.is_some_and(|key| self.bodies(key).len() < MAX_SAME)
         };
         if !full || decides() {
             self.size += size;

@@ -292,9 +292,14 @@ pub fn forward(
             let rule = rules.lookup(address.as_str()).map(|(_, rule)| rule);
             let person = rule.filter(|_| token.flags.person).and_then(|rule| rule.person.clone());
             let fallback = || rule.and_then(|rule| rule.fallback.clone());
-            let target = person.or_else(fallback).unwrap_or_else(|| address.clone());
             let mut plan = PlanBuilder::default();
-            plan.replace_rcpt_plain(arrival.path.clone(), target);
+            let path = arrival.path.clone();
+            if let Some(person) = person {
+                // A further copy: the applicant must not hear what became of it.
+                plan.replace_rcpt(path, person, Notify::Never, None);
+            } else {
+                plan.replace_rcpt_plain(path, fallback().unwrap_or_else(|| address.clone()));
+            }
             let system = rule.map(|rule| rules.system(rule).id.clone());
             Some(decision(plan.build(), Action::Returned, Reason::Rule, token.id, address, system))
         }
@@ -464,7 +469,7 @@ fn to_person(
     let to = way_back(rules, keys, &Handoff { flags, ..*token }, address)?;
     let mut plan = PlanBuilder::default();
     let orcpt = Some(Orcpt::new(address.clone()));
-    plan.replace_rcpt(arrival.path.clone(), to, Notify::Failure, orcpt.clone());
+    plan.replace_rcpt(arrival.path.clone(), to, Notify::Never, orcpt.clone());
     if !token.flags.kept {
         plan.add_rcpt(way_back(rules, keys, token, address)?, Notify::Failure, orcpt);
     }

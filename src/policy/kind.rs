@@ -242,7 +242,7 @@ fn has(header: &Header, name: &str) -> bool {
 /// Whether a trusted filter took the message for spam, and by which field.
 pub(super) fn spam<'a>(header: &Header, verdicts: &'a [Verdict]) -> Option<&'a Verdict> {
     verdicts.iter().find(|v| {
-        header.all(&v.field).take(10).any(|f| {
+        header.all(&v.field).take(100).any(|f| {
             let body = relaxed(&f.body[..f.body.len().min(4096)]);
             let body = String::from_utf8_lossy(&body).to_lowercase();
             body.starts_with(&v.begins) && body.contains(&v.holds)
@@ -371,7 +371,7 @@ pub(super) fn needs_human(header: &Header, address: &str, machine: bool) -> Opti
         return Some("a confirmation of a mail forwarding");
     }
     let about =
-        CONFIRMATIONS.iter().any(|(verb, noun)| subject.contains(verb) && subject.contains(noun));
+        CONFIRMATIONS.iter().any(|(verb, noun)| holds(&subject, verb) && holds(&subject, noun));
     (about && machine).then_some("a confirmation that somebody has to give")
 }
 
@@ -401,6 +401,18 @@ pub(super) fn list(header: &Header, own: impl Fn(&str) -> bool) -> Option<&'stat
     (bulk && mailer.iter().any(|f| has(header, f))).then_some("a campaign's fields")
 }
 
+/// Whether a text holds another. A space at either end of what is looked for stands for the
+/// beginning or end of a word.
+fn holds(text: &str, wanted: &str) -> bool {
+    let word = wanted.trim_matches(' ');
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        let free = |neighbour: Option<char>| neighbour.is_none_or(|c| !c.is_alphanumeric());
+        (!wanted.starts_with(' ') || free(before)) && (!wanted.ends_with(' ') || free(after))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -413,6 +425,13 @@ mod tests {
         for bad in ["", "X-Spam", "X-Spam:", "X-Spam: *", ": yes", "X Spam: yes"] {
             assert_eq!(Verdict::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn words_are_found_where_they_begin_and_end() {
+        assert!(holds("ativar conta", " ativ") && holds("a conta!", "conta "));
+        assert!(!holds("administrativo", " ativ") && !holds("contabilidade", "conta "));
+        assert!(holds("kontobestätigung", "bestätig"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::input::{Named, each};
 use super::summary::Summary;
+use super::text::escaped;
 use super::{Explanation, Question, explain as ask, recipients_of};
 use crate::cli::{Exit, ExplainArgs, answer, load_with, say};
 use crate::config::keyfile::{KeyFile, KeyFileError};
@@ -57,7 +58,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Exit {
                 answer(&json(&one, false)?);
             }
             (false, true) => answer(&explanation.to_string()),
-            (false, false) => answer(&format!("{}: {}", named.name, explanation.line())),
+            (false, false) => answer(&format!("{}: {}", escaped(&named.name), explanation.line())),
         }
         Ok(())
     };
@@ -146,7 +147,9 @@ impl Asked {
 fn sender_of(message: &Message) -> String {
     if let Some(path) = message.header.first("Return-Path") {
         let text = String::from_utf8_lossy(&path.body);
-        return text.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
+        let inner = text.split_once('<').map_or(&*text, |(_, rest)| rest);
+        let inner = inner.split(['>', '\n', '\r']).next().unwrap_or_default();
+        return inner.trim().to_owned();
     }
     let from = message.header.first("From").map(|from| MailboxList::parse(&from.body));
     let author = from.and_then(|list| list.mailboxes.into_iter().next());

@@ -13,11 +13,13 @@ mod input;
 mod summary;
 mod text;
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::agent::unwrap::unwrap;
 use crate::mail::mailbox::MailboxList;
-use crate::mail::{Address, Envelope, Field, Header, Message, Orcpt, RawPath, Recipient};
+use crate::mail::{Address, Envelope, Header, Message, Orcpt, RawPath, Recipient};
 use crate::plan::{Edit, Plan, apply};
 use crate::policy::applicant::{self, Applicant, BodyNeed, Clue, Evidence, Reading};
 use crate::policy::budget::Budget;
@@ -416,12 +418,15 @@ fn words(plan: &Plan) -> Vec<String> {
 
 /// The fields of one header that are not in the other, as text.
 fn difference(of: &Header, without: &Header) -> Vec<String> {
-    let mut rest: Vec<&Field> = without.fields.iter().collect();
+    let mut rest: HashMap<(&[u8], &[u8]), usize> = HashMap::new();
+    for field in &without.fields {
+        *rest.entry((&field.name, &field.body)).or_default() += 1;
+    }
     let mut found = Vec::new();
     for field in &of.fields {
-        match rest.iter().position(|other| *other == field) {
-            Some(at) => _ = rest.remove(at),
-            None => found.push(format!(
+        match rest.get_mut(&(&field.name[..], &field.body[..])) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => found.push(format!(
                 "{}:{}",
                 String::from_utf8_lossy(&field.name),
                 String::from_utf8_lossy(&field.body).replace("\n\t", " ")

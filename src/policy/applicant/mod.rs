@@ -295,7 +295,9 @@ pub fn read(header: &Header, body: &[u8], truncated: bool, context: &Context<'_>
     match by_header(header, context) {
         Early::Done(reading) => reading,
         Early::Colleague(trust, from) => {
-            resolve::colleague(header, body, truncated, trust, &from, context)
+            let reading = resolve::colleague(header, body, truncated, trust, &from, context);
+            let own = reading.applicants.is_empty() && reading.kind == Kind::Application;
+            if own { by_body(header, body, context).unwrap_or(reading) } else { reading }
         }
         Early::Outside(reading) => by_body(header, body, context).unwrap_or(reading),
     }
@@ -393,7 +395,9 @@ fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) 
     let board = from.is_some_and(|m| {
         who.behind_relay(m, reply_to.as_deref()).is_some() || (relay && !is_unread(m))
     });
-    if let Some(why) = kind::auto_reply(header, board, marks(header).0.forward) {
+    // A web form writes for whoever filled it in.
+    let writes_for_another = board || elsewhere;
+    if let Some(why) = kind::auto_reply(header, writes_for_another, marks(header).0.forward) {
         return done(Kind::AutoReply, why);
     }
     if let Some(why) = kind::calendar(header) {

@@ -58,41 +58,50 @@ enum Verdict {
 
 /// RFC 8601. A pass counts from our own server only. A failure counts from it too; where we do not
 /// know our server's name, from any: a stranger who adds one harms himself.
+///
+/// Several fields of our own count together, since signatures, SPF and DMARC are often checked by
+/// programs of their own. DMARC decides where it was checked (RFC 7489 6.6).
 fn results(header: &Header, domain: &str, ours: Option<&str>) -> Verdict {
-    let mut failed = false;
-    let fields = header.all("Authentication-Results").take(20);
-    for field in fields {
+    let mut foreign_failure = false;
+    let mut own = Vec::new();
+    for field in header.all("Authentication-Results").take(20) {
         let body = relaxed(&field.body[..field.body.len().min(16 * 1024)]);
         let text = without_comments(&String::from_utf8_lossy(&body)).to_lowercase();
         let mut clauses = text.split(';');
         let id = clauses.next().unwrap_or_default();
         let id = id.split_whitespace().next().unwrap_or_default();
-        let own = ours.is_some_and(|ours| ours.eq_ignore_ascii_case(id));
-        if ours.is_some() && !own {
+        let is_own = ours.is_some_and(|ours| ours.eq_ignore_ascii_case(id));
+        if ours.is_some() && !is_own {
             continue;
         }
-        let mut passed = false;
-        let mut negative = false;
-        for clause in clauses {
-            match clause_verdict(clause, domain) {
-                Verdict::Pass => passed = true,
-                Verdict::Fail => negative = true,
-                Verdict::Nothing => (),
-            }
+        let verdicts: Vec<_> = clauses
+            .map(|clause| {
+                (clause.trim_start().starts_with("dmarc="), clause_verdict(clause, domain))
+            })
+            .collect();
+        if is_own {
+            own.extend(verdicts);
+        } else {
+            foreign_failure |= together(&verdicts) == Verdict::Fail;
         }
-        if text.contains("dmarc=fail") {
-            passed = false;
-            negative = true;
-        }
-        if own && passed {
-            return Verdict::Pass;
-        }
-        if own && negative {
-            return Verdict::Fail;
-        }
-        failed |= negative && !passed;
     }
-    if failed { Verdict::Fail } else { Verdict::Nothing }
+    match together(&own) {
+        Verdict::Nothing if foreign_failure => Verdict::Fail,
+        verdict => verdict,
+    }
+}
+
+/// What clauses say together, of which each tells whether it is DMARC's.
+fn together(clauses: &[(bool, Verdict)]) -> Verdict {
+    let says = |verdict| clauses.iter().any(|(_, v)| *v == verdict);
+    let dmarc = |verdict| clauses.contains(&(true, verdict));
+    match () {
+        () if dmarc(Verdict::Pass) => Verdict::Pass,
+        () if dmarc(Verdict::Fail) => Verdict::Fail,
+        () if says(Verdict::Pass) => Verdict::Pass,
+        () if says(Verdict::Fail) => Verdict::Fail,
+        () => Verdict::Nothing,
+    }
 }
 
 fn clause_verdict(clause: &str, domain: &str) -> Verdict {
@@ -303,6 +312,24 @@ mod tests {
         assert_eq!(verdict(pass, Some("MX.acme.example")), Verdict::Pass);
         assert_eq!(verdict(pass, Some("mx2.acme.example")), Verdict::Nothing);
         assert_eq!(verdict(pass, None), Verdict::Nothing);
+    }
+
+    #[test]
+    fn dmarc_decides_whatever_other_fields_of_ours_say() {
+        let fields = |first: &str, second: &str| {
+            verdict(
+                &format!(
+                    "Authentication-Results: mx; {first}\nAuthentication-Results: mx; {second}\n"
+                ),
+                Some("mx"),
+            )
+        };
+        let spf = "spf=pass smtp.mailfrom=acme.example";
+        let failed = "dmarc=fail header.from=acme.example";
+        let passed = "dmarc=pass header.from=acme.example";
+        assert_eq!(fields(spf, failed), Verdict::Fail);
+        assert_eq!(fields(failed, spf), Verdict::Fail);
+        assert_eq!(fields("dkim=pass header.d=other.example", passed), Verdict::Pass);
     }
 
     #[test]

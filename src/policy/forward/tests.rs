@@ -405,7 +405,11 @@ fn what_comes_back_for_a_person_goes_there() {
         size: None,
     };
     let d = forward(&rules, &keys(), NOW, &arrival, &mut Budget::default()).unwrap();
-    assert!(d.plan.to_string().starts_with("add_rcpt <eva@acme.example>\n"), "{}", d.plan);
+    assert!(
+        d.plan.to_string().starts_with("add_rcpt <eva@acme.example> NOTIFY=NEVER\n"),
+        "{}",
+        d.plan
+    );
 }
 
 #[test]
