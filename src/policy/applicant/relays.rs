@@ -200,7 +200,6 @@ pub(super) const UNREAD: &[&str] = &[
     "mailerdaemon",
     "bounce",
     "bounces",
-    "nobody",
 ];
 
 /// Words of local-parts from which a job board sends what it has to say itself.

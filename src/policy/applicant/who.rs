@@ -101,7 +101,10 @@ impl Who<'_> {
 pub(crate) fn is_unread(mailbox: &Mailbox) -> bool {
     let mut local = mailbox.local_part().to_lowercase();
     local.retain(|c| !matches!(c, '.' | '-' | '_'));
-    UNREAD.iter().any(|u| local.starts_with(u)) || local.ends_with("noreply")
+    UNREAD.iter().any(|u| local.starts_with(u))
+        || local.ends_with("noreply")
+        // There are people of that name: nobody.owens@x.example.
+        || mailbox.local_part().eq_ignore_ascii_case("nobody")
 }
 
 /// Whether an address looks like a job board's: by the words of its domain, or by those of both its
