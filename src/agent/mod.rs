@@ -10,7 +10,7 @@
 //! 1047).
 //!
 //! * [`lmtp`], `command`, `data`: the protocol.
-//! * [`unwrap`]: the pure part.
+//! * [`mod@unwrap`]: the pure part.
 //!
 //! Must not know what pass 2 decides, nor the milter's protocol.
 // SPDX-License-Identifier: GPL-3.0-or-later
