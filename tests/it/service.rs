@@ -58,7 +58,7 @@ fn a_copy_whose_address_is_gone_waits_and_nobody_is_told() {
     site.daemon.configure(&text.replace("\"jobs@acme.example\", ", ""));
     site.daemon.signal(Signal::HUP);
     site.daemon.wait_for_log("alarm=unknown-handoff");
-    assert_eq!(site.mx.maildir(JOBS).len(), 1);
+    site.mx.wait_for_mail(JOBS, 1);
     assert_eq!(site.inbound().len(), 0);
     site.daemon.configure(&text);
     site.daemon.signal(Signal::HUP);
