@@ -2,10 +2,10 @@
 //! line without control characters, within bounds, and stay what they are when read again.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use recruit_milter::mail::header::{is_own, relaxed};
+use recruit_milter::mail::header::{OWN_PREFIX, is_own, relaxed};
 use recruit_milter::mail::mailbox::{Mailbox, MailboxList, clean_name, domain_key, is_invisible};
 use recruit_milter::mail::mime::{Limits, Typed, base64, quoted_printable, unstructured, walk};
-use recruit_milter::mail::{Field, FieldBody, Message, OwnName};
+use recruit_milter::mail::{Address, Field, FieldBody, Message, OwnField, OwnName};
 
 pub fn check(bytes: &[u8]) {
     let message = Message::parse(bytes);
@@ -95,12 +95,33 @@ fn can_be_ours(field: &Field) {
         assert!(is_own(name.as_bytes()));
         assert!(!name.to_string().contains(char::is_control));
     }
-    if let Ok(body) = FieldBody::new(String::from_utf8_lossy(&field.body)) {
+    let text = String::from_utf8_lossy(&field.body);
+    if let Ok(body) = FieldBody::new(relaxed_text(&text)) {
+        // A field of ours is one field, whatever was put into it.
+        let name = OwnName::received(&[OWN_PREFIX.as_bytes(), &field.name].concat()).unwrap();
+        let own = OwnField { name, body: body.clone() };
+        assert_eq!(own.to_string(), format!("{}: {}", own.name, body.as_str()));
+        let Field { name, body: folded } = own.to_field();
+        let message = Message::parse(&[&name, &b":"[..], &folded, b"\n"].concat());
+        assert!(message.body.is_empty() && message.header.fields.len() == 1);
+        assert_eq!(relaxed(&message.header.fields[0].body), relaxed(body.as_str().as_bytes()));
+    }
+    if let Ok(address) = Address::parse(text.trim()) {
+        assert_eq!(address.as_str(), text.trim());
+        assert_eq!(format!("{}@{}", address.local_part(), address.domain()), address.as_str());
+        assert!(!address.as_str().contains(|c: char| c.is_control() || c == '<' || c == '>'));
+        assert_eq!(Address::parse(&address.to_string()), Ok(address));
+    }
+    if let Ok(body) = FieldBody::new(text) {
         let folded = body.folded(field.name.len());
         assert!(!folded.contains(['\r', '\0']));
         assert!(folded.split('\n').skip(1).all(|l| l.starts_with('\t') && !l.trim().is_empty()));
         assert_eq!(folded.replace("\n\t", " "), body.as_str());
     }
+}
+
+fn relaxed_text(text: &str) -> String {
+    String::from_utf8_lossy(&relaxed(text.as_bytes())).into_owned()
 }
 
 fn walks(message: &Message) {
