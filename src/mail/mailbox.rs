@@ -237,7 +237,6 @@ impl MailboxList {
 }
 
 /// What was read of the present mailbox.
-#[allow(clippy::struct_excessive_bools)] // independent remarks, not a state
 #[derive(Default)]
 #[allow(clippy::struct_excessive_bools)] // where it stands, one thing each
 struct Reader {
