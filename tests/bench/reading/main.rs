@@ -34,13 +34,7 @@ fn rules() -> Rules {
         inbound: address("acme@ats.example"),
         next_hop: None,
     };
-    let rule = AddressRule {
-        pattern: Pattern::Exact(address("jobs@acme.example")),
-        system: 0,
-        local_copy: true,
-        fallback: None,
-        owner: None,
-    };
+    let rule = AddressRule::new(Pattern::Exact(address("jobs@acme.example")), 0);
     let rules = Rules {
         systems: vec![system],
         addresses: vec![rule],
