@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use recruit_milter::config::Config;
 use recruit_milter::postfix::{Instance, Site, Wanted};
 use tempfile::TempDir;
+
+use crate::port::Port;
 
 /// An instance. It is stopped when dropped.
 pub(crate) struct Private {
@@ -167,8 +169,10 @@ fn connect(address: SocketAddr) -> TcpStream {
     }
 }
 
+/// A port that stays ours until the tests end.
 fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let port: &Port = Box::leak(Box::new(Port::reserve()));
+    SocketAddr::from(([127, 0, 0, 1], port.number()))
 }
 
 fn set_mode(path: &Path, mode: u32) {

@@ -6,6 +6,9 @@
 mod findings;
 mod golden;
 mod instance;
+#[path = "../it/harness/port.rs"]
+#[allow(unreachable_pub, reason = "shared with the other tests")]
+mod port;
 mod real;
 
 use std::time::Duration;
