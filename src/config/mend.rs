@@ -47,7 +47,9 @@ impl Mended {
         let mut mended = Self { text: text.to_owned(), faults: Vec::new(), whole: true };
         while let Some((error, statement)) = mended.next_fault() {
             let again = mended.faults.iter().any(|fault| fault.statement.start == statement.start);
-            let is_blank = mended.text[statement.clone()].trim().is_empty();
+            // TOML has fewer kinds of space than Unicode: a no-break space is a fault.
+            let space = [' ', '\t', '\r', '\n'];
+            let is_blank = mended.text[statement.clone()].trim_matches(space).is_empty();
             if is_blank || (!again && mended.faults.len() == MOST) {
                 mended.whole = false;
                 break;
