@@ -520,6 +520,8 @@ fn the_check_sees_a_loss_under_default_action_accept() {
     let value = rig.site.mx.postconf("recruit_milter_front");
     let careless = value.replace("default_action=tempfail", "default_action=accept");
     assert_ne!(value, careless);
+    // Here an impatient Postfix would pass a slow milter by, and not the dead one that is meant.
+    let careless = careless.replace(&format!("timeout={PATIENCE}"), "timeout=30s");
     rig.site.mx.set(&[("recruit_milter_front", &careless)]);
     rig.site.mx.reload();
     let at_eom = FRONT.iter().find(|moment| moment.name == "E").unwrap();
