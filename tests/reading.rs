@@ -43,6 +43,8 @@ mod shapes;
 mod strangers;
 #[path = "reading/traps.rs"]
 mod traps;
+#[path = "reading/webmail.rs"]
+mod webmail;
 #[path = "reading/words.rs"]
 mod words;
 #[path = "reading/written.rs"]

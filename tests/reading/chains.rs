@@ -262,6 +262,11 @@ pub(crate) fn attachments() -> Vec<Case> {
         all.extend_from_slice(parts);
         message(COLLEAGUE, "Bewerbung", "", &Part::multi("mixed", &all))
     };
+    let beside_a_block = |attached: &str| {
+        let block = block("Lena <lena@post-nord.example>");
+        let parts = [Part::text("plain", &block, Encoding::Base64), Part::message(attached)];
+        message(COLLEAGUE, "WG: x", "", &Part::multi("mixed", &parts))
+    };
     let l = original("Lena Hoffmann <lena@post-nord.example>", "");
     let omar = original("Omar <omar@post-west.example>", "");
     let pdf = Part::file("application/pdf", "cv.pdf", b"%PDF-1.4 eva@decoy.example");
@@ -318,46 +323,8 @@ pub(crate) fn attachments() -> Vec<Case> {
             )]),
             Truth::Nobody,
         ),
-        (
-            "inline and attached, the same",
-            message(
-                COLLEAGUE,
-                "WG: x",
-                "",
-                &Part::multi(
-                    "mixed",
-                    &[
-                        Part::text(
-                            "plain",
-                            &block("Lena <lena@post-nord.example>"),
-                            Encoding::Base64,
-                        ),
-                        Part::message(&l),
-                    ],
-                ),
-            ),
-            lena(),
-        ),
-        (
-            "inline and attached, different",
-            message(
-                COLLEAGUE,
-                "WG: x",
-                "",
-                &Part::multi(
-                    "mixed",
-                    &[
-                        Part::text(
-                            "plain",
-                            &block("Lena <lena@post-nord.example>"),
-                            Encoding::Base64,
-                        ),
-                        Part::message(&omar),
-                    ],
-                ),
-            ),
-            both,
-        ),
+        ("inline and attached, the same", beside_a_block(&l), lena()),
+        ("inline and attached, different", beside_a_block(&omar), both),
     ];
     list.into_iter().map(|(id, mail, truth)| case("attachment", id, mail, truth)).collect()
 }
