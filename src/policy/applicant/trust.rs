@@ -60,7 +60,8 @@ enum Verdict {
 /// know our server's name, from any: a stranger who adds one harms himself.
 ///
 /// Several fields of our own count together, since signatures, SPF and DMARC are often checked by
-/// programs of their own. DMARC decides where it was checked (RFC 7489 6.6).
+/// programs of their own. DMARC decides where it was checked (RFC 7489 6.6), and a failure there
+/// outweighs a pass: a stranger may have put the pass into a field of ours (see [`vouched`]).
 fn results(header: &Header, domain: &str, ours: Option<&str>) -> Verdict {
     let mut foreign_failure = false;
     let mut own = Vec::new();
@@ -74,11 +75,15 @@ fn results(header: &Header, domain: &str, ours: Option<&str>) -> Verdict {
         if ours.is_some() && !is_own {
             continue;
         }
-        let verdicts: Vec<_> = clauses
+        let mut verdicts: Vec<_> = clauses
             .map(|clause| {
                 (clause.trim_start().starts_with("dmarc="), clause_verdict(clause, domain))
             })
             .collect();
+        // However the field is cut.
+        if text.contains("dmarc=fail") {
+            verdicts.push((true, Verdict::Fail));
+        }
         if is_own {
             own.extend(verdicts);
         } else {
@@ -96,8 +101,8 @@ fn together(clauses: &[(bool, Verdict)]) -> Verdict {
     let says = |verdict| clauses.iter().any(|(_, v)| *v == verdict);
     let dmarc = |verdict| clauses.contains(&(true, verdict));
     match () {
-        () if dmarc(Verdict::Pass) => Verdict::Pass,
         () if dmarc(Verdict::Fail) => Verdict::Fail,
+        () if dmarc(Verdict::Pass) => Verdict::Pass,
         () if says(Verdict::Pass) => Verdict::Pass,
         () if says(Verdict::Fail) => Verdict::Fail,
         () => Verdict::Nothing,
@@ -329,6 +334,9 @@ mod tests {
         let passed = "dmarc=pass header.from=acme.example";
         assert_eq!(fields(spf, failed), Verdict::Fail);
         assert_eq!(fields(failed, spf), Verdict::Fail);
+        assert_eq!(fields(passed, failed), Verdict::Fail);
+        assert_eq!(fields(&format!("{passed}; {failed}"), spf), Verdict::Fail);
+        assert_eq!(fields("spf=pass smtp.mailfrom=acme.example dmarc=fail", "none"), Verdict::Fail);
         assert_eq!(fields("dkim=pass header.d=other.example", passed), Verdict::Pass);
     }
 
