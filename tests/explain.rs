@@ -198,3 +198,10 @@ fn what_cannot_be_read_is_told_and_the_rest_is_read() {
     assert_eq!(scene.run(&["1.eml", "--rcpt", "no address"], "").status.code(), Some(64));
     assert_eq!(scene.run(&[], "").status.code(), Some(64));
 }
+
+#[test]
+fn a_file_is_one_message_whatever_its_name() {
+    let scene = Scene::new();
+    scene.write("mail#2.eml", VACATION);
+    assert!(scene.text(&["mail#2.eml"], "").starts_with("kind       auto-reply\n"));
+}

@@ -27,10 +27,7 @@ pub fn unwrap(message: &[u8], keys: &Keys) -> Result<Unwrapped, &'static str> {
     if inner.contains(&0) {
         return Err("nul");
     }
-    let mut facts = Facts::default();
-    for field in split_header(&inner).0.fields {
-        facts.push(&field.name, &field.body);
-    }
+    let facts = Facts::from(&split_header(&inner).0);
     if facts.bodies("from").is_empty() {
         return Err("no-author");
     }

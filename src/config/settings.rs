@@ -402,6 +402,12 @@ mod tests {
     }
 
     #[test]
+    fn the_verdicts_of_the_sample_are_the_usual_ones() {
+        let parsed = parse("").config.rules.reading;
+        assert_eq!(parsed, crate::policy::rules::ReadingRules::default());
+    }
+
+    #[test]
     fn no_setting_is_there_twice_or_without_a_meaning() {
         let mut seen = std::collections::HashSet::new();
         for info in ALL {

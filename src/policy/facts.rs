@@ -39,6 +39,16 @@ pub struct Facts {
     size: usize,
 }
 
+impl From<&Header> for Facts {
+    fn from(header: &Header) -> Self {
+        let mut facts = Self::default();
+        for field in &header.fields {
+            facts.push(&field.name, &field.body);
+        }
+        facts
+    }
+}
+
 impl Facts {
     /// Takes the next field of the header, from top to bottom.
     pub fn push(&mut self, name: &[u8], body: &[u8]) {

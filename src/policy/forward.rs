@@ -226,6 +226,15 @@ pub struct Arrival<'a> {
     pub size: Option<u64>,
 }
 
+impl Arrival<'_> {
+    /// The beginning of a plan that sends the copy elsewhere; `address` is the recruiting address.
+    fn led_to(&self, to: Address, notify: Notify, address: &Address) -> PlanBuilder {
+        let mut plan = PlanBuilder::default();
+        plan.replace_rcpt(self.path.clone(), to, notify, Some(Orcpt::new(address.clone())));
+        plan
+    }
+}
+
 /// How much of the body the decision needs.
 pub fn body_need(rules: &Rules, accepted: &Accepted, sender: &RawPath, facts: &Facts) -> BodyNeed {
     match accepted {
@@ -420,13 +429,7 @@ fn go_on(
     let sender = format!("{}{delimiter}{extension}@{}", base.local_part(), base.domain());
     // Where no copy is kept the report is the last one: it must bring the message back.
     let ret = if token.flags.kept { Ret::Hdrs } else { Ret::Full };
-    let mut plan = PlanBuilder::default();
-    plan.replace_rcpt(
-        arrival.path.clone(),
-        system.inbound.clone(),
-        Notify::Always,
-        Some(Orcpt::new(about.address.clone())),
-    );
+    let mut plan = arrival.led_to(system.inbound.clone(), Notify::Always, about.address);
     plan.chg_from(Address::parse(&sender).ok()?, extension, ret);
     for (name, index) in arrival.facts.forged() {
         plan.del_header(name, index);
@@ -451,9 +454,7 @@ fn give_back(
     address: &Address,
 ) -> Option<Plan> {
     let to = way_back(rules, keys, token, address)?;
-    let mut plan = PlanBuilder::default();
-    plan.replace_rcpt(arrival.path.clone(), to, Notify::Failure, Some(Orcpt::new(address.clone())));
-    Some(plan.build())
+    Some(arrival.led_to(to, Notify::Failure, address).build())
 }
 
 /// Sends a copy to the person who looks at such mail, and back to local delivery as well where the
@@ -467,10 +468,9 @@ fn to_person(
 ) -> Option<Plan> {
     let flags = Flags { person: true, ..token.flags };
     let to = way_back(rules, keys, &Handoff { flags, ..*token }, address)?;
-    let mut plan = PlanBuilder::default();
-    let orcpt = Some(Orcpt::new(address.clone()));
-    plan.replace_rcpt(arrival.path.clone(), to, Notify::Never, orcpt.clone());
+    let mut plan = arrival.led_to(to, Notify::Never, address);
     if !token.flags.kept {
+        let orcpt = Some(Orcpt::new(address.clone()));
         plan.add_rcpt(way_back(rules, keys, token, address)?, Notify::Failure, orcpt);
     }
     Some(plan.build())

@@ -80,6 +80,11 @@ fn orcpt() -> Orcpt {
     Orcpt::new(Address::parse("jobs+b@acme.example").unwrap())
 }
 
+/// A submission of one letter.
+fn short<'a>(sender: &'a RawPath, recipient: &'a Address, orcpt: &'a Orcpt) -> Submission<'a> {
+    Submission { sender, recipient, orcpt, smtputf8: true, content: Content::new(b"x").unwrap() }
+}
+
 /// Reads everything a client has written: its commands, and the content of its one message.
 ///
 /// As strict as can be: commands and data lines end in CRLF, a CR or LF by itself is an error, data
@@ -240,14 +245,7 @@ fn the_commands_say_what_the_message_is() {
 #[test]
 fn an_answer_that_is_not_yes_is_an_error_wherever_it_comes() {
     let (sender, recipient, orcpt) = (RawPath::new("<>"), recipient(), orcpt());
-    let content = Content::new(b"x").unwrap();
-    let submission = Submission {
-        sender: &sender,
-        recipient: &recipient,
-        orcpt: &orcpt,
-        smtputf8: true,
-        content,
-    };
+    let submission = short(&sender, &recipient, &orcpt);
     runtime().block_on(async {
         let lines: Vec<&str> = ANSWERS.split_inclusive("\r\n").collect();
         // The answers to the greeting, EHLO, MAIL, RCPT, DATA and the message end with these lines.
@@ -274,14 +272,7 @@ fn an_answer_that_is_not_yes_is_an_error_wherever_it_comes() {
 async fn a_server_that_says_nothing_is_not_waited_for_for_ever() {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let (sender, recipient, orcpt) = (RawPath::new("<>"), recipient(), orcpt());
-    let content = Content::new(b"x").unwrap();
-    let submission = Submission {
-        sender: &sender,
-        recipient: &recipient,
-        orcpt: &orcpt,
-        smtputf8: true,
-        content,
-    };
+    let submission = short(&sender, &recipient, &orcpt);
     let error = submit(listener.local_addr().unwrap(), &submission).await.unwrap_err();
     assert!(matches!(error, Error::Timeout(Step::Hello)), "{error}");
 }

@@ -181,10 +181,7 @@ fn predicted(config: &Config, sent: &Sent) -> Vec<(String, Option<Vec<Field>>)> 
         }
         let accepted = recipient(&config.rules, &config.keys, 0, None, &to).unwrap();
         let mut header = sent.message().header;
-        let mut facts = Facts::default();
-        for field in &header.fields {
-            facts.push(&field.name, &field.body);
-        }
+        let facts = Facts::from(&header);
         let sender = RawPath::new(sent.sender.as_bytes());
         let arrival = Arrival {
             accepted: &accepted,

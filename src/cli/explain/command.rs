@@ -49,8 +49,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Exit {
         if args.summary {
             return Ok(());
         }
-        // An mbox is one file and many messages.
-        let alone = single && !named.name.contains('#');
+        let alone = single && !named.among;
         match (args.json, alone) {
             (true, true) => answer(&json(&explanation, true)?),
             (true, false) => {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Named {
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
+    /// Whether it is one of several in an mbox.
+    pub(super) among: bool,
 }
 
 /// Hands over the messages of a file, a folder or standard input (`-`), one after the other, each
@@ -59,12 +61,12 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
 fn split(name: &str, bytes: Vec<u8>, take: &mut dyn FnMut(Result<Named, (PathBuf, io::Error)>)) {
     let starts = message_starts(&bytes);
     if starts.len() < 2 {
-        return take(Ok(Named { name: name.to_owned(), bytes }));
+        return take(Ok(Named { name: name.to_owned(), bytes, among: false }));
     }
     for (i, start) in starts.iter().enumerate() {
         let end = starts.get(i + 1).copied().unwrap_or(bytes.len());
         let bytes = unescaped(&bytes[*start..end]);
-        take(Ok(Named { name: format!("{name}#{}", i + 1), bytes }));
+        take(Ok(Named { name: format!("{name}#{}", i + 1), bytes, among: true }));
     }
 }
 

@@ -100,6 +100,9 @@ struct ShownClue {
     part: String,
     lines: Option<(usize, usize)>,
     what: String,
+    /// All of it, for people.
+    #[serde(skip)]
+    text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,7 +147,7 @@ pub fn explain(rules: &Rules, keys: &Keys, now: u64, question: &Question) -> Opt
     };
     let first = divert(rules, keys, &mine, question.origin, &mut stamp)?;
     apply(&first.plan, usize::MAX, &mut envelope, &mut Header::default());
-    let facts = facts_of(&question.message.header);
+    let facts = Facts::from(&question.message.header);
     let mut budget = Budget::default();
     let copies = first.plan.edits().iter().filter_map(|edit| match edit {
         Edit::AddRcpt { address, .. } => {
@@ -240,7 +243,8 @@ impl From<&Applicant> for ShownApplicant {
 
 impl From<Clue> for ShownClue {
     fn from(clue: Clue) -> Self {
-        Self { part: clue.part, lines: clue.lines, what: clue.what }
+        let text = clue.to_string();
+        Self { part: clue.part, lines: clue.lines, what: clue.what, text }
     }
 }
 
@@ -354,7 +358,7 @@ fn unwrapped(
     let local = Handoff { way, flags, ..*token }.local_part(keys, address)?;
     let mut handoff = Recipient::plain(&format!("{local}@{}", rules.handoff_domain));
     handoff.args.push(format!("ORCPT={}", Orcpt::new(address.clone())).into_bytes());
-    let facts = facts_of(&question.message.header);
+    let facts = Facts::from(&question.message.header);
     let second = copy(rules, keys, now, &question, &facts, handoff, budget)?;
     let edits = [first.edits, second.edits].concat();
     if !flags.unwrapped {
@@ -368,14 +372,6 @@ fn unwrapped(
         edits,
         ..second
     })
-}
-
-fn facts_of(header: &Header) -> Facts {
-    let mut facts = Facts::default();
-    for field in &header.fields {
-        facts.push(&field.name, &field.body);
-    }
-    facts
 }
 
 /// What happens, in the words of the configuration; `review` where it goes on and somebody should

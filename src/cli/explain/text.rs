@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Copy, Explanation, Shown, ShownApplicant, ShownClue};
+use super::{Copy, Explanation, Shown, ShownApplicant};
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,7 +68,7 @@ impl Explanation {
         }
         for (i, clue) in self.evidence.iter().enumerate() {
             let label = if i == 0 { "because" } else { "" };
-            writeln!(f, "{label:10} {}", escaped(&clue.to_string()))?;
+            writeln!(f, "{label:10} {}", escaped(&clue.text))?;
         }
         writeln!(f, "action     {} ({})", self.action, self.reason)?;
         if self.needs_review {
@@ -90,17 +90,5 @@ impl fmt::Display for ShownApplicant {
             write!(f, "{name} ")?;
         }
         write!(f, "<{}> ({}, {})", self.address, self.source, self.confidence)
-    }
-}
-
-impl fmt::Display for ShownClue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.part)?;
-        match self.lines {
-            Some((first, last)) if first == last => write!(f, ", line {first}")?,
-            Some((first, last)) => write!(f, ", lines {first} to {last}")?,
-            None => (),
-        }
-        write!(f, ": {}", self.what)
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::config) fn kinds(v: &Input<'_>) -> Result<Items<(Vec<Kind>, Action
         let word: &str = key.get_ref();
         let kinds = kinds_of(word);
         if kinds.is_empty() {
-            let Why(reason, remedy) = not_among(word, KIND_WORDS.iter().copied());
+            let Why(reason, remedy) = not_among(word, words());
             complaints.push(Complaint {
                 range: key.span(),
                 value: Some(word.to_owned()),
@@ -49,25 +49,10 @@ pub(in crate::config) fn kinds(v: &Input<'_>) -> Result<Items<(Vec<Kind>, Action
     if complaints.is_empty() { Ok(good) } else { Err(complaints) }
 }
 
-/// The words for kinds of mail, in the order in which they are explained.
-const KIND_WORDS: [&str; 16] = [
-    "application",
-    "reply",
-    "forward",
-    "forward-inline",
-    "forward-attached",
-    "forward-msg",
-    "forward-tnef",
-    "system-test",
-    "probe",
-    "outbound-copy",
-    "auto-reply",
-    "bounce",
-    "list",
-    "calendar",
-    "needs-human",
-    "spam",
-];
+/// The words for kinds of mail: those of the kinds, and `forward`.
+fn words() -> impl Iterator<Item = &'static str> + Clone {
+    ["forward"].into_iter().chain(Kind::ALL.iter().map(|kind| kind.word()))
+}
 
 fn kinds_of(word: &str) -> Vec<Kind> {
     let all = || Kind::ALL.into_iter();

@@ -5,8 +5,8 @@
 
 use super::{Arrival, context, evidence};
 use crate::mail::mime::split_header;
-use crate::mail::{Address, Notify, Orcpt, enclosed};
-use crate::plan::{Plan, PlanBuilder};
+use crate::mail::{Address, Notify, enclosed};
+use crate::plan::Plan;
 use crate::policy::applicant::{self, Reading};
 use crate::policy::facts::Facts;
 use crate::policy::keys::Keys;
@@ -41,10 +41,7 @@ pub(super) fn is_to_be_unwrapped(
     let Some(inner) = enclosed(arrival.facts.header(), arrival.body) else {
         return false;
     };
-    let mut facts = Facts::default();
-    for field in split_header(&inner).0.fields {
-        facts.push(&field.name, &field.body);
-    }
+    let facts = Facts::from(&split_header(&inner).0);
     let sender = arrival.sender.printable();
     let context = context(rules, evidence(token), &sender);
     let unwrapped = applicant::read_unwrapped(facts.header(), None, &context);
@@ -61,10 +58,8 @@ pub(super) fn to_agent(
 ) -> Option<Plan> {
     let local = Handoff { way: Way::Unwrap, ..*token }.local_part(keys, address)?;
     let to = Address::parse(&format!("{local}@{}", rules.handoff_domain)).ok()?;
-    let mut plan = PlanBuilder::default();
     // As in pass 1: nobody must hear of this recipient.
-    plan.replace_rcpt(arrival.path.clone(), to, Notify::Never, Some(Orcpt::new(address.clone())));
-    Some(plan.build())
+    Some(arrival.led_to(to, Notify::Never, address).build())
 }
 
 #[cfg(test)]
