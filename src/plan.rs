@@ -10,7 +10,7 @@
 use std::fmt;
 
 use crate::mail::{
-    Address, Envelope, Header, Notify, Orcpt, OwnField, OwnName, RawPath, Recipient,
+    Address, Envelope, Header, Notify, Orcpt, OwnField, OwnName, PlainField, RawPath, Recipient,
 };
 
 /// One change to a message, in the words of Postfix's own milter tests.
@@ -41,6 +41,21 @@ pub enum Edit {
     InsHeader {
         /// The field.
         field: OwnField,
+    },
+    /// Puts a field below all others. Outgoing mail only.
+    AddHeader {
+        /// The field.
+        field: PlainField,
+    },
+    /// Deletes the Bcc field that is number `index` (from 1). Outgoing mail only.
+    DelBcc {
+        /// Which of them, counted from 1.
+        index: u32,
+    },
+    /// Replaces the envelope sender, and leaves the arguments of MAIL FROM to the client.
+    ChgFromPlain {
+        /// The new one.
+        sender: Address,
     },
     /// Replaces the envelope sender.
     ChgFrom {
@@ -88,6 +103,11 @@ impl fmt::Display for Edit {
             Self::InsHeader { field } => {
                 write!(f, "ins_header 0 {} {}", field.name, field.body.as_str())
             }
+            Self::AddHeader { field } => {
+                write!(f, "add_header {} {}", field.name, field.body.as_str())
+            }
+            Self::DelBcc { index } => write!(f, "del_header {index} Bcc"),
+            Self::ChgFromPlain { sender } => write!(f, "chg_from <{sender}>"),
             Self::ChgFrom { sender, envid, ret } => {
                 write!(f, "chg_from <{sender}> ENVID={envid} RET={ret}")
             }
@@ -120,6 +140,16 @@ pub enum ReplyText {
     NotOurs,
     /// A second recipient in a transaction that must have one.
     OneAtATime,
+    /// A login that may not be used from where the client is.
+    NotFromHere,
+    /// A login that may not use this envelope sender.
+    NotThisSender,
+    /// A login that may not send under this From address (or Sender, or Resent-From).
+    NotThisAuthor,
+    /// A login that has sent too much.
+    TooMuch,
+    /// Recipients inside and outside, and a route that cannot tell them apart.
+    Mixed,
 }
 
 impl ReplyText {
@@ -130,6 +160,15 @@ impl ReplyText {
             Self::UnknownHandoff => ("451", "4.3.5", "Handoff cannot be resolved yet"),
             Self::NotOurs => ("550", "5.1.1", "No such handoff address"),
             Self::OneAtATime => ("452", "4.5.3", "One handoff per transaction"),
+            Self::NotFromHere => ("550", "5.7.1", "This login may not be used from here"),
+            Self::NotThisSender => {
+                ("550", "5.7.1", "This login may not use this envelope sender address")
+            }
+            Self::NotThisAuthor => ("550", "5.7.1", "This login may not send as this address"),
+            Self::TooMuch => ("450", "4.7.1", "This login has sent too much - try again later"),
+            Self::Mixed => {
+                ("550", "5.7.1", "Recipients inside and outside need messages of their own")
+            }
         }
     }
 }
@@ -187,7 +226,10 @@ impl fmt::Display for Plan {
 pub struct PlanBuilder {
     added: Vec<Edit>,
     deleted_fields: Vec<(OwnName, u32)>,
+    deleted_bcc: Vec<u32>,
     fields: Vec<OwnField>,
+    plain: Vec<PlainField>,
+    passing: Option<OwnField>,
     sender: Option<Edit>,
     removed: Vec<RawPath>,
 }
@@ -244,6 +286,31 @@ impl PlanBuilder {
         self
     }
 
+    /// Adds a field below all others.
+    pub fn add_header(&mut self, field: PlainField) -> &mut Self {
+        self.plain.push(field);
+        self
+    }
+
+    /// Deletes occurrence `index` (from 1) of Bcc.
+    pub fn del_bcc(&mut self, index: u32) -> &mut Self {
+        self.deleted_bcc.push(index);
+        self
+    }
+
+    /// Adds a field and takes it off again: the MTA sees it, and nobody else does. All fields of that
+    /// name that came in must be deleted by the same plan.
+    pub fn passing_field(&mut self, field: OwnField) -> &mut Self {
+        self.passing = Some(field);
+        self
+    }
+
+    /// Replaces the envelope sender alone.
+    pub fn chg_from_plain(&mut self, sender: Address) -> &mut Self {
+        self.sender = Some(Edit::ChgFromPlain { sender });
+        self
+    }
+
     /// Replaces the envelope sender.
     pub fn chg_from(&mut self, sender: Address, envid: String, ret: Ret) -> &mut Self {
         self.sender = Some(Edit::ChgFrom { sender, envid, ret });
@@ -258,7 +325,14 @@ impl PlanBuilder {
         edits.extend(
             self.deleted_fields.into_iter().map(|(name, index)| Edit::DelHeader { name, index }),
         );
+        self.deleted_bcc.sort_by_key(|index| std::cmp::Reverse(*index));
+        edits.extend(self.deleted_bcc.into_iter().map(|index| Edit::DelBcc { index }));
         edits.extend(self.fields.into_iter().rev().map(|field| Edit::InsHeader { field }));
+        edits.extend(self.plain.into_iter().map(|field| Edit::AddHeader { field }));
+        if let Some(field) = self.passing {
+            let name = field.name.clone();
+            edits.extend([Edit::InsHeader { field }, Edit::DelHeader { name, index: 1 }]);
+        }
         edits.extend(self.sender);
         edits.extend(self.removed.into_iter().map(|path| Edit::DelRcpt { path }));
         Plan { edits, reply: Reply::Continue }
@@ -283,20 +357,11 @@ pub fn apply(plan: &Plan, count: usize, envelope: &mut Envelope, header: &mut He
             Edit::AddRcptPlain { address } => {
                 envelope.recipients.push(Recipient::plain(address.as_str()));
             }
-            Edit::DelHeader { name, index } => {
-                let nth = (*index as usize).checked_sub(1);
-                let at = header
-                    .fields
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, field)| field.name.eq_ignore_ascii_case(name.as_bytes()))
-                    .map(|(at, _)| at)
-                    .nth(nth.unwrap_or(usize::MAX));
-                if let Some(at) = at {
-                    header.fields.remove(at);
-                }
-            }
+            Edit::DelHeader { name, index } => remove(header, name.as_bytes(), *index),
+            Edit::DelBcc { index } => remove(header, b"Bcc", *index),
             Edit::InsHeader { field } => header.fields.insert(0, field.to_field()),
+            Edit::AddHeader { field } => header.fields.push(field.to_field()),
+            Edit::ChgFromPlain { sender } => envelope.sender = sender.into(),
             Edit::ChgFrom { sender, envid, ret } => {
                 envelope.sender = sender.into();
                 envelope.sender_args =
@@ -304,6 +369,15 @@ pub fn apply(plan: &Plan, count: usize, envelope: &mut Envelope, header: &mut He
             }
             Edit::DelRcpt { path } => envelope.recipients.retain(|r| r.path != *path),
         }
+    }
+}
+
+/// Takes away the field that is number `index` (from 1) of those with a name.
+fn remove(header: &mut Header, name: &[u8], index: u32) {
+    let nth = (index as usize).checked_sub(1).unwrap_or(usize::MAX);
+    let same = header.fields.iter().enumerate().filter(|(_, f)| f.name.eq_ignore_ascii_case(name));
+    if let Some(at) = same.map(|(at, _)| at).nth(nth) {
+        header.fields.remove(at);
     }
 }
 

@@ -79,6 +79,7 @@ fn every_valid_file_prints_as_what_it_means_and_reads_back() {
         assert_eq!(again.effective(), printed, "{}", path.display());
         assert_eq!(again.rules.systems, config.rules.systems);
         assert_eq!(again.rules.addresses, config.rules.addresses);
+        assert_eq!(again.rules.outbound, config.rules.outbound);
         assert_eq!(again.rules.bounce, config.rules.bounce);
         assert_eq!(again.rules.return_domain, config.rules.return_domain);
         assert_eq!(again.rules.internal_domains, config.rules.internal_domains);

@@ -64,8 +64,12 @@ async fn daemon(config: Config, logging: &Logging) -> Exit {
     let started = Instant::now();
     let settings = config.milter.clone();
     raise_file_limit(settings.max_sessions);
+    let mut places = settings.clone();
+    if !config.rules.has_outbound() {
+        places.submission.clear();
+    }
     let bound = passed_in()
-        .and_then(|(listen, agent)| Ok((listen.bind(&settings)?, bind_agent(agent, &config)?)));
+        .and_then(|(listen, agent)| Ok((listen.bind(&places)?, bind_agent(agent, &config)?)));
     let (listen, agent) = match bound {
         Ok(bound) => bound,
         Err(error) => return fatal(&error.to_string(), Exit::Unavailable),
@@ -277,6 +281,7 @@ fn passed_in() -> Result<(Listen, Vec<Bound>), SocketError> {
         let Some(bound) = take(&mut fds, index)? else { continue };
         match name {
             "front" | "recruit-milter-front.socket" => listen.front.push(bound),
+            "submission" | "recruit-milter-submission.socket" => listen.submission.push(bound),
             "handoff" | "recruit-milter-handoff.socket" => listen.handoff.push(bound),
             "agent" | "recruit-milter-agent.socket" => agent.push(bound),
             other => observe::unknown_socket(other),

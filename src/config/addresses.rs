@@ -7,12 +7,12 @@ use std::collections::HashMap;
 
 use super::checks::Around;
 use super::settings::{
-    ADDRESS_KINDS, ADDRESSES, FALLBACK, INBOUND, KINDS, LOCAL_COPY, NEXT_HOP, OWNER, PERSON,
-    PROFILE, SYSTEM_LOCAL_COPY, SYSTEM_UNWRAP, Section, UNWRAP, suggest,
+    ADDRESS_KINDS, ADDRESSES, FALLBACK, INBOUND, KINDS, LOCAL_COPY, NEXT_HOP, OUTBOUND_COPY, OWNER,
+    PERSON, PROFILE, SYSTEM_LOCAL_COPY, SYSTEM_UNWRAP, Section, UNWRAP, suggest,
 };
 use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Table, Tree};
-use super::value::Items;
+use super::value::{Items, is_word};
 use crate::mail::Address;
 use crate::policy::kind::{Action, Actions, Kind};
 use crate::policy::rules::{AddressRule, Pattern, Rules, System};
@@ -221,6 +221,7 @@ struct Override {
     person: Result<Option<Found<Address>>, Broken>,
     kinds: Result<Option<KindActions>, Broken>,
     unwrap: Result<Option<Found<bool>>, Broken>,
+    outbound_copy: Result<Option<Found<bool>>, Broken>,
 }
 
 impl Override {
@@ -232,6 +233,7 @@ impl Override {
             person: table.get(&PERSON, report),
             kinds: table.get(&ADDRESS_KINDS, report),
             unwrap: table.get(&UNWRAP, report),
+            outbound_copy: table.get(&OUTBOUND_COPY, report),
         }
     }
 
@@ -262,13 +264,15 @@ impl Override {
         if let Ok(Some(found)) = self.unwrap {
             draft.rule.unwrap = found.value;
         }
+        if let Ok(Some(found)) = self.outbound_copy {
+            draft.rule.outbound_copy = found.value;
+        }
         set_actions(&mut draft.rule.actions, self.kinds.as_ref().ok().and_then(Option::as_ref));
     }
 }
 
 fn system(table: &Table<'_>, report: &mut Report) -> SystemDraft {
-    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    let named = !table.name.is_empty() && table.name.len() <= 64 && table.name.bytes().all(word);
+    let named = is_word(&table.name);
     if !named {
         report.push(
             Finding::error(format!("{:?} cannot be the name of a system", table.name))

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::addresses;
+use super::outbound;
 use super::settings::{self as s, Section, Setting};
 use super::source::{Finding, Report};
 use super::tree::{Found, Table, Tree};
@@ -25,8 +26,8 @@ pub(super) struct Draft {
     pub(super) state_dir: Option<Found<PathBuf>>,
     /// The key file, as written.
     pub(super) key_file: Option<Found<PathBuf>>,
-    /// Whether keys are needed.
-    pub(super) has_addresses: bool,
+    /// Whether there is nothing to do, so that neither keys nor folders are needed.
+    pub(super) is_idle: bool,
 }
 
 pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft {
@@ -36,7 +37,11 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     let agent = sockets.take_agent(tree.fixed(Section::Agent), report);
     sockets.check(report);
     let log = log(tree.fixed(Section::Log), report);
+    let outbound = outbound::Drafts::read(tree, report);
     let (rules, has_addresses) = addresses::rules(tree, report);
+    outbound.check(rules.as_ref(), report);
+    let is_idle = !has_addresses && !outbound.are_some();
+    let rules = rules.zip(outbound.finish()).map(|(rules, outbound)| Rules { outbound, ..rules });
     let top = tree.fixed(Section::Top);
     let state_dir = top.get(&s::STATE_DIR, report).ok().flatten();
     let language = take(top, &s::LANGUAGE, report);
@@ -44,7 +49,10 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     let journal_size = take(journal, &s::JOURNAL_SIZE, report);
     let journal_files = take(journal, &s::JOURNAL_FILES, report);
     let key_file = tree.fixed(Section::Seal).get(&s::KEY_FILE, report).ok().flatten();
-    // Where nothing is unwrapped nobody listens there.
+    // Where outgoing mail is not looked at, or nothing is unwrapped, nobody listens there.
+    if rules.as_ref().is_some_and(Rules::has_outbound) {
+        sockets.milter.append(&mut sockets.submission);
+    }
     if rules.as_ref().is_some_and(Rules::unwraps) {
         sockets.milter.extend(sockets.agent.take());
     }
@@ -65,7 +73,7 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
         })
     };
     let config = config();
-    Draft { config, sockets: sockets.milter, state_dir, key_file, has_addresses }
+    Draft { config, sockets: sockets.milter, state_dir, key_file, is_idle }
 }
 
 /// The value of a setting that has a default; nothing if it is wrong.
@@ -75,6 +83,7 @@ fn take<T>(table: &Table<'_>, setting: &'static Setting<T>, report: &mut Report)
 
 fn milter(table: &Table<'_>, sockets: &mut Sockets, report: &mut Report) -> Option<MilterSettings> {
     let front = sockets.take_list(table, &s::FRONT, report);
+    let submission = sockets.take_submission(table, report);
     let handoff = sockets.take_list(table, &s::HANDOFF, report);
     let accept_early = take(table, &s::ACCEPT_EARLY, report);
     let deadline = take(table, &s::DEADLINE, report);
@@ -82,6 +91,7 @@ fn milter(table: &Table<'_>, sockets: &mut Sockets, report: &mut Report) -> Opti
     let max_sessions = take(table, &s::MAX_SESSIONS, report);
     Some(MilterSettings {
         front: front?,
+        submission: submission?,
         handoff: handoff?,
         accept_early: accept_early?,
         deadline: deadline?,
@@ -111,6 +121,7 @@ fn log(table: &Table<'_>, report: &mut Report) -> Option<LogSettings> {
 #[derive(Default)]
 struct Sockets {
     milter: Vec<Found<Socket>>,
+    submission: Vec<Found<Socket>>,
     agent: Option<Found<Socket>>,
     hops: Vec<Found<Socket>>,
 }
@@ -125,6 +136,11 @@ impl Sockets {
         let list = table.get(setting, report).ok()??.items();
         self.milter.extend(list.iter().cloned());
         Some(list.into_iter().map(|found| found.value).collect())
+    }
+
+    fn take_submission(&mut self, table: &Table<'_>, report: &mut Report) -> Option<Vec<Socket>> {
+        self.submission = table.get(&s::SUBMISSION, report).ok()??.items();
+        Some(self.submission.iter().map(|found| found.value.clone()).collect())
     }
 
     fn take_agent(&mut self, table: &Table<'_>, report: &mut Report) -> Option<Socket> {
@@ -144,8 +160,13 @@ impl Sockets {
         Some(found.value)
     }
 
+    /// All that is ours.
+    fn listening(&self) -> impl Iterator<Item = &Found<Socket>> {
+        self.milter.iter().chain(&self.submission).chain(&self.agent)
+    }
+
     fn check(&self, report: &mut Report) {
-        let all: Vec<_> = self.milter.iter().chain(&self.agent).chain(&self.hops).collect();
+        let all: Vec<_> = self.listening().chain(&self.hops).collect();
         for (i, found) in all.iter().enumerate() {
             let Some(first) = all[..i].iter().find(|f| collide(&f.value, &found.value)) else {
                 continue;
@@ -168,7 +189,7 @@ impl Sockets {
                 .remedy("give each a place of its own"),
             );
         }
-        for found in self.milter.iter().chain(&self.agent) {
+        for found in self.listening() {
             if let Socket::Inet(address) = found.value
                 && !address.ip().to_canonical().is_loopback()
             {

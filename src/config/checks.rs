@@ -47,6 +47,8 @@ pub(super) struct Around {
     authserv_id: Maybe<String>,
     budget: Maybe<u32>,
     reading: Option<ReadingRules>,
+    /// Whether there are logins or routes.
+    outbound: bool,
 }
 
 impl Around {
@@ -65,6 +67,9 @@ impl Around {
             authserv_id: internal.get(&AUTHSERV_ID, report),
             budget: tree.fixed(Section::Loop).get(&BUDGET, report),
             reading: reading(tree, report),
+            outbound: [Section::Login, Section::Route]
+                .into_iter()
+                .any(|section| tree.named(section).next().is_some()),
         }
     }
 
@@ -185,7 +190,7 @@ impl Around {
             }
         }
         // Where something is wrong, there may be more than could be read.
-        if drafts.systems.is_empty() && !report.has_errors() {
+        if drafts.systems.is_empty() && !self.outbound && !report.has_errors() {
             report.push(
                 Finding::warning("no addresses yet, all mail passes")
                     .remedy("add a [system.NAME] with its inbound address and its addresses"),

@@ -15,6 +15,7 @@ mod checks;
 mod file;
 pub mod keyfile;
 mod mend;
+mod outbound;
 mod print;
 pub mod problem;
 mod settings;
@@ -131,16 +132,16 @@ fn finish(
         return config;
     };
     // A configuration without addresses is shipped before the folders are made.
-    if around.sockets && draft.has_addresses {
+    if around.sockets && !draft.is_idle {
         file::check_sockets(&draft.sockets, report);
     }
-    if let Some(state_dir) = draft.state_dir.filter(|_| around.state && draft.has_addresses) {
+    if let Some(state_dir) = draft.state_dir.filter(|_| around.state && !draft.is_idle) {
         file::check_state_dir(&state_dir, report);
     }
     if let Some(written) = draft.key_file {
         let key_file = file::key_path(&written.value, path, around);
         let keys = if around.keys {
-            file::read_keys(&key_file, &written.at, draft.has_addresses, report)
+            file::read_keys(&key_file, &written.at, !draft.is_idle, report)
         } else {
             Keys::default()
         };
@@ -184,6 +185,9 @@ pub struct Config {
 pub struct MilterSettings {
     /// Sockets for pass 1, incoming mail.
     pub front: Vec<Socket>,
+    /// Sockets for outgoing mail. Nobody listens there where there is nothing to look at, see
+    /// [`Rules::has_outbound`].
+    pub submission: Vec<Socket>,
     /// Sockets for pass 2, the handoff.
     pub handoff: Vec<Socket>,
     /// Whether mail that is not ours is accepted at DATA.

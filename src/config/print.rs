@@ -3,6 +3,8 @@
 //! Must not know files.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod outbound;
+
 use std::fmt::{Display, Write as _};
 
 use super::settings::{
@@ -26,6 +28,7 @@ impl Config {
             print_system(&mut out, system, &mine().collect::<Vec<_>>());
             mine().for_each(|rule| print_address(&mut out, rule));
         }
+        outbound::print(&mut out, &rules.outbound);
         out.section(Section::Internal);
         out.set(&s::DOMAINS, &list(&rules.internal_domains));
         out.set(&s::NETWORKS, &list(&rules.internal_networks));
@@ -54,6 +57,7 @@ impl Config {
         let m = &self.milter;
         out.section(Section::Milter);
         out.set(&s::FRONT, &sockets(&m.front));
+        out.set(&s::SUBMISSION, &sockets(&m.submission));
         out.set(&s::HANDOFF, &sockets(&m.handoff));
         out.set(&s::ACCEPT_EARLY, &m.accept_early.to_string());
         out.set(&s::DEADLINE, &text(in_units(m.deadline.as_secs(), TIMES)));
@@ -100,6 +104,7 @@ fn print_address(out: &mut Printer, rule: &AddressRule) {
     out.set_if(&s::OWNER, rule.owner.as_ref());
     out.set_if(&s::PERSON, rule.person.as_ref());
     out.set(&s::UNWRAP, &word(UNWRAPS, rule.unwrap));
+    out.set(&s::OUTBOUND_COPY, &rule.outbound_copy.to_string());
     // Over those of [reading], which are the defaults here.
     let differs = |kind: &Kind| rule.actions.of(*kind) != kind.default_action();
     if Kind::ALL.iter().any(differs) {

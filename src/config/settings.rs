@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use super::value::{self, Complaints, Input, Items};
 use super::{Language, LogLevel, LogTarget, Masking, Socket};
-use crate::mail::Address;
+use crate::mail::{Address, FieldBody, PlainName};
 use crate::policy::kind::{Action, Kind, Verdict};
+use crate::policy::outbound::rules::{Mixed, NewSender, OnViolation, Recipe, SenderPattern};
 use crate::policy::rules::{Network, Pattern};
 
 /// Where a setting stands.
@@ -23,6 +24,9 @@ pub(super) enum Section {
     Agent,
     System,
     Address,
+    Login,
+    Route,
+    Outbound,
     Internal,
     Reading,
     Bounces,
@@ -33,13 +37,16 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Top,
         Self::Milter,
         Self::Handoff,
         Self::Agent,
         Self::System,
         Self::Address,
+        Self::Login,
+        Self::Route,
+        Self::Outbound,
         Self::Internal,
         Self::Reading,
         Self::Bounces,
@@ -58,6 +65,9 @@ impl Section {
             Self::Agent => "agent",
             Self::System => "system",
             Self::Address => "address",
+            Self::Login => "login",
+            Self::Route => "route",
+            Self::Outbound => "outbound",
             Self::Internal => "internal",
             Self::Reading => "reading",
             Self::Bounces => "bounces",
@@ -73,6 +83,8 @@ impl Section {
         match self {
             Self::System => Some("[system.personio]"),
             Self::Address => Some("[address.\"jobs@acme.example\"]"),
+            Self::Login => Some("[login.personio]"),
+            Self::Route => Some("[route.own]"),
             _ => None,
         }
     }
@@ -146,6 +158,9 @@ settings! {
     /// Sockets for incoming mail (pass 1).
     FRONT: Items<Socket> = Milter "front",
         Default("\"unix:/var/spool/postfix/recruit-milter/front.sock\""), value::sockets;
+    /// Sockets for outgoing mail.
+    SUBMISSION: Items<Socket> = Milter "submission",
+        Default("\"unix:/var/spool/postfix/recruit-milter/submission.sock\""), value::sockets;
     /// Sockets for the handoff (pass 2).
     HANDOFF: Items<Socket> = Milter "handoff",
         Default("\"unix:/var/spool/postfix/recruit-milter/handoff.sock\""), value::sockets;
@@ -198,6 +213,61 @@ settings! {
         Example("{ auto-reply = \"forward\" }"), value::kinds;
     /// Whether a message attached to a colleague's goes on in its place.
     UNWRAP: bool = Address "unwrap", Example("\"attached\""), |v| value::choice(v, UNWRAPS);
+
+    /// Whether the system gets a copy of what colleagues send from this address.
+    OUTBOUND_COPY: bool = Address "outbound_copy", Example("true"), value::boolean;
+
+    /// The SASL user name; not set: the name of the section.
+    USER: String = Login "user", Example("\"personio\""), value::user;
+    /// Under which addresses the login may send.
+    MAY_SEND_AS: Items<Pattern> = Login "may_send_as",
+        Example("[\"jobs@acme.example\"]"), value::patterns;
+    /// Which envelope senders the login may use.
+    ENVELOPE_SENDERS: Items<SenderPattern> = Login "envelope_senders",
+        Example("[\"<>\", \"@acme.example\"]"), value::sender_patterns;
+    /// From which networks the login may be used.
+    LOGIN_NETWORKS: Items<Network> = Login "networks", Default("[]"), value::networks;
+    /// The route of the login's mail.
+    LOGIN_ROUTE: String = Login "route", Example("\"own\""), value::word;
+    /// How many messages a minute.
+    MESSAGES_PER_MINUTE: u32 = Login "messages_per_minute", Example("60"), value::count;
+    /// How many messages in 24 hours.
+    MESSAGES_PER_DAY: u32 = Login "messages_per_day", Example("2000"), value::count;
+    /// How many recipients a minute.
+    RECIPIENTS_PER_MINUTE: u32 = Login "recipients_per_minute", Example("120"), value::count;
+    /// How many recipients in 24 hours.
+    RECIPIENTS_PER_DAY: u32 = Login "recipients_per_day", Example("4000"), value::count;
+    /// How many at once, where the limit for a minute is lower.
+    BURST: u32 = Login "burst", Example("120"), value::count;
+    /// What happens with what the login may not send.
+    ON_VIOLATION: OnViolation = Login "on_violation", Default("\"refuse\""),
+        |v| value::choice(v, VIOLATIONS);
+
+    /// Where Postfix sends the route's mail instead of the MX of each recipient.
+    ROUTE_NEXT_HOP: String = Route "next_hop", Example("\"[relay.example]:587\""), value::next_hop;
+    /// The service in master.cf that sends the route's mail.
+    TRANSPORT: String = Route "transport", Default("\"smtp\""), value::word;
+    /// How Postfix is told the route.
+    RECIPE: Recipe = Route "recipe", Default("\"sender\""), |v| value::choice(v, RECIPES);
+    /// What becomes of a mail with recipients inside and outside, where a field tells the route.
+    MIXED: Mixed = Route "mixed", Default("\"sender\""), |v| value::choice(v, MIXES);
+    /// The envelope sender of the route's mail.
+    ENVELOPE_SENDER: NewSender = Route "envelope_sender", Default("\"bounce\""),
+        |v| value::choice(v, NEW_SENDERS);
+    /// Who gets what comes back.
+    BOUNCES_TO: Address = Route "bounces_to", Example("\"hr@acme.example\""), value::address;
+    /// From which addresses mail takes this route.
+    ROUTE_FROM: Items<Pattern> = Route "from", Default("[]"), value::patterns;
+    /// To which addresses mail takes this route.
+    ROUTE_TO: Items<Pattern> = Route "recipients", Default("[]"), value::patterns;
+    /// The Reply-To of mail that has none.
+    REPLY_TO: FieldBody = Route "reply_to", Example("\"Jobs <jobs@acme.example>\""), value::reply_to;
+    /// Fields for mail that does not have them.
+    FIELDS: Items<(PlainName, FieldBody)> = Route "fields",
+        Example("{ X-Sent-For = \"HR\" }"), value::header_fields;
+
+    /// Postfix's transports for recipients outside the company.
+    TRANSPORTS: Items<String> = Outbound "transports", Default("[\"smtp\"]"), value::words;
 
     /// Domains whose members are colleagues.
     DOMAINS: Items<String> = Internal "domains", Example("[\"acme.example\"]"), value::domains;
@@ -252,6 +322,16 @@ pub(super) static LANGUAGES: Words<Language> =
     &[("auto", Language::Auto), ("de", Language::De), ("en", Language::En)];
 
 pub(super) static UNWRAPS: Words<bool> = &[("off", false), ("attached", true)];
+
+pub(super) static VIOLATIONS: Words<OnViolation> =
+    &[("refuse", OnViolation::Refuse), ("log", OnViolation::Log)];
+
+pub(super) static RECIPES: Words<Recipe> = &[("sender", Recipe::Sender), ("field", Recipe::Field)];
+
+pub(super) static MIXES: Words<Mixed> = &[("sender", Mixed::Sender), ("refuse", Mixed::Refuse)];
+
+pub(super) static NEW_SENDERS: Words<NewSender> =
+    &[("bounce", NewSender::Bounce), ("from", NewSender::From), ("keep", NewSender::Keep)];
 
 pub(super) static LEVELS: Words<LogLevel> = &[
     ("error", LogLevel::Error),
@@ -393,6 +473,10 @@ mod tests {
         let words = (PROFILES.iter().copied())
             .chain(LANGUAGES.iter().map(|(word, _)| *word))
             .chain(UNWRAPS.iter().map(|(word, _)| *word))
+            .chain(VIOLATIONS.iter().map(|(word, _)| *word))
+            .chain(RECIPES.iter().map(|(word, _)| *word))
+            .chain(MIXES.iter().map(|(word, _)| *word))
+            .chain(NEW_SENDERS.iter().map(|(word, _)| *word))
             .chain(LEVELS.iter().map(|(word, _)| *word))
             .chain(MASKINGS.iter().map(|(word, _)| *word))
             .chain(TARGETS.iter().map(|(word, _)| *word));

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 mod kinds;
+mod outbound;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -20,6 +21,9 @@ use crate::mail::address::is_domain;
 use crate::policy::rules::{Network, Pattern};
 
 pub(super) use kinds::{kinds, verdicts};
+pub(super) use outbound::{
+    count, header_fields, is_user, is_word, reply_to, sender_patterns, user, word, words,
+};
 
 /// The longest path that fits into a socket's address: `sun_path` has 108 octets, one of them NUL.
 const MAX_SOCKET_PATH: usize = 107;

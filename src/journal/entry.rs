@@ -49,6 +49,12 @@ pub struct Entry {
     /// The recruiting system's name in the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
+    /// The login that sent it, by its name in the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// The route that it takes, by its name in the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// The kind of mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
@@ -78,6 +84,8 @@ impl Entry {
             token: None,
             address: None,
             system: None,
+            login: None,
+            route: None,
             kind: None,
             sender: None,
             report: None,
@@ -110,6 +118,8 @@ pub struct Lost {
 pub enum Pass {
     /// Pass 1: mail on its way in.
     Front,
+    /// Mail on its way out.
+    Submission,
     /// Pass 2: the handoff.
     Handoff,
     /// The way back to local delivery.
@@ -138,6 +148,10 @@ pub enum Action {
     Tempfail,
     /// The client was told never to try again.
     Rejected,
+    /// Outgoing mail went on.
+    Sent,
+    /// Outgoing mail was refused.
+    Refused,
 }
 
 /// What a delivery report says (RFC 3464 2.3.3).
@@ -176,7 +190,7 @@ macro_rules! display_as_word {
 }
 
 display_as_word! {
-    Pass { Front => "front", Handoff => "handoff", Return => "return" }
+    Pass { Front => "front", Submission => "submission", Handoff => "handoff", Return => "return" }
     Action {
         Diverted => "diverted",
         Forwarded => "forwarded",
@@ -187,6 +201,8 @@ display_as_word! {
         Report => "report",
         Tempfail => "tempfail",
         Rejected => "rejected",
+        Sent => "sent",
+        Refused => "refused",
     }
     ReportAction {
         Delivered => "delivered",

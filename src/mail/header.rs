@@ -3,8 +3,9 @@
 //! *Header* is an ambiguous word; here it means the whole header section of a message, and one line
 //! of it (folded or not) is a *field* with a *name* and a *body* (RFC 5322 2.2).
 //!
-//! The types say what may be touched: only an [`OwnField`] can be added and only an [`OwnName`]
-//! deleted, and neither can be built outside our namespace.
+//! The types say what may be touched: in mail that is forwarded only an [`OwnField`] can be added and
+//! only an [`OwnName`] deleted, and neither can be built outside our namespace. Outgoing mail can get
+//! a [`PlainField`] as well, of which there are few.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fmt;
@@ -173,6 +174,104 @@ impl OwnField {
 }
 
 impl fmt::Display for OwnField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.body.as_str())
+    }
+}
+
+/// The name of a field that outgoing mail can get where it has none of that name: one that says
+/// neither who it is from or to, nor how the message is built, nor anything that others vouch for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PlainName(String);
+
+/// Fields that are not ours to write, and the beginnings of such names, in lower case.
+const NOT_PLAIN: [&str; 18] = [
+    "from",
+    "sender",
+    "to",
+    "cc",
+    "bcc",
+    "date",
+    "subject",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "received",
+    "return-path",
+    "delivered-to",
+    "mime-version",
+    "dkim-signature",
+    "authentication-results",
+    "apparently-to",
+    "reply-to",
+];
+const NOT_PLAIN_BEGINNINGS: [&str; 5] =
+    ["content-", "resent-", "arc-", "received-", "x-recruiting-"];
+
+impl PlainName {
+    /// Date (RFC 5322 3.6.1).
+    pub fn date() -> Self {
+        Self("Date".into())
+    }
+
+    /// Message-ID (RFC 5322 3.6.4).
+    pub fn message_id() -> Self {
+        Self("Message-ID".into())
+    }
+
+    /// Reply-To (RFC 5322 3.6.2).
+    pub fn reply_to() -> Self {
+        Self("Reply-To".into())
+    }
+
+    /// A name that the admin chose. The error is a sentence for him.
+    pub fn configured(text: &str) -> Result<Self, String> {
+        // RFC 5322 2.2: printable ASCII without the colon.
+        let sane = !text.is_empty()
+            && text.len() <= 76
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+        if !sane {
+            return Err("it is not the name of a field".into());
+        }
+        let lower = text.to_ascii_lowercase();
+        if NOT_PLAIN.contains(&lower.as_str())
+            || NOT_PLAIN_BEGINNINGS.iter().any(|begin| lower.starts_with(begin))
+        {
+            return Err("this field is not one that a route may add".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PlainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A field that is added to outgoing mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainField {
+    /// Its name.
+    pub name: PlainName,
+    /// Its body.
+    pub body: FieldBody,
+}
+
+impl PlainField {
+    /// The field as it stands in a header: name, body with a leading space, folded.
+    pub fn to_field(&self) -> Field {
+        let folded = self.body.folded(self.name.as_str().len());
+        Field { name: self.name.as_str().into(), body: format!(" {folded}").into_bytes() }
+    }
+}
+
+impl fmt::Display for PlainField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.body.as_str())
     }

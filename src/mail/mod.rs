@@ -15,5 +15,5 @@ pub mod mime;
 pub use address::{Address, AddressError, RawPath};
 pub use enclosed::enclosed;
 pub use envelope::{Envelope, Notify, Orcpt, Recipient};
-pub use header::{BodyError, Field, FieldBody, Header, OwnField, OwnName};
+pub use header::{BodyError, Field, FieldBody, Header, OwnField, OwnName, PlainField, PlainName};
 pub use message::Message;

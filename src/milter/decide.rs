@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
+use super::outgoing::{Outcome, Submission};
 use super::seam::{FrontMessage, HandoffMessage, Opening, Policy};
 use crate::config::Config;
 use crate::journal::{self, Entry, Journal, ReportAction};
@@ -24,7 +25,8 @@ use crate::policy::facts::Facts;
 use crate::policy::forward::{
     self, Accepted, Action, Arrival, Decision, Reason, Refusal, body_need, forward,
 };
-use crate::policy::report::Outcome;
+use crate::policy::limits::Usage;
+use crate::policy::report;
 use crate::policy::token::{TokenId, Way};
 
 /// A configuration at work. What outlives a reload is shared with the one before.
@@ -34,24 +36,43 @@ pub struct Active {
     masker: Masker,
     journal: Journal,
     budget: Arc<Mutex<Budget>>,
+    usage: Arc<Mutex<Usage>>,
 }
 
 impl Active {
     /// A configuration that writes to a journal.
     pub fn new(config: Config, journal: Journal) -> Self {
         let masker = Masker::new(config.log.addresses, &config.keys);
-        Self { config: Arc::new(config), masker, journal, budget: Arc::default() }
+        let (budget, usage) = Default::default();
+        Self { config: Arc::new(config), masker, journal, budget, usage }
     }
 
     /// Another configuration, with the journal and the memory of this one.
     #[must_use]
     pub fn with(&self, config: Config) -> Self {
-        Self { budget: Arc::clone(&self.budget), ..Self::new(config, self.journal.clone()) }
+        let (budget, usage) = (Arc::clone(&self.budget), Arc::clone(&self.usage));
+        Self { budget, usage, ..Self::new(config, self.journal.clone()) }
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(super) fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    pub(super) fn usage(&self) -> &Mutex<Usage> {
+        &self.usage
+    }
+
+    pub(super) fn usage_handle(&self) -> Arc<Mutex<Usage>> {
+        Arc::clone(&self.usage)
     }
 }
 
@@ -80,7 +101,9 @@ pub struct Record {
     outcome: Told,
 }
 
-enum Told {
+pub(super) enum Told {
+    /// Outgoing mail.
+    Outgoing(Box<Outcome>),
     /// Pass 1.
     Diverted(Vec<Diverted>),
     /// Pass 2.
@@ -92,6 +115,7 @@ enum Told {
 impl Policy for Active {
     type Front = Front;
     type Handoff = Handoff;
+    type Submission = Submission;
     type Record = Record;
 
     fn accept_early(&self) -> bool {
@@ -108,6 +132,10 @@ impl Policy for Active {
 
     fn front(self: &Arc<Self>, opening: Opening) -> Front {
         Front { active: Arc::clone(self), opening, recipients: Vec::new() }
+    }
+
+    fn submission(self: &Arc<Self>, opening: Opening) -> Result<Submission, Reply> {
+        Submission::begin(self, opening)
     }
 
     fn handoff(self: &Arc<Self>, opening: Opening) -> Handoff {
@@ -143,6 +171,7 @@ impl FrontMessage for Front {
             authenticated: self.opening.origin.login.is_some(),
             // Who it is must be known: nobody is believed because the MTA does not say.
             internal: client.is_some_and(|client| config.rules.is_internal_client(client)),
+            own_login: false,
         };
         let record = |outcome| Record {
             queue_id: queue_id.map(str::to_owned),
@@ -225,7 +254,7 @@ impl HandoffMessage for Handoff {
         };
         let way = match accepted {
             Accepted::Handoff { token, .. } => token.way,
-            Accepted::Report { .. } => Way::Forward,
+            Accepted::Report { .. } | Accepted::Returned { .. } => Way::Forward,
         };
         let arrival = Arrival {
             accepted,
@@ -266,9 +295,17 @@ impl Handoff {
 }
 
 impl Record {
+    pub(super) fn new(queue_id: Option<String>, sender: Shown, outcome: Told) -> Self {
+        Self { queue_id, sender, outcome }
+    }
+
     fn tell(self, active: &Active) {
         let queue_id = self.queue_id.as_deref();
         match &self.outcome {
+            Told::Outgoing(outcome) => {
+                outcome.tell(active, queue_id, &self.sender);
+                self.tell_diverted(active, &outcome.diverted);
+            }
             Told::Undecided(pass, reason) => {
                 observe::tempfailed(queue_id, *pass, reason);
                 let mut entry = self.entry(*pass, journal::Action::Tempfail);
@@ -278,16 +315,8 @@ impl Record {
             Told::Diverted(diverted) => {
                 if diverted.is_empty() {
                     observe::not_forwarded(queue_id);
-                    return;
                 }
-                self.log_diverted(active, diverted);
-                for one in diverted {
-                    let mut entry = self.entry(journal::Pass::Front, journal::Action::Diverted);
-                    entry.token = one.handoff.map(|h| h.id.to_string());
-                    entry.address = Some(one.address.to_string());
-                    entry.system = Some(one.system.clone());
-                    active.journal.record(entry);
-                }
+                self.tell_diverted(active, diverted);
             }
             Told::Decided { way, decision, forged } => {
                 self.log_decided(active, decision, *forged);
@@ -304,8 +333,25 @@ impl Record {
         }
     }
 
+    fn tell_diverted(&self, active: &Active, diverted: &[Diverted]) {
+        if !diverted.is_empty() {
+            self.log_diverted(active, diverted);
+        }
+        for one in diverted {
+            let mut entry = self.entry(journal::Pass::Front, journal::Action::Diverted);
+            entry.token = one.handoff.map(|h| h.id.to_string());
+            entry.address = Some(one.address.to_string());
+            entry.system = Some(one.system.clone());
+            active.journal.record(entry);
+        }
+    }
+
     /// The MTA did not get its edits, so its client was told to try again.
-    fn tell_unedited(self, active: &Active, error: &str) {
+    fn tell_unedited(mut self, active: &Active, error: &str) {
+        let outgoing = match &mut self.outcome {
+            Told::Outgoing(outcome) => outcome.unedited().map(|entry| entry.with_detail(error)),
+            _ => None,
+        };
         let unedited = |pass, token: Option<TokenId>, address, system| {
             let mut entry = self.entry(pass, journal::Action::Tempfail).with_detail(error);
             entry.reason = Some("edits-failed".to_owned());
@@ -314,14 +360,18 @@ impl Record {
             entry.system = system;
             entry
         };
+        let front = |one: &Diverted| {
+            let address = Some(one.address.to_string());
+            let token = one.handoff.map(|h| h.id);
+            unedited(journal::Pass::Front, token, address, Some(one.system.clone()))
+        };
         let (pass, entries) = match &self.outcome {
+            Told::Outgoing(outcome) => {
+                let pass = journal::Pass::Submission;
+                (pass, outcome.diverted.iter().map(front).chain(outgoing).collect())
+            }
             Told::Diverted(diverted) => {
-                let pass = journal::Pass::Front;
-                let entry = |one: &Diverted| {
-                    let address = Some(one.address.to_string());
-                    unedited(pass, one.handoff.map(|h| h.id), address, Some(one.system.clone()))
-                };
-                (pass, diverted.iter().map(entry).collect())
+                (journal::Pass::Front, diverted.iter().map(front).collect())
             }
             Told::Decided { way, decision, .. } => {
                 let pass = pass_of(*way);
@@ -426,7 +476,7 @@ impl Record {
     }
 }
 
-fn undecided(record: Record) -> (Plan, Record) {
+pub(super) fn undecided(record: Record) -> (Plan, Record) {
     (Plan::only(Reply::Tempfail(ReplyText::TryAgain)), record)
 }
 
@@ -459,22 +509,22 @@ fn journal_action(action: Action) -> journal::Action {
 
 fn report_action(reason: Reason) -> Option<ReportAction> {
     match reason {
-        Reason::Report(Outcome::Delivered) => Some(ReportAction::Delivered),
-        Reason::Report(Outcome::Relayed) => Some(ReportAction::Relayed),
-        Reason::Report(Outcome::Delayed) => Some(ReportAction::Delayed),
-        Reason::Report(Outcome::Failed) => Some(ReportAction::Failed),
+        Reason::Report(report::Outcome::Delivered) => Some(ReportAction::Delivered),
+        Reason::Report(report::Outcome::Relayed) => Some(ReportAction::Relayed),
+        Reason::Report(report::Outcome::Delayed) => Some(ReportAction::Delayed),
+        Reason::Report(report::Outcome::Failed) => Some(ReportAction::Failed),
         _ => None,
     }
 }
 
 /// Seconds since 1970.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 /// Token ids for one message: a random number, and the next ones. None if the system has no
 /// random numbers.
-fn stamps() -> Option<impl FnMut() -> TokenId> {
+pub(super) fn stamps() -> Option<impl FnMut() -> TokenId> {
     let time = u32::try_from(now()).unwrap_or(u32::MAX);
     let mut octets = [0; 8];
     getrandom::fill(&mut octets[2..]).ok()?;

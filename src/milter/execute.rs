@@ -23,6 +23,9 @@ pub const HANDOFF_ACTIONS: Actions = FRONT_ACTIONS
     .union(Actions::ADD_HEADER)
     .union(Actions::CHANGE_HEADER);
 
+/// What may be done to a message on the submission socket: both of it at once.
+pub const SUBMISSION_ACTIONS: Actions = HANDOFF_ACTIONS;
+
 /// Why a plan was not carried out.
 #[derive(Debug)]
 pub enum ExecuteError {
@@ -57,8 +60,9 @@ enum Call {
     AddRcpt(CString),
     AddRcptExt(CString, CString),
     DelRcpt(CString),
-    ChgFrom(CString, CString),
+    ChgFrom(CString, Option<CString>),
     InsHeader(CString, CString),
+    AddHeader(CString, CString),
     DelHeader(CString, i32),
 }
 
@@ -86,8 +90,19 @@ impl Call {
             }
             Edit::ChgFrom { sender, envid, ret } => Self::ChgFrom(
                 CString::new(format!("<{sender}>"))?,
-                CString::new(format!("ENVID={envid} RET={ret}"))?,
+                Some(CString::new(format!("ENVID={envid} RET={ret}"))?),
             ),
+            Edit::ChgFromPlain { sender } => {
+                Self::ChgFrom(CString::new(format!("<{sender}>"))?, None)
+            }
+            Edit::AddHeader { field } => {
+                let field = field.to_field();
+                Self::AddHeader(CString::new(field.name)?, CString::new(field.body)?)
+            }
+            Edit::DelBcc { index } => {
+                let index = i32::try_from(*index).ok();
+                return Ok(index.map(|index| Self::DelHeader(c"Bcc".to_owned(), index)));
+            }
             Edit::DelRcpt { path } => Self::DelRcpt(CString::new(path.as_bytes())?),
         }))
     }
@@ -97,10 +112,11 @@ impl Call {
             Self::AddRcpt(rcpt) => actions.add_recipient(rcpt).await,
             Self::AddRcptExt(rcpt, args) => actions.add_recipient_ext(rcpt, Some(args)).await,
             Self::DelRcpt(rcpt) => actions.delete_recipient(rcpt).await,
-            Self::ChgFrom(sender, args) => actions.change_sender(sender, Some(args)).await,
+            Self::ChgFrom(sender, args) => actions.change_sender(sender, args).await,
             // Postfix: 0 is above its own Received field. With the option LEADING_SPACE the space
             // behind the colon is ours to give, and `Field` bodies have it.
             Self::InsHeader(name, body) => actions.insert_header(0, name, body).await,
+            Self::AddHeader(name, body) => actions.add_header(name, body).await,
             Self::DelHeader(name, index) => {
                 actions.change_header(name, index, None::<CString>).await
             }
@@ -188,7 +204,7 @@ mod tests {
                     envid: "abc".into(),
                     ret: Ret::Hdrs,
                 },
-                Call::ChgFrom(c("<b+1@acme.example>"), c("ENVID=abc RET=HDRS")),
+                Call::ChgFrom(c("<b+1@acme.example>"), Some(c("ENVID=abc RET=HDRS"))),
             ),
             (
                 Edit::InsHeader {

@@ -4,7 +4,7 @@
 //! the plan it returns. The role opens no network connection besides its sockets, no database and
 //! no file, and can be killed at any moment.
 //!
-//! * [`seam`]: whom it asks, and with what.
+//! * [`seam`]: whom it asks, and with what; [`decide`], [`outgoing`]: who that is in production.
 //! * [`shell`], `session`, [`execute`]: one step, the dialogue, the plan.
 //! * [`listener`], [`stream`]: connections and their limits, with [`socket`](crate::socket) and
 //!   [`gate`](crate::gate).
@@ -17,6 +17,7 @@ pub mod decide;
 pub mod execute;
 pub mod listener;
 pub mod notice;
+pub mod outgoing;
 pub mod probe;
 pub mod seam;
 mod session;
@@ -53,6 +54,8 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 pub struct Listen {
     /// Pass 1.
     pub front: Vec<Bound>,
+    /// Outgoing mail.
+    pub submission: Vec<Bound>,
     /// Pass 2.
     pub handoff: Vec<Bound>,
 }
@@ -61,9 +64,11 @@ impl Listen {
     /// Binds what the configuration names, for each pass that has no sockets passed in already. To
     /// be called within a tokio runtime.
     pub fn bind(mut self, settings: &MilterSettings) -> Result<Self, SocketError> {
-        for (bound, sockets) in
-            [(&mut self.front, &settings.front), (&mut self.handoff, &settings.handoff)]
-        {
+        for (bound, sockets) in [
+            (&mut self.front, &settings.front),
+            (&mut self.submission, &settings.submission),
+            (&mut self.handoff, &settings.handoff),
+        ] {
             if bound.is_empty() {
                 *bound = sockets.iter().map(Bound::bind).collect::<Result<_, _>>()?;
             }
@@ -73,7 +78,7 @@ impl Listen {
 
     /// Where to connect to reach these sockets, for [`probe`].
     pub fn addresses(&self) -> Vec<Socket> {
-        let all = self.front.iter().chain(&self.handoff);
+        let all = self.front.iter().chain(&self.submission).chain(&self.handoff);
         all.filter_map(Bound::address).collect()
     }
 }
@@ -94,7 +99,7 @@ pub async fn serve<P: Policy>(
     settings: &MilterSettings,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Drained> {
-    let gates = [(); 2].map(|()| Gate::new(settings.max_sessions));
+    let gates = [(); 3].map(|()| Gate::new(settings.max_sessions));
     let stop = watch::Sender::new(());
     let stopped = || {
         let mut stop = stop.subscribe();
@@ -104,12 +109,15 @@ pub async fn serve<P: Policy>(
         }
     };
     let notices = shell.notices();
-    let front = Listener::new(Sockets::new(listen.front), gates[0].clone(), notices.clone());
-    let handoff = Listener::new(Sockets::new(listen.handoff), gates[1].clone(), notices.clone());
+    let [front, submission, handoff] =
+        [(listen.front, &gates[0]), (listen.submission, &gates[1]), (listen.handoff, &gates[2])]
+            .map(|(bound, gate)| Listener::new(Sockets::new(bound), gate.clone(), notices.clone()));
 
     let mut running = JoinSet::new();
     let callbacks = session::front(&shell);
     running.spawn(indymilter::run(front, callbacks, library(), stopped()));
+    let callbacks = session::submission(&shell);
+    running.spawn(indymilter::run(submission, callbacks, library(), stopped()));
     let callbacks = session::handoff(&shell);
     running.spawn(indymilter::run(handoff, callbacks, library(), stopped()));
 

@@ -187,7 +187,7 @@ pub struct Notices(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     /// By kind and pass: what is wrong with one pass must not hush what is wrong with the other.
-    kinds: Mutex<[[Kind; 2]; Notice::KINDS]>,
+    kinds: Mutex<[[Kind; Pass::ALL.len()]; Notice::KINDS]>,
     listener: Option<Listener>,
 }
 

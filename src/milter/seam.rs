@@ -15,19 +15,27 @@ use std::time::Duration;
 use crate::mail::{RawPath, Recipient};
 use crate::plan::{Plan, Reply};
 
-/// Which of the two passes a session belongs to.
+/// Which pass a session belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pass {
     /// Pass 1: incoming mail, envelope only.
     Front,
+    /// Outgoing mail, and pass 1 for what of it is for recruiting addresses: envelope and header.
+    Submission,
     /// Pass 2: the handoff.
     Handoff,
+}
+
+impl Pass {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Front, Self::Submission, Self::Handoff];
 }
 
 impl fmt::Display for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Front => "front",
+            Self::Submission => "submission",
             Self::Handoff => "handoff",
         })
     }
@@ -44,7 +52,7 @@ pub enum Stage {
     Rcpt,
     /// DATA (front only, and only with `accept_early`).
     Data,
-    /// A header field (handoff only).
+    /// A header field (not on the front socket).
     Header,
     /// A piece of the body (handoff only).
     Body,
@@ -91,7 +99,7 @@ pub type StageHook =
 /// Where a message comes from, as far as the MTA tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The SASL login name. Only the front socket asks for it and for the client.
+    /// The SASL login name. The handoff socket asks for neither it nor the client.
     pub login: Option<String>,
     /// The client's address.
     pub client: Option<IpAddr>,
@@ -129,6 +137,8 @@ pub trait Policy: Send + Sync + 'static {
     type Front: FrontMessage<Record = Self::Record>;
     /// The decision about one message in pass 2.
     type Handoff: HandoffMessage<Record = Self::Record>;
+    /// The decision about one outgoing message.
+    type Submission: SubmissionMessage<Record = Self::Record>;
     /// What is to be said about a message once its plan was carried out.
     type Record: Send;
 
@@ -145,6 +155,9 @@ pub trait Policy: Send + Sync + 'static {
     /// Begins pass 1 for a message, at its first recipient that concerns us.
     fn front(self: &Arc<Self>, opening: Opening) -> Self::Front;
 
+    /// Begins with an outgoing message, or refuses it with the reply it gives.
+    fn submission(self: &Arc<Self>, opening: Opening) -> Result<Self::Submission, Reply>;
+
     /// Begins pass 2 for a message.
     fn handoff(self: &Arc<Self>, opening: Opening) -> Self::Handoff;
 
@@ -160,6 +173,22 @@ pub trait FrontMessage: Send {
 
     /// Takes a recipient for which [`Policy::is_recruiting`] holds.
     fn rcpt(&mut self, recipient: Recipient);
+
+    /// Decides.
+    fn finish(self, queue_id: Option<&str>) -> (Plan, Self::Record);
+}
+
+/// One outgoing message.
+pub trait SubmissionMessage: Send {
+    /// See [`Policy::Record`].
+    type Record;
+
+    /// Takes a recipient, or refuses it with the reply it gives. `transport` is what the MTA will
+    /// deliver it by, where it tells.
+    fn rcpt(&mut self, recipient: Recipient, transport: Option<&str>) -> Result<(), Reply>;
+
+    /// Takes a field: its name, and its body with leading space and inner line ends (LF).
+    fn field(&mut self, name: &[u8], body: &[u8]);
 
     /// Decides.
     fn finish(self, queue_id: Option<&str>) -> (Plan, Self::Record);

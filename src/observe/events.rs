@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::panic::PanicHookInfo;
 use std::path::Path;
 use std::time::Duration;
@@ -303,6 +304,79 @@ pub fn report_unreadable(queue_id: Option<&str>, reason: &str) {
         .pair("action", "discarded")
         .pair("kind", "report")
         .pair("reason", reason)
+        .emit();
+}
+
+/// An outgoing message.
+#[derive(Clone, Debug)]
+pub struct Outgoing<'a> {
+    /// Postfix's queue ID.
+    pub queue_id: Option<&'a str>,
+    /// The envelope sender that it came with.
+    pub from: &'a Shown,
+    /// The login's name in the configuration.
+    pub login: Option<&'a str>,
+    /// The SASL user name.
+    pub user: Option<&'a str>,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// The From address.
+    pub author: Option<&'a str>,
+    /// The route.
+    pub route: Option<&'a str>,
+    /// How Postfix is told the route.
+    pub told_by: Option<&'static str>,
+    /// The token in its bounce address.
+    pub token: Option<String>,
+    /// How many recipients are outside the company, and how many are not.
+    pub recipients: (u32, u32),
+    /// The system that gets a copy.
+    pub copy_to: Option<&'a str>,
+    /// The fields that were added.
+    pub added: &'a [String],
+    /// How many fields were taken off.
+    pub removed: usize,
+}
+
+impl Outgoing<'_> {
+    /// Who sends, from where. A user that is not one of the configuration is a colleague: not named.
+    fn who(&self, line: Line) -> Line {
+        line.some("login", self.login)
+            .some("user", self.user.filter(|user| self.login.is_some_and(|login| login != *user)))
+            .some("client", self.client)
+            .path("from", self.from)
+            .some("author", self.author)
+    }
+}
+
+/// Outgoing mail of ours goes on.
+pub fn sent(mail: &Outgoing<'_>) {
+    let (outside, inside) = mail.recipients;
+    mail.who(Line::message(Info, mail.queue_id).pair("action", "sent"))
+        .some("route", mail.route)
+        .some("by", mail.told_by)
+        .pair("outside", outside)
+        .pair("inside", inside)
+        .some("token", mail.token.as_ref())
+        .some("copy", mail.copy_to)
+        .some("added", (!mail.added.is_empty()).then(|| join(mail.added.iter(), ',')))
+        .some("removed_fields", (mail.removed > 0).then_some(mail.removed))
+        .emit();
+}
+
+/// A login did what it may not. `refused`: the client was told so.
+pub fn violation(
+    mail: &Outgoing<'_>,
+    stage: &str,
+    reason: &str,
+    detail: Option<&str>,
+    refused: bool,
+) {
+    let action = if refused { "refused" } else { "would-refuse" };
+    mail.who(Line::message(Warning, mail.queue_id).pair("action", action))
+        .pair("stage", stage)
+        .pair("reason", reason)
+        .some("detail", detail)
         .emit();
 }
 

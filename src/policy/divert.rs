@@ -18,6 +18,9 @@ pub struct Origin {
     /// The client's address is inside the company.
     // Postfix: mail from sendmail(1) comes with 127.0.0.1, so that counts if the admin lists it.
     pub internal: bool,
+    /// The client is the login of a recruiting system. What it sends is never forwarded: it would be
+    /// a loop.
+    pub own_login: bool,
 }
 
 /// One recruiting recipient and what becomes of it.
@@ -59,6 +62,19 @@ pub fn divert(
     stamp: &mut dyn FnMut() -> TokenId,
 ) -> Option<Diversion> {
     let mut builder = PlanBuilder::default();
+    let diverted = divert_into(&mut builder, rules, keys, recipients, origin, stamp)?;
+    Some(Diversion { plan: builder.build(), diverted })
+}
+
+/// [`divert`] as a part of a plan that does more.
+pub(super) fn divert_into(
+    builder: &mut PlanBuilder,
+    rules: &Rules,
+    keys: &Keys,
+    recipients: &[Recipient],
+    origin: Origin,
+    stamp: &mut dyn FnMut() -> TokenId,
+) -> Option<Vec<Diverted>> {
     let mut diverted: Vec<Diverted> = Vec::new();
     let mut led: Vec<&AddressRule> = Vec::new();
     let mut done: Vec<(String, RawPath)> = Vec::new();
@@ -82,16 +98,17 @@ pub fn divert(
             authenticated: origin.authenticated,
             internal: origin.internal,
             companion,
-            unwrapped: false,
-            person: false,
+            own_login: origin.own_login,
+            ..Flags::default()
         };
         let mut entry = Diverted {
             address: address.clone(),
             system: rules.system(rule).id.clone(),
             handoff: None,
         };
-        // A companion that stays where it is needs nobody to watch over it.
-        if !rule.local_copy || !companion && !again {
+        // A companion that stays where it is needs nobody to watch over it, nor does what is not to
+        // be forwarded.
+        if !rule.local_copy || !companion && !again && !origin.own_login {
             let handoff = Handoff { way: Way::Forward, id: stamp(), flags };
             let local = handoff.local_part(keys, &address)?;
             let to = Address::parse(&format!("{local}@{}", rules.handoff_domain)).ok()?;
@@ -110,7 +127,7 @@ pub fn divert(
         led.push(rule);
         diverted.push(entry);
     }
-    Some(Diversion { plan: builder.build(), diverted })
+    Some(diverted)
 }
 
 /// The recruiting address as the sender wrote it, where it can be written again; else as resolved.

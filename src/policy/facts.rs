@@ -27,13 +27,52 @@ const MAX_READ_BODY: usize = 64 * 1024;
 /// The fields that decide, in the spelling in which they are kept.
 const KEPT: [&str; 5] = ["from", "reply-to", "sender", "date", "message-id"];
 
+/// Fields in our namespace, as they came.
+#[derive(Clone, Debug, Default)]
+pub struct Forged {
+    names: Vec<OwnName>,
+    /// How many there were, the kept ones and those beyond [`MAX_FORGED`].
+    count: usize,
+}
+
+impl Forged {
+    /// Takes the name of the next field; whether it is kept.
+    pub fn push(&mut self, name: &[u8]) -> bool {
+        if !is_own(name) {
+            return false;
+        }
+        self.count += 1;
+        let name = OwnName::received(name).filter(|_| self.names.len() < MAX_FORGED);
+        let kept = name.is_some();
+        self.names.extend(name);
+        kept
+    }
+
+    /// Whether there are more than we take off.
+    pub fn are_too_many(&self) -> bool {
+        self.count > self.names.len()
+    }
+
+    /// Their names, each with its number among those of its name as the MTA counts: from 1, without
+    /// case.
+    pub fn numbered(&self) -> Vec<(OwnName, u32)> {
+        let mut counts: HashMap<Vec<u8>, u32> = HashMap::new();
+        let number = |name: &OwnName| {
+            let count = counts.entry(name.key()).or_default();
+            *count += 1;
+            (name.clone(), *count)
+        };
+        self.names.iter().map(number).collect()
+    }
+}
+
 /// The decisive part of a header.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     kept: HashMap<&'static str, Vec<Vec<u8>>>,
-    own: Vec<(OwnName, Vec<u8>)>,
-    /// How many fields in our namespace there were, the kept ones and those beyond [`MAX_FORGED`].
-    own_count: usize,
+    forged: Forged,
+    /// The bodies of those fields in our namespace that are kept.
+    own: Vec<Vec<u8>>,
     /// The header as it is read for kind and applicant, and how many octets it has.
     header: Header,
     size: usize,
@@ -54,13 +93,8 @@ impl Facts {
     pub fn push(&mut self, name: &[u8], body: &[u8]) {
         let cut = |most| relaxed(&body[..body.len().min(most)]);
         self.keep(name, body);
-        if is_own(name) {
-            self.own_count += 1;
-            if let Some(name) = OwnName::received(name)
-                && self.own.len() < MAX_FORGED
-            {
-                self.own.push((name, cut(MAX_OWN_BODY)));
-            }
+        if self.forged.push(name) {
+            self.own.push(cut(MAX_OWN_BODY));
         } else if let Some(&key) = KEPT.iter().find(|key| name.eq_ignore_ascii_case(key.as_bytes()))
         {
             let same = self.kept.entry(key).or_default();
@@ -105,25 +139,20 @@ impl Facts {
 
     /// Whether there are more fields in our namespace than we take off.
     pub fn has_too_many_forged(&self) -> bool {
-        self.own_count > self.own.len()
+        self.forged.are_too_many()
     }
 
     /// The fields in our namespace with the number of each among those of its name, as the MTA
     /// counts: from 1, without case.
     pub fn forged(&self) -> Vec<(OwnName, u32)> {
-        let mut counts: HashMap<Vec<u8>, u32> = HashMap::new();
-        let number = |(name, _): &(OwnName, Vec<u8>)| {
-            let count = counts.entry(name.key()).or_default();
-            *count += 1;
-            (name.clone(), *count)
-        };
-        self.own.iter().map(number).collect()
+        self.forged.numbered()
     }
 
     /// The bodies of all fields of ours with a name, from top to bottom.
     pub fn own(&self, suffix: &'static str) -> impl Iterator<Item = &[u8]> {
         let key = OwnName::ours(suffix).key();
-        self.own.iter().filter(move |(name, _)| name.key() == key).map(|(_, body)| body.as_slice())
+        let all = self.forged.names.iter().zip(&self.own);
+        all.filter(move |(name, _)| name.key() == key).map(|(_, body)| body.as_slice())
     }
 }
 

@@ -11,11 +11,14 @@ use super::budget::Budget;
 use super::facts::Facts;
 use super::keys::Keys;
 use super::kind::{self, Kind};
+use super::outbound::bounce;
 use super::report::{self, Outcome, Report};
 use super::rules::{AddressRule, Rules};
 use super::seal::{is_sealed, seal};
 use super::tags::{About, tags};
-use super::token::{Bounce, Flags, Handoff, TokenError, TokenId, UNWRAP_LETTER, Way, rule_tag};
+use super::token::{
+    Bounce, Flags, Handoff, OutgoingBounce, TokenError, TokenId, UNWRAP_LETTER, Way, rule_tag,
+};
 use crate::mail::address::split_extension;
 use crate::mail::mailbox::{Mailbox, MailboxList};
 use crate::mail::{Address, Notify, Orcpt, OwnField, RawPath, Recipient};
@@ -37,6 +40,11 @@ pub enum Accepted {
     Report {
         /// The copy it is for, if the address holds a token of ours.
         token: Result<Bounce, TokenError>,
+    },
+    /// Something that came back from outgoing mail.
+    Returned {
+        /// The message it is for, if the address holds a token of ours.
+        token: Result<OutgoingBounce, TokenError>,
     },
 }
 
@@ -89,6 +97,13 @@ pub fn recipient(
     {
         let (base, extension) = split_extension(local, &rules.delimiters).unwrap_or((local, ""));
         if base.eq_ignore_ascii_case(bounce.local_part()) {
+            if OutgoingBounce::is_meant(extension) {
+                let token = OutgoingBounce::parse(extension, keys, now);
+                if let Err(TokenError::UnknownKey(id)) = token {
+                    return Err(Refusal::UnknownKey(id));
+                }
+                return Ok(Accepted::Returned { token });
+            }
             let token = Bounce::parse(extension, keys, now);
             if let Err(TokenError::UnknownKey(id)) = token {
                 return Err(Refusal::UnknownKey(id));
@@ -181,12 +196,16 @@ pub enum Reason {
     Sealed,
     /// More mail came from the system's own address than an hour's budget: a loop, it seems.
     LoopBudget,
+    /// The system sent it by its own login.
+    OwnLogin,
     /// Hundreds of fields claim to be ours.
     TooManyForged,
     /// Not from the null sender, or without a token of ours.
     NotOurs,
     /// The token's time is over, or its key is gone.
     Expired,
+    /// It came back from outgoing mail, and is no report.
+    Returned,
     /// What the report says.
     Report(Outcome),
 }
@@ -199,9 +218,11 @@ impl Reason {
             Self::Kind => "kind",
             Self::Sealed => "sealed",
             Self::LoopBudget => "loop-budget",
+            Self::OwnLogin => "own-login",
             Self::TooManyForged => "too-many-forged",
             Self::NotOurs => "not-ours",
             Self::Expired => "expired",
+            Self::Returned => "returned",
             Self::Report(outcome) => outcome.word(),
         }
     }
@@ -238,7 +259,9 @@ impl Arrival<'_> {
 /// How much of the body the decision needs.
 pub fn body_need(rules: &Rules, accepted: &Accepted, sender: &RawPath, facts: &Facts) -> BodyNeed {
     match accepted {
-        Accepted::Report { token: Ok(_) } => BodyNeed::UpTo(report::READ),
+        Accepted::Report { token: Ok(_) } | Accepted::Returned { token: Ok(_) } => {
+            BodyNeed::UpTo(report::READ)
+        }
         Accepted::Handoff { token, .. } if token.way != Way::Return && !token.flags.unwrapped => {
             let sender = sender.printable();
             let context = context(rules, evidence(token), &sender);
@@ -316,6 +339,7 @@ pub fn forward(
             handoff(rules, keys, now, arrival, budget, token, address)
         }
         Accepted::Report { token } => on_report(rules, keys, arrival, *token),
+        Accepted::Returned { token } => on_returned(rules, keys, arrival, token.as_ref()),
     }
 }
 
@@ -353,17 +377,24 @@ fn handoff(
     let sender = arrival.sender.printable();
     let facts = arrival.facts;
     let context = context(rules, evidence(token), &sender);
-    let reading = if token.flags.unwrapped {
+    let reading = if token.flags.outbound {
+        applicant::read_outbound(facts.header(), &context)
+    } else if token.flags.unwrapped {
         applicant::read_unwrapped(facts.header(), Mailbox::parse(&sender), &context)
     } else {
         applicant::read(facts.header(), arrival.body, arrival.truncated, &context)
     };
-    let action = rule.actions.of(reading.kind);
-    let may_loop = reading.kind == Kind::SystemTest || is_ours(rules, arrival);
+    // What a colleague sends goes to the system because the admin said so for the address.
+    let action =
+        if token.flags.outbound { kind::Action::Forward } else { rule.actions.of(reading.kind) };
+    let may_loop =
+        !token.flags.outbound && (reading.kind == Kind::SystemTest || is_ours(rules, arrival));
     let stays = if facts.has_too_many_forged() {
         Some(Reason::TooManyForged)
     } else if is_sealed(keys, facts) {
         Some(Reason::Sealed)
+    } else if token.flags.own_login {
+        Some(Reason::OwnLogin)
     } else if matches!(action, kind::Action::LocalOnly | kind::Action::CopyToPerson) {
         Some(Reason::Kind)
     } else if may_loop
@@ -422,8 +453,9 @@ fn go_on(
     (rule, about): (&AddressRule, &About<'_>),
 ) -> Option<Plan> {
     let system = rules.system(rule);
-    let bounce = Bounce { id: token.id, flags: token.flags, rule: rule_tag(&rule.pattern.key()) };
-    let extension = bounce.extension(keys)?;
+    let report_to =
+        Bounce { id: token.id, flags: token.flags, rule: rule_tag(&rule.pattern.key()) };
+    let extension = report_to.extension(keys)?;
     let base = rules.bounce.as_ref()?;
     let delimiter = rules.delimiters.chars().next()?;
     let sender = format!("{}{delimiter}{extension}@{}", base.local_part(), base.domain());
@@ -529,6 +561,57 @@ fn on_report(
         let handoff = Handoff { way: Way::Return, id: token.id, flags: token.flags };
         decision.plan = give_back(rules, keys, arrival, &handoff, &fallback)?;
         decision.action = Action::ReportGivenBack;
+    }
+    Some(decision)
+}
+
+/// Whatever comes to the bounce address of an outgoing mail goes to where somebody sees it.
+fn on_returned(
+    rules: &Rules,
+    keys: &Keys,
+    arrival: &Arrival<'_>,
+    token: Result<&OutgoingBounce, &TokenError>,
+) -> Option<Decision> {
+    let ends = |plan, action, reason| Decision {
+        plan,
+        action,
+        reason,
+        token: None,
+        address: None,
+        system: None,
+        reading: None,
+        status: None,
+    };
+    let discard = Plan::only(Reply::Discard);
+    let token = match token {
+        Ok(token) => token,
+        Err(TokenError::NotOurs) => {
+            return Some(ends(discard, Action::ReportForeign, Reason::NotOurs));
+        }
+        Err(TokenError::UnknownKey(_) | TokenError::Expired) => {
+            return Some(ends(discard, Action::ReportForeign, Reason::Expired));
+        }
+    };
+    // An automatic answer comes here as well, and is no report.
+    let (reason, status) = if arrival.sender.is_null() {
+        let Report { outcome, status } = report::read(arrival.body);
+        (Reason::Report(outcome), status)
+    } else {
+        (Reason::Returned, None)
+    };
+    let (plan, action) = match bounce::goes_to(rules, token) {
+        Some(to) => {
+            let handoff = Handoff { way: Way::Return, id: token.id, flags: Flags::default() };
+            (give_back(rules, keys, arrival, &handoff, &to)?, Action::ReportGivenBack)
+        }
+        None => (Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff)), Action::ReportWaiting),
+    };
+    let mut decision = ends(plan, action, reason);
+    decision.token = Some(token.id);
+    decision.status = status;
+    if let Some(rule) = bounce::rule(rules, token) {
+        decision.address = Some(rule.pattern.to_string());
+        decision.system = Some(rules.system(rule).id.clone());
     }
     Some(decision)
 }

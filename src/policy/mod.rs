@@ -7,6 +7,8 @@
 //! * [`report`]: what a delivery report says about a copy.
 //! * [`applicant`], [`kind`]: who the applicant is and what kind of mail a message is, read from
 //!   header and body; `tags`: the fields that tell it.
+//! * [`outbound`]: outgoing mail: logins and routes; [`identity`]: under which address it comes;
+//!   [`limits`]: how much of it.
 //! * [`budget`]: the breaker of loops in which every round is a new message.
 //!
 //! Must not know I/O, clock, async or logging.
@@ -17,8 +19,11 @@ pub mod budget;
 pub mod divert;
 pub mod facts;
 pub mod forward;
+pub mod identity;
 pub mod keys;
 pub mod kind;
+pub mod limits;
+pub mod outbound;
 pub mod report;
 pub mod rules;
 pub mod seal;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::kind::{Actions, Verdict};
+use super::outbound::rules::Outbound;
 use crate::mail::address::{Address, is_domain, split_extension};
 
 /// A recruiting system.
@@ -44,6 +45,8 @@ pub struct AddressRule {
     pub actions: Actions,
     /// Whether a message that a colleague has attached to his goes on in its place.
     pub unwrap: bool,
+    /// Whether the system gets a copy of what colleagues send from the address.
+    pub outbound_copy: bool,
 }
 
 impl AddressRule {
@@ -59,6 +62,7 @@ impl AddressRule {
             person: None,
             actions: Actions::default(),
             unwrap: false,
+            outbound_copy: false,
         }
     }
 
@@ -165,6 +169,31 @@ impl Pattern {
         }
     }
 
+    /// Whether an address matches, as it stands or without its extension. `delimiters` is Postfix's
+    /// `recipient_delimiter`.
+    pub fn covers(&self, address: &str, delimiters: &str) -> bool {
+        let key = address.to_lowercase();
+        let Some((local, domain)) = key.rsplit_once('@').filter(|(local, _)| !local.is_empty())
+        else {
+            return false;
+        };
+        let base = split_extension(local, delimiters).map(|(base, _)| base);
+        let mut locals = std::iter::once(local).chain(base);
+        match self {
+            Self::Exact(address) => {
+                let own = address.key();
+                locals.any(|local| own.rsplit_once('@') == Some((local, domain)))
+            }
+            Self::Wildcard { prefix, suffix, domain: of } => {
+                domain == of && locals.any(|local| fits(local, prefix, suffix))
+            }
+            Self::Domain(of) => domain == of,
+            Self::Subdomains(of) => {
+                domain.strip_suffix(of).is_some_and(|below| below.ends_with('.'))
+            }
+        }
+    }
+
     /// How two patterns are compared for being the same.
     pub fn key(&self) -> String {
         self.to_string().to_lowercase()
@@ -180,6 +209,13 @@ impl fmt::Display for Pattern {
             Self::Subdomains(domain) => write!(f, "*@*.{domain}"),
         }
     }
+}
+
+/// Whether a local-part fits `prefix*suffix`.
+fn fits(local: &str, prefix: &str, suffix: &str) -> bool {
+    local.len() >= prefix.len() + suffix.len()
+        && local.starts_with(prefix)
+        && local.ends_with(suffix)
 }
 
 /// A network in CIDR notation.
@@ -262,6 +298,8 @@ pub struct Rules {
     pub loop_budget: u32,
     /// How mail is read.
     pub reading: ReadingRules,
+    /// Logins and routes of outgoing mail.
+    pub outbound: Outbound,
     /// The look-up tables, made by [`Rules::indexed`].
     pub index: Index,
 }
@@ -303,7 +341,12 @@ impl Rules {
 
     /// Whether there is nothing to do at all.
     pub fn is_idle(&self) -> bool {
-        self.addresses.is_empty()
+        self.addresses.is_empty() && self.outbound.is_idle()
+    }
+
+    /// Whether outgoing mail is looked at.
+    pub fn has_outbound(&self) -> bool {
+        !self.outbound.is_idle() || self.addresses.iter().any(|rule| rule.outbound_copy)
     }
 
     /// The rule for an address as the MTA resolved it, if it is a recruiting address.
@@ -325,11 +368,7 @@ impl Rules {
         let wildcard = || {
             self.index.wildcards.get(domain)?.iter().find(|i| match &self.addresses[**i].pattern {
                 Pattern::Wildcard { prefix, suffix, .. } => {
-                    [Some(local), base].into_iter().flatten().any(|l| {
-                        l.len() >= prefix.len() + suffix.len()
-                            && l.starts_with(prefix)
-                            && l.ends_with(suffix)
-                    })
+                    [Some(local), base].into_iter().flatten().any(|l| fits(l, prefix, suffix))
                 }
                 _ => false,
             })
@@ -359,6 +398,13 @@ impl Rules {
     /// Whether a client is inside the company.
     pub fn is_internal_client(&self, client: IpAddr) -> bool {
         self.internal_networks.iter().any(|n| n.contains(client))
+    }
+
+    /// Whether an address is in one of the company's domains, by its domain alone.
+    pub fn is_internal(&self, address: &str) -> bool {
+        let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let domain = domain.strip_suffix('.').unwrap_or(domain);
+        self.internal_domains.iter().any(|internal| internal.eq_ignore_ascii_case(domain))
     }
 }
 

@@ -9,7 +9,11 @@
 //! u KEY FLAGS TIME NONCE MAC @handoff domain      a copy on its way to the agent, to be unwrapped
 //! g KEY FLAGS TIME NONCE MAC @return domain       a copy on its way back to local delivery
 //! recruit-bounces+KEY FLAGS TIME NONCE RULE MAC   where reports on a forwarded copy go
+//! recruit-bounces+1ROUTE KEY TIME NONCE RULE MAC  where what outgoing mail comes back to goes
 //! ```
+//!
+//! No letter of base32 is a `1`, so the two bounce addresses cannot be taken for each other, and
+//! Postfix can tell the route of an outgoing mail by the letters behind it.
 //!
 //! The recruiting address itself stands beside the token, in ORCPT, and is bound by the MAC.
 //! Everything is base32 in lower case: a mail system may change the case of an address.
@@ -69,6 +73,10 @@ pub struct Flags {
     pub unwrapped: bool,
     /// On its way back: to the person who looks at such mail, not to the recruiting address.
     pub person: bool,
+    /// A copy of what a colleague sent from the recruiting address.
+    pub outbound: bool,
+    /// The client is the login of a recruiting system, whose mail is not forwarded to it again.
+    pub own_login: bool,
 }
 
 impl Flags {
@@ -79,6 +87,8 @@ impl Flags {
             | u8::from(self.companion) << 3
             | u8::from(self.unwrapped) << 4
             | u8::from(self.person) << 5
+            | u8::from(self.outbound) << 6
+            | u8::from(self.own_login) << 7
     }
 
     fn from_octet(octet: u8) -> Self {
@@ -90,6 +100,8 @@ impl Flags {
             companion: bit(3),
             unwrapped: bit(4),
             person: bit(5),
+            outbound: bit(6),
+            own_login: bit(7),
         }
     }
 }
@@ -253,6 +265,71 @@ impl Bounce {
         }
         let rule = signed[12..].try_into().map_err(|_| TokenError::NotOurs)?;
         Ok(Self { id, flags: Flags::from_octet(signed[1]), rule })
+    }
+}
+
+/// The octets of the MAC in the bounce address of an outgoing mail: 80 bits.
+const OUTGOING_MAC: usize = 10;
+const OUTGOING_LEN: usize = 1 + 10 + 4 + OUTGOING_MAC;
+/// The letters that name a route.
+const ROUTE_LETTERS: usize = 4;
+/// What begins the bounce address of an outgoing mail, behind the delimiter.
+pub const OUTGOING_MARK: char = '1';
+/// The letters that follow the route in the bounce address of an outgoing mail.
+pub const OUTGOING_LETTERS: usize = (OUTGOING_LEN * 8).div_ceil(5);
+
+/// What the bounce address of an outgoing mail tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingBounce {
+    /// Which message it is.
+    pub id: TokenId,
+    /// The route it took, as [`route_mark`] writes it.
+    pub route: String,
+    /// The rule of the recruiting address that it is from; zero where it is from another address.
+    pub rule: [u8; 4],
+}
+
+/// A short name for a route, by its name in the configuration: [`OUTGOING_MARK`] and some letters.
+pub fn route_mark(name: &str) -> String {
+    let letters = base32().encode(&rule_tag(name));
+    format!("{OUTGOING_MARK}{}", &letters[..ROUTE_LETTERS])
+}
+
+impl OutgoingBounce {
+    /// The letters that follow the delimiter in the bounce address, with the current key.
+    pub fn extension(&self, keys: &Keys) -> Option<String> {
+        let mut octets = vec![keys.current()];
+        octets.extend(self.id.octets());
+        octets.extend(self.rule);
+        let mac = keys.mac(keys.current(), "outgoing", &[self.route.as_bytes(), &octets])?;
+        octets.extend(&mac[..OUTGOING_MAC]);
+        Some(format!("{}{}", self.route, base32().encode(&octets)))
+    }
+
+    /// Whether an extension claims to be one.
+    pub fn is_meant(extension: &str) -> bool {
+        extension.starts_with(OUTGOING_MARK)
+    }
+
+    /// Reads the extension of a bounce address. `now` in seconds since 1970.
+    pub fn parse(extension: &str, keys: &Keys, now: u64) -> Result<Self, TokenError> {
+        let extension = extension.to_ascii_lowercase();
+        let (route, letters) =
+            extension.split_at_checked(1 + ROUTE_LETTERS).ok_or(TokenError::NotOurs)?;
+        let octets = decode(letters, OUTGOING_LEN)?;
+        let (signed, tag) = octets.split_at(OUTGOING_LEN - OUTGOING_MAC);
+        if !keys.knows(signed[0]) {
+            return Err(TokenError::UnknownKey(signed[0]));
+        }
+        if !keys.verify(signed[0], "outgoing", &[route.as_bytes(), signed], tag) {
+            return Err(TokenError::NotOurs);
+        }
+        let id = TokenId::from_octets(&signed[1..11]).ok_or(TokenError::NotOurs)?;
+        if now > u64::from(id.time) + BOUNCE_LIFE {
+            return Err(TokenError::Expired);
+        }
+        let rule = signed[11..].try_into().map_err(|_| TokenError::NotOurs)?;
+        Ok(Self { id, route: route.to_owned(), rule })
     }
 }
 

@@ -230,6 +230,7 @@ impl Rig {
         match pass {
             Pass::Front => front,
             Pass::Handoff => handoff,
+            Pass::Submission => unreachable!("no proxy there"),
         }
     }
 

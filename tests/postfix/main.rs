@@ -37,6 +37,7 @@ fn config(queue_directory: &str) -> Config {
         keys: Keys::default(),
         milter: MilterSettings {
             front: vec![socket("front.sock")],
+            submission: vec![socket("submission.sock")],
             handoff: vec![socket("handoff.sock")],
             accept_early: false,
             deadline: Duration::from_secs(5),

@@ -97,6 +97,8 @@ const FLAGS: Flags = Flags {
     companion: false,
     unwrapped: false,
     person: false,
+    outbound: false,
+    own_login: false,
 };
 
 async fn take(

@@ -115,7 +115,7 @@ impl Asked {
         }
         let internal = args.client.is_some_and(|client| config.rules.is_internal_client(client));
         Ok(Self {
-            origin: Origin { authenticated: args.login.is_some(), internal },
+            origin: Origin { authenticated: args.login.is_some(), internal, own_login: false },
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
             keys: keys(&config),
             config,

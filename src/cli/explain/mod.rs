@@ -212,7 +212,7 @@ pub fn recipients_of(rules: &Rules, message: &Message) -> Vec<String> {
 
 /// What a message says that is for no recruiting address.
 fn read_alone(rules: &Rules, question: &Question, facts: &Facts) -> Reading {
-    let Origin { authenticated, internal } = question.origin;
+    let Origin { authenticated, internal, .. } = question.origin;
     let evidence = Evidence { login: authenticated, internal_client: internal };
     let context = context(rules, evidence, &question.from);
     let (body, truncated) =

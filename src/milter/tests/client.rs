@@ -128,6 +128,12 @@ impl Client {
         self.send_strings(b'M', &[&format!("<{sender}>")]).await;
     }
 
+    /// MAIL where a reply is negotiated.
+    pub(super) async fn mail_reply(&mut self, sender: &str) -> String {
+        self.mail(sender).await;
+        self.receive().await.expect("a reply to MAIL").to_string()
+    }
+
     /// RCPT where no reply is negotiated.
     pub(super) async fn rcpt(&mut self, recipient: &str) {
         self.macros(b'R', &["{rcpt_addr}", recipient]).await;

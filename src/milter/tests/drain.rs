@@ -87,6 +87,7 @@ async fn connections_to_a_socket_passed_in_wait_for_the_successor() {
     let systemd = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let settings = MilterSettings {
         front: vec![Socket::Unix("/nonexistent/front.sock".into())],
+        submission: Vec::new(),
         handoff: Vec::new(),
         accept_early: false,
         deadline: SOON,
@@ -95,7 +96,7 @@ async fn connections_to_a_socket_passed_in_wait_for_the_successor() {
     };
     let serve_until = |stopped: oneshot::Receiver<()>| {
         let front = crate::socket::Bound::from_unix(systemd.try_clone().unwrap()).unwrap();
-        let listen = Listen { front: vec![front], handoff: Vec::new() };
+        let listen = Listen { front: vec![front], ..Listen::default() };
         let listen = listen.bind(&settings).unwrap();
         let shell = Arc::new(Shell::new(Fake::default(), Notices::default()));
         let settings = settings.clone();

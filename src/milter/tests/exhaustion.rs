@@ -48,6 +48,7 @@ fn a_process_with_few_descriptors() {
     runtime.block_on(async {
         let settings = MilterSettings {
             front: vec![Socket::Unix(Path::new(&folder).join("front.sock"))],
+            submission: Vec::new(),
             handoff: vec![Socket::Unix(Path::new(&folder).join("handoff.sock"))],
             accept_early: false,
             deadline: SOON,

@@ -38,8 +38,23 @@ fn strike(at: (Pass, Stage), fault: Fault) -> (StageHook, Arc<AtomicBool>) {
 
 /// One whole message. Gives the reply that decided it and whether there were edits.
 async fn message(client: &mut Client, pass: Pass) -> (String, usize) {
-    client.mail("a@example.org").await;
+    if pass == Pass::Submission {
+        let reply = client.mail_reply("a@example.org").await;
+        if reply != "c" {
+            return (reply, 0);
+        }
+    } else {
+        client.mail("a@example.org").await;
+    }
     match pass {
+        Pass::Submission => {
+            let reply = client.rcpt_reply("x@example.org").await;
+            if reply != "c" {
+                client.abort().await;
+                return (reply, 0);
+            }
+            client.field("Subject", " hi").await;
+        }
         Pass::Front => {
             client.rcpt("jobs@acme.example").await;
             let reply = client.data().await;
@@ -70,6 +85,7 @@ async fn message(client: &mut Client, pass: Pass) -> (String, usize) {
 fn stages(pass: Pass) -> impl Iterator<Item = Stage> {
     Stage::ALL.into_iter().filter(move |stage| match pass {
         Pass::Front => !matches!(stage, Stage::Header | Stage::Body),
+        Pass::Submission => !matches!(stage, Stage::Data | Stage::Body),
         Pass::Handoff => *stage != Stage::Data,
     })
 }
@@ -85,6 +101,7 @@ async fn struck(pass: Pass, stage: Stage, fault: Fault) -> Vec<String> {
     let server = setup.start();
     let socket = match pass {
         Pass::Front => &server.front,
+        Pass::Submission => &server.submission,
         Pass::Handoff => &server.handoff,
     };
     armed.store(false, Ordering::SeqCst);
@@ -96,6 +113,10 @@ async fn struck(pass: Pass, stage: Stage, fault: Fault) -> Vec<String> {
             neighbour.rcpt("jobs@acme.example").await;
             assert_eq!(neighbour.data().await, "c");
         }
+        Pass::Submission => {
+            assert_eq!(neighbour.receive().await.unwrap().to_string(), "c");
+            assert_eq!(neighbour.rcpt_reply("x@example.org").await, "c");
+        }
         Pass::Handoff => assert_eq!(neighbour.rcpt_reply("t@h.example").await, "c"),
     }
 
@@ -103,7 +124,7 @@ async fn struck(pass: Pass, stage: Stage, fault: Fault) -> Vec<String> {
     let mut client = Client::connect(socket).await;
     client.offer(0x1ff, 0x1f_ffff).await;
     let at = format!("{pass} {stage} {fault:?}");
-    let edits = if pass == Pass::Front { 2 } else { 5 };
+    let edits = if pass == Pass::Handoff { 5 } else { 2 };
     let passed = ("c".to_owned(), edits);
     match client.receive().await {
         None => assert!(stage == Stage::Negotiate && fault != Fault::Slow, "{at}"),
@@ -125,7 +146,7 @@ async fn struck(pass: Pass, stage: Stage, fault: Fault) -> Vec<String> {
 }
 
 async fn everywhere(fault: Fault, told: &[&str]) {
-    for pass in [Pass::Front, Pass::Handoff] {
+    for pass in [Pass::Front, Pass::Submission, Pass::Handoff] {
         for stage in stages(pass) {
             assert_eq!(struck(pass, stage, fault).await, told, "{pass} {stage}");
         }

@@ -19,11 +19,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::notice::{Notice, Notices};
-use super::seam::{FrontMessage, HandoffMessage, Opening, Policy, StageHook};
+use super::seam::{FrontMessage, HandoffMessage, Opening, Policy, StageHook, SubmissionMessage};
 use super::shell::Shell;
 use super::{Drained, Listen, serve};
 use crate::config::{MilterSettings, Socket};
-use crate::mail::{Address, FieldBody, Notify, OwnField, OwnName, Recipient};
+use crate::mail::{
+    Address, FieldBody, Notify, OwnField, OwnName, PlainField, PlainName, Recipient,
+};
 use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
 use client::Client;
 
@@ -76,6 +78,7 @@ struct FakeMessage {
 impl Policy for Fake {
     type Front = FakeMessage;
     type Handoff = FakeMessage;
+    type Submission = FakeMessage;
     type Record = String;
 
     fn accept_early(&self) -> bool {
@@ -92,6 +95,14 @@ impl Policy for Fake {
 
     fn front(self: &Arc<Self>, opening: Opening) -> FakeMessage {
         self.open("front", opening)
+    }
+
+    /// Nobody called `bad` may send.
+    fn submission(self: &Arc<Self>, opening: Opening) -> Result<FakeMessage, Reply> {
+        if opening.sender.printable().starts_with("bad") {
+            return Err(Reply::Reject(ReplyText::NotThisSender));
+        }
+        Ok(self.open("submission", opening))
     }
 
     fn handoff(self: &Arc<Self>, opening: Opening) -> FakeMessage {
@@ -165,6 +176,38 @@ impl FrontMessage for FakeMessage {
     }
 }
 
+impl SubmissionMessage for FakeMessage {
+    type Record = String;
+
+    /// None that is called `bad`.
+    fn rcpt(&mut self, recipient: Recipient, transport: Option<&str>) -> Result<(), Reply> {
+        if recipient.resolved.starts_with("bad") {
+            return Err(Reply::Tempfail(ReplyText::TooMuch));
+        }
+        if let Some(transport) = transport {
+            self.policy.log.line(format!("by {transport}"));
+        }
+        self.recipient(recipient);
+        Ok(())
+    }
+
+    fn field(&mut self, name: &[u8], body: &[u8]) {
+        HandoffMessage::field(self, name, body);
+    }
+
+    /// Two edits.
+    fn finish(self, queue_id: Option<&str>) -> (Plan, String) {
+        let record = self.record(queue_id);
+        let mut plan = PlanBuilder::default();
+        plan.add_header(PlainField {
+            name: PlainName::date(),
+            body: FieldBody::new("today").unwrap(),
+        });
+        plan.chg_from_plain(address("b+1@acme.example"));
+        (plan.build(), record)
+    }
+}
+
 impl HandoffMessage for FakeMessage {
     type Record = String;
 
@@ -220,9 +263,10 @@ impl HandoffMessage for FakeMessage {
     }
 }
 
-/// A milter that serves two UNIX sockets in a folder of its own.
+/// A milter that serves three UNIX sockets in a folder of its own.
 struct Server {
     front: PathBuf,
+    submission: PathBuf,
     handoff: PathBuf,
     shell: Arc<Shell<Fake>>,
     log: Log,
@@ -249,9 +293,11 @@ impl Default for Setup {
 impl Setup {
     fn start(self) -> Server {
         let folder = tempfile::tempdir().unwrap();
-        let [front, handoff] = ["front.sock", "handoff.sock"].map(|name| folder.path().join(name));
+        let [front, submission, handoff] =
+            ["front.sock", "submission.sock", "handoff.sock"].map(|name| folder.path().join(name));
         let settings = MilterSettings {
             front: vec![Socket::Unix(front.clone())],
+            submission: vec![Socket::Unix(submission.clone())],
             handoff: vec![Socket::Unix(handoff.clone())],
             accept_early: self.policy.accept_early,
             deadline: self.policy.deadline,
@@ -277,6 +323,7 @@ impl Setup {
         let serving = async move { serve(listen, serving, &settings, stopped).await };
         Server {
             front,
+            submission,
             handoff,
             shell,
             log,
@@ -296,6 +343,13 @@ impl Server {
     /// A negotiated session of pass 1.
     async fn front(&self) -> Client {
         let mut client = Client::connect(&self.front).await;
+        client.negotiate().await;
+        client
+    }
+
+    /// A negotiated session for outgoing mail.
+    async fn submission(&self) -> Client {
+        let mut client = Client::connect(&self.submission).await;
         client.negotiate().await;
         client
     }
@@ -326,6 +380,10 @@ impl Server {
         client.mail("a@example.org").await;
         client.rcpt("jobs@acme.example").await;
         assert_eq!(client.eom("WORKS1").await.last().unwrap().code, b'c');
+        let mut client = self.submission().await;
+        assert_eq!(client.mail_reply("a@example.org").await, "c");
+        assert_eq!(client.rcpt_reply("x@example.org").await, "c");
+        assert_eq!(client.eom("WORKS3").await.last().unwrap().code, b'c');
         let mut client = self.handoff().await;
         client.mail("a@example.org").await;
         assert_eq!(client.rcpt_reply("t@h.example").await, "c");

@@ -95,6 +95,8 @@ pub enum Source {
     Resent,
     /// The reply address of a job board.
     JobBoard,
+    /// The To or Cc field of a message to the applicant.
+    To,
 }
 
 impl Source {
@@ -107,6 +109,7 @@ impl Source {
             Self::Attached => "attached-message",
             Self::Resent => "resent",
             Self::JobBoard => "job-board",
+            Self::To => "to",
         }
     }
 }
@@ -285,6 +288,26 @@ pub fn read_unwrapped(
             reading.clues.push(Clue::header("no single author from outside"));
             reading.needs_review = true;
         }
+    }
+    reading
+}
+
+/// Reads a message that a colleague sent from a recruiting address: whom he wrote to is the applicant,
+/// where that is one person outside.
+pub fn read_outbound(header: &Header, context: &Context<'_>) -> Reading {
+    let mut reading = Reading::new(Kind::OutboundCopy, "sent from the recruiting address");
+    let who = context.who();
+    let lists = header.all("To").chain(header.all("Cc")).map(|f| MailboxList::parse(&f.body));
+    let mut outside: Vec<Mailbox> = lists.flat_map(|list| list.mailboxes).collect();
+    outside.retain(|mailbox| who.standing(mailbox) == Standing::Outside);
+    outside.dedup_by_key(|mailbox| mailbox.key());
+    match <[Mailbox; 1]>::try_from(outside) {
+        Ok([mailbox]) => {
+            let (source, confidence) = (Source::To, Confidence::Certain);
+            reading.clues.push(Clue::header("the only recipient outside"));
+            reading.applicants.push(Applicant { mailbox, source, confidence });
+        }
+        Err(_) => reading.clues.push(Clue::header("no single recipient outside")),
     }
     reading
 }

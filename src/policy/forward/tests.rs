@@ -50,6 +50,8 @@ pub(super) const KEPT: Flags = Flags {
     companion: false,
     unwrapped: false,
     person: false,
+    outbound: false,
+    own_login: false,
 };
 const GONE: Flags = Flags { kept: false, ..KEPT };
 const FROM: [(&str, &str); 2] = [("From", " Erika <erika@example.org>"), ("Message-ID", " <1@x>")];

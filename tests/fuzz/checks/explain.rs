@@ -24,7 +24,7 @@ pub fn check(bytes: &[u8]) {
             message: message.clone(),
             from: from.clone(),
             to: [RECRUITING[0].to_owned()].into_iter().chain(more.clone()).collect(),
-            origin: Origin { authenticated, internal: false },
+            origin: Origin { authenticated, ..Origin::default() },
         };
         SITE.with(|(rules, keys)| {
             let answer = explain(rules, keys, NOW, &question).unwrap();

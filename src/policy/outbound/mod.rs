@@ -1,0 +1,533 @@
+//! Outgoing mail: whether a login may send a message, which route it takes, and what is tidied on
+//! its way. Pass 1 is part of it, for what is addressed to a recruiting address as well.
+//!
+//! * [`rules`]: logins and routes as configured.
+//! * [`message`](self): a message from MAIL to its end; each step can refuse it.
+//! * [`header`]: what is kept of its header.
+//! * [`bounce`]: what comes back.
+//!
+//! Everything here only narrows what the MTA lets a login do.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+pub mod bounce;
+pub mod header;
+pub mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use self::header::OutgoingHeader;
+use self::rules::{Condition, Login, Mixed, NewSender, OnViolation, Recipe, Route};
+use super::divert::{self, Diverted, divert_into};
+use super::identity;
+use super::keys::Keys;
+use super::limits::{Count, Exceeded, Ticket, Usage};
+use super::rules::{AddressRule, Rules};
+use super::token::{Flags, Handoff, OutgoingBounce, TokenId, Way, route_mark, rule_tag};
+use crate::mail::{
+    Address, FieldBody, Notify, Orcpt, OwnField, OwnName, PlainField, PlainName, RawPath, Recipient,
+};
+use crate::plan::{Plan, PlanBuilder, Reply, ReplyText};
+
+/// The name of the field that tells Postfix a route, without the prefix.
+pub const ROUTE: &str = "Route";
+
+/// Who brought the message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// The SASL user name.
+    pub user: Option<String>,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+}
+
+/// Time and chance, which come from outside.
+pub struct Moment<'a> {
+    /// Seconds since 1970.
+    pub now: u64,
+    /// The time as a Date field has it (RFC 5322 3.3).
+    pub date: &'a dyn Fn() -> String,
+    /// A new token id at each call.
+    pub stamp: &'a mut dyn FnMut() -> TokenId,
+}
+
+/// Why a login may not send a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// The client is in none of its networks.
+    Network,
+    /// The envelope sender is none of its own.
+    EnvelopeSender(String),
+    /// The header says that the message is from somebody else, or does not say clearly from whom.
+    Author(identity::Violation),
+    /// It has sent too much.
+    Limit(Exceeded),
+    /// Recipients inside and outside, and a route told by a field.
+    Mixed,
+}
+
+impl Violation {
+    /// The word for logs and the journal.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::EnvelopeSender(_) => "envelope-sender",
+            Self::Author(violation) => violation.word(),
+            Self::Limit(_) => "limit",
+            Self::Mixed => "mixed-recipients",
+        }
+    }
+
+    /// What exactly, in printable characters.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Network | Self::Mixed => None,
+            Self::EnvelopeSender(sender) => Some(format!("<{sender}>")),
+            Self::Author(violation) => Some(violation.to_string()),
+            Self::Limit(exceeded) => Some(exceeded.to_string()),
+        }
+    }
+
+    /// What the client is told.
+    pub fn reply(&self) -> Reply {
+        match self {
+            Self::Network => Reply::Reject(ReplyText::NotFromHere),
+            Self::EnvelopeSender(_) => Reply::Reject(ReplyText::NotThisSender),
+            Self::Author(_) => Reply::Reject(ReplyText::NotThisAuthor),
+            Self::Limit(_) => Reply::Tempfail(ReplyText::TooMuch),
+            Self::Mixed => Reply::Reject(ReplyText::Mixed),
+        }
+    }
+}
+
+/// A message on its way out, from MAIL on.
+#[derive(Debug)]
+pub struct Outgoing {
+    client: Client,
+    /// The login's place among those of the configuration, if it is one of them.
+    login: Option<usize>,
+    sender: RawPath,
+    recruiting: Vec<Recipient>,
+    /// How many recipients are outside the company, and how many are not.
+    outside: u32,
+    inside: u32,
+    /// For each choice of a route: whether all recipients outside match it.
+    all_to: Vec<bool>,
+    /// Whether a recruiting system gets the message anyway.
+    to_system: bool,
+    header: OutgoingHeader,
+    tickets: Vec<Ticket>,
+    /// What would have been refused, where it is only to be logged.
+    tolerated: Vec<Violation>,
+}
+
+/// What was decided on a message.
+#[derive(Debug)]
+pub struct Decision {
+    /// What to do.
+    pub plan: Plan,
+    /// The recruiting recipients, as in pass 1.
+    pub diverted: Vec<Diverted>,
+    /// What is to be said of it as outgoing mail; nothing where it is none of ours.
+    pub sent: Option<Sent>,
+    /// What it takes of the login's limits, to be given back if it is not accepted after all.
+    pub tickets: Vec<Ticket>,
+}
+
+/// An outgoing message of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// The login's name in the configuration, if it is one of a recruiting system.
+    pub login: Option<String>,
+    /// The From address.
+    pub from: Option<Address>,
+    /// The route's name.
+    pub route: Option<String>,
+    /// How Postfix is told; nothing where no recipient is outside or the sender stays as it is.
+    pub told_by: Option<Recipe>,
+    /// The message's id in its bounce address.
+    pub token: Option<TokenId>,
+    /// How many recipients are outside the company, and how many are not.
+    pub recipients: (u32, u32),
+    /// The fields that were added.
+    pub added: Vec<String>,
+    /// How many fields were taken off.
+    pub removed: usize,
+    /// The recruiting system that gets a copy.
+    pub copy_to: Option<String>,
+    /// Why it was refused; or, if it goes on, what would have been refused.
+    pub violations: Vec<Violation>,
+    /// Whether it was refused.
+    pub refused: bool,
+}
+
+impl Outgoing {
+    /// A message begins.
+    pub fn new(rules: &Rules, client: Client, sender: RawPath) -> Self {
+        let outbound = &rules.outbound;
+        let login = client.user.as_deref().and_then(|user| outbound.login(user));
+        Self {
+            client,
+            login,
+            sender,
+            recruiting: Vec::new(),
+            outside: 0,
+            inside: 0,
+            all_to: vec![true; outbound.choices.len()],
+            to_system: false,
+            header: OutgoingHeader::default(),
+            tickets: Vec::new(),
+            tolerated: Vec::new(),
+        }
+    }
+
+    /// Whether it may come at all. `now` in milliseconds since 1970.
+    pub fn admit(
+        &mut self,
+        rules: &Rules,
+        usage: &Mutex<Usage>,
+        now: u64,
+    ) -> Result<(), Violation> {
+        let Some(login) = self.login(rules) else { return Ok(()) };
+        if !login.admits(self.client.address) {
+            self.violates(login, Violation::Network)?;
+        }
+        let sender = self.sender.printable();
+        if !login.may_use(&sender, &rules.delimiters) {
+            self.violates(login, Violation::EnvelopeSender(sender))?;
+        }
+        self.take(login, Count::Messages, usage, now)
+    }
+
+    /// The login, if it is one of the configuration's.
+    fn login<'a>(&self, rules: &'a Rules) -> Option<&'a Login> {
+        rules.outbound.logins.get(self.login?)
+    }
+
+    /// The name of the login, if it is one of the configuration's.
+    pub fn login_name<'a>(&self, rules: &'a Rules) -> Option<&'a str> {
+        Some(self.login(rules)?.name.as_str())
+    }
+
+    /// Who brought it.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What it takes of the login's limits so far.
+    pub fn take_tickets(&mut self) -> Vec<Ticket> {
+        std::mem::take(&mut self.tickets)
+    }
+
+    fn violates(&mut self, login: &Login, violation: Violation) -> Result<(), Violation> {
+        match login.on_violation {
+            OnViolation::Refuse => Err(violation),
+            OnViolation::Log => {
+                self.tolerated.push(violation);
+                Ok(())
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        login: &Login,
+        count: Count,
+        usage: &Mutex<Usage>,
+        now: u64,
+    ) -> Result<(), Violation> {
+        if login.limits.is_unlimited(count) {
+            return Ok(());
+        }
+        let taken = {
+            let mut usage = usage.lock().unwrap_or_else(PoisonError::into_inner);
+            usage.take(&login.name, count, 1, &login.limits, now)
+        };
+        match taken {
+            Ok(ticket) => {
+                self.tickets.push(ticket);
+                Ok(())
+            }
+            Err(exceeded) => self.violates(login, Violation::Limit(exceeded)),
+        }
+    }
+
+    /// Takes a recipient. `transport` is what the MTA will deliver it by, where it tells. `now` in
+    /// milliseconds since 1970.
+    pub fn rcpt(
+        &mut self,
+        rules: &Rules,
+        recipient: Recipient,
+        transport: Option<&str>,
+        usage: &Mutex<Usage>,
+        now: u64,
+    ) -> Result<(), Violation> {
+        if let Some(login) = self.login(rules) {
+            self.take(login, Count::Recipients, usage, now)?;
+        }
+        let resolved = &recipient.resolved;
+        // Where the company's mailboxes are on another server, they may be reached by the same
+        // transport as the world.
+        let outside = !rules.is_internal(resolved)
+            && transport.is_none_or(|transport| rules.outbound.is_outside(transport));
+        if outside {
+            self.outside += 1;
+            for (choice, all) in rules.outbound.choices.iter().zip(&mut self.all_to) {
+                if let Condition::To(pattern) = &choice.of {
+                    *all = *all && pattern.covers(resolved, &rules.delimiters);
+                }
+            }
+        } else {
+            self.inside += 1;
+        }
+        let key = resolved.to_lowercase();
+        self.to_system |= rules.systems.iter().any(|system| system.inbound.key() == key);
+        if divert::is_recruiting(rules, resolved) {
+            self.recruiting.push(recipient);
+        }
+        Ok(())
+    }
+
+    /// Takes a field of the header: its name, and its body as it came.
+    pub fn field(&mut self, name: &[u8], body: &[u8]) {
+        self.header.push(name, body);
+    }
+
+    /// Decides. None only if a token cannot be made: no key, or an address of the configuration has
+    /// no room for it.
+    pub fn finish(
+        mut self,
+        rules: &Rules,
+        keys: &Keys,
+        moment: &mut Moment<'_>,
+    ) -> Option<Decision> {
+        let login = self.login(rules);
+        let authentic = self.client.user.is_some()
+            || self.client.address.is_some_and(|client| rules.is_internal_client(client));
+        let from = match login {
+            Some(login) => match self.author(rules, login) {
+                Ok(from) => from,
+                Err(violation) => return Some(self.refuse(rules, None, violation)),
+            },
+            // Other people's mail is not checked, but it takes the route of its author.
+            None => authentic.then(|| self.header.claims.author()).flatten(),
+        };
+        let route = from.as_ref().and_then(|from| {
+            let all_to = |choice: usize| {
+                self.outside > 0
+                    && matches!(rules.outbound.choices[choice].of, Condition::To(_))
+                    && self.all_to[choice]
+            };
+            rules.outbound.choose(self.login, from, &rules.delimiters, all_to)
+        });
+        let mut plan = PlanBuilder::default();
+        let origin = divert::Origin {
+            authenticated: self.client.user.is_some(),
+            internal: self.client.address.is_some_and(|client| rules.is_internal_client(client)),
+            own_login: login.is_some(),
+        };
+        let diverted = divert_into(&mut plan, rules, keys, &self.recruiting, origin, moment.stamp)?;
+        let mut sent = Sent {
+            login: login.map(|login| login.name.clone()),
+            from: from.clone(),
+            recipients: (self.outside, self.inside),
+            ..Sent::default()
+        };
+        if let (Some(from), None, true) = (&from, login, authentic) {
+            sent.copy_to = self.copy(&mut plan, rules, keys, from, origin, moment).ok()?;
+        }
+        if let Some(route) = route {
+            sent.route = Some(route.name.clone());
+            if let Err(violation) = self.lead(&mut plan, rules, keys, route, &mut sent, moment)? {
+                return Some(self.refuse(rules, from, violation));
+            }
+        }
+        if login.is_some() || route.is_some() {
+            let domain = from.as_ref().map(Address::domain);
+            self.tidy(&mut plan, route, domain, &mut sent, moment);
+        }
+        sent.violations = std::mem::take(&mut self.tolerated);
+        let ours = sent.login.is_some() || sent.route.is_some() || sent.copy_to.is_some();
+        Some(Decision {
+            plan: plan.build(),
+            diverted,
+            sent: ours.then_some(sent),
+            tickets: self.take_tickets(),
+        })
+    }
+
+    /// The From address of a login's message, if it may send all that its header claims.
+    fn author(&mut self, rules: &Rules, login: &Login) -> Result<Option<Address>, Violation> {
+        let allowed = |address: &Address| login.may_send_as(address, &rules.delimiters);
+        let checked = self.header.claims.check(&allowed);
+        match checked {
+            Ok(identity) => Ok(Some(identity.from)),
+            Err(violation) => {
+                self.violates(login, Violation::Author(violation))?;
+                Ok(self.header.claims.author())
+            }
+        }
+    }
+
+    fn refuse(mut self, rules: &Rules, from: Option<Address>, violation: Violation) -> Decision {
+        let reply = violation.reply();
+        let mut violations = std::mem::take(&mut self.tolerated);
+        violations.push(violation);
+        Decision {
+            plan: Plan::only(reply),
+            diverted: Vec::new(),
+            sent: Some(Sent {
+                login: self.login_name(rules).map(str::to_owned),
+                from,
+                recipients: (self.outside, self.inside),
+                violations,
+                refused: true,
+                ..Sent::default()
+            }),
+            tickets: self.take_tickets(),
+        }
+    }
+
+    /// Gives the recruiting system a copy of what a colleague sends from its address. Its name.
+    fn copy(
+        &self,
+        plan: &mut PlanBuilder,
+        rules: &Rules,
+        keys: &Keys,
+        from: &Address,
+        origin: divert::Origin,
+        moment: &mut Moment<'_>,
+    ) -> Result<Option<String>, NoToken> {
+        let Some((_, rule)) = rules.lookup(from.as_str()) else { return Ok(None) };
+        let again = |to: &Recipient| {
+            rules.lookup(&to.resolved).is_some_and(|(_, other)| other.system == rule.system)
+        };
+        // What goes to an address of the same system reaches it that way.
+        if !rule.outbound_copy || self.to_system || self.recruiting.iter().any(again) {
+            return Ok(None);
+        }
+        let flags = Flags {
+            kept: true,
+            authenticated: origin.authenticated,
+            internal: origin.internal,
+            outbound: true,
+            ..Flags::default()
+        };
+        let handoff = Handoff { way: Way::Forward, id: (moment.stamp)(), flags };
+        let local = handoff.local_part(keys, from).ok_or(NoToken)?;
+        let to = format!("{local}@{}", rules.handoff_domain);
+        let to = Address::parse(&to).map_err(|_| NoToken)?;
+        plan.add_rcpt(to, Notify::Never, Some(Orcpt::new(from.clone())));
+        Ok(Some(rules.system(rule).id.clone()))
+    }
+
+    /// Tells Postfix the route.
+    fn lead(
+        &mut self,
+        plan: &mut PlanBuilder,
+        rules: &Rules,
+        keys: &Keys,
+        route: &Route,
+        sent: &mut Sent,
+        moment: &mut Moment<'_>,
+    ) -> Option<Result<(), Violation>> {
+        let by_field = route.recipe == Recipe::Field;
+        // FILTER takes every recipient along: those inside, and the copies on their way to pass 2.
+        let all_outside = self.inside == 0 && self.recruiting.is_empty() && sent.copy_to.is_none();
+        if by_field && !all_outside && self.outside > 0 && route.mixed == Mixed::Refuse {
+            return Some(Err(Violation::Mixed));
+        }
+        if by_field && all_outside && self.outside > 0 {
+            let body = FieldBody::new(route.name.clone()).ok()?;
+            plan.passing_field(OwnField { name: OwnName::ours(ROUTE), body });
+            sent.told_by = Some(Recipe::Field);
+        }
+        // RFC 5321 4.5.5: the null sender stays, or reports would be answered by reports.
+        if self.sender.is_null() || self.outside == 0 {
+            return Some(Ok(()));
+        }
+        let from = sent.from.clone()?;
+        let sender = match route.sender {
+            NewSender::Keep => return Some(Ok(())),
+            NewSender::From => from,
+            NewSender::Bounce => {
+                let rule = rules.lookup(from.as_str()).map(|(_, rule)| rule);
+                let id = (moment.stamp)();
+                sent.token = Some(id);
+                bounce_address(rules, keys, route, rule, id)?
+            }
+        };
+        plan.chg_from_plain(sender);
+        sent.told_by.get_or_insert(Recipe::Sender);
+        Some(Ok(()))
+    }
+
+    /// Adds what every mail should have, and takes off what none should show.
+    fn tidy(
+        &self,
+        plan: &mut PlanBuilder,
+        route: Option<&Route>,
+        domain: Option<&str>,
+        sent: &mut Sent,
+        moment: &mut Moment<'_>,
+    ) {
+        let mut add = |name: PlainName, body: &FieldBody| {
+            if !self.header.has(name.as_str()) {
+                sent.added.push(name.to_string());
+                plan.add_header(PlainField { name, body: body.clone() });
+            }
+        };
+        if let Ok(date) = FieldBody::new((moment.date)()) {
+            add(PlainName::date(), &date);
+        }
+        if let Some(domain) = domain
+            && let Ok(id) = FieldBody::new(format!("<{}@{domain}>", (moment.stamp)()))
+        {
+            add(PlainName::message_id(), &id);
+        }
+        if let Some(route) = route {
+            if let Some(reply_to) = &route.reply_to {
+                add(PlainName::reply_to(), reply_to);
+            }
+            for (name, body) in &route.fields {
+                add(name.clone(), body);
+            }
+        }
+        for index in 1..=self.header.bcc() {
+            plan.del_bcc(index);
+        }
+        sent.removed = self.header.bcc() as usize;
+        // A copy to a recruiting address still needs its seal: pass 2 knows by it what was there
+        // before, and takes the fields off.
+        if self.recruiting.is_empty() {
+            for (name, index) in self.header.forged() {
+                plan.del_header(name, index);
+                sent.removed += 1;
+            }
+        }
+    }
+}
+
+/// A token cannot be made.
+struct NoToken;
+
+/// The bounce address of a message that takes a route.
+fn bounce_address(
+    rules: &Rules,
+    keys: &Keys,
+    route: &Route,
+    rule: Option<&AddressRule>,
+    id: TokenId,
+) -> Option<Address> {
+    let bounce = OutgoingBounce {
+        id,
+        route: route_mark(&route.name),
+        rule: rule.map_or([0; 4], |rule| rule_tag(&rule.pattern.key())),
+    };
+    let base = rules.bounce.as_ref()?;
+    let delimiter = rules.delimiters.chars().next()?;
+    let (local, domain) = (base.local_part(), base.domain());
+    Address::parse(&format!("{local}{delimiter}{}@{domain}", bounce.extension(keys)?)).ok()
+}

@@ -1,0 +1,2 @@
+//! See [`outbound`](super).
+// SPDX-License-Identifier: GPL-3.0-or-later
