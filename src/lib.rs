@@ -18,6 +18,11 @@
 //!                                          Postfix queue ─► the recruiting system's MX
 //! where it is to be unwrapped: pass 2 ─► queue ─ lmtp ─► agent ─ smtp ─► second smtpd, pass 2 again
 //! delivery reports ─► bounce address ─ same hop ─► pass 2 reads, journals and discards them
+//!
+//! system, colleague ─► submission (SASL) ─ socket "submission": envelope and header
+//!                        may this login use this address? which route?  (and pass 1 for what is
+//!                        for a recruiting address)
+//! what comes back ─► bounce address ─ same hop ─► pass 2 ─► where somebody sees it
 //! ```
 //!
 //! Postfix does all queueing. It commits our edits with the message itself, so there is no moment
@@ -51,7 +56,8 @@
 //! 2. Only `milter` names indymilter, only `submit` lettre; the milter role opens no network connection and no database
 //!    (`tests/layers.rs`).
 //! 3. Original bytes are kept: nothing is re-serialised. Only fields of our own namespace can be
-//!    added or deleted ([`mail::OwnField`], [`mail::OwnName`]; the golden messages in `tests/it`).
+//!    added or deleted ([`mail::OwnField`], [`mail::OwnName`]; the golden messages in `tests/it`); in
+//!    outgoing mail, what is missing can be added and Bcc taken off ([`mail::PlainField`]).
 //! 4. Fields of our namespace that come from outside are removed, never trusted; trust comes from
 //!    the seal ([`policy::seal`]).
 //! 5. No CR, LF or NUL enters a field body, no control byte an address ([`mail::FieldBody`],
@@ -69,7 +75,9 @@
 //!     content is stored or logged, outside addresses only as configured.
 //! 12. No byte of a message can end it early, on its way to the agent or from it (tests of `agent` and
 //!     `submit`).
-//! 13. Only a colleague's message, proven to be one, is opened for its applicant; a wrong applicant
+//! 13. A login only narrows what the MTA lets it do: no setting of ours lets mail in that would not
+//!     come in without us ([`policy::outbound`]).
+//! 14. Only a colleague's message, proven to be one, is opened for its applicant; a wrong applicant
 //!     is never named with confidence (`tests/reading`).
 // SPDX-License-Identifier: GPL-3.0-or-later
 

@@ -173,7 +173,7 @@ struct Entry {
 
 impl Rig {
     fn start() -> Self {
-        let site = Site::with(Setup { proxies: true, ..Setup::default() });
+        let mut site = Site::with(Setup { proxies: true, ..Setup::default() });
         for name in ["recruit_milter_front", "recruit_milter_handoff"] {
             let value = site.mx.postconf(name);
             let impatient = value

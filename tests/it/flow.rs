@@ -119,7 +119,7 @@ fn mail_from_sendmail_is_forwarded_as_well() {
 
 #[test]
 fn a_copy_that_fails_and_is_the_only_one_comes_to_the_fallback() {
-    let site = Site::start();
+    let mut site = Site::start();
     site.ats
         .set(&[("smtpd_recipient_restrictions", "reject"), ("smtpd_relay_restrictions", "reject")]);
     site.ats.reload();

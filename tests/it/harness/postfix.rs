@@ -210,6 +210,11 @@ impl Builder {
     }
 }
 
+/// What master(8) logs when it has started and when it has read its configuration again.
+const STARTED: &str = "daemon started -- version";
+/// See [`STARTED`].
+const RELOADED: &str = "reload -- version";
+
 /// A private Postfix. Stopped when dropped; if the test is panicking, its log is printed first.
 #[derive(Debug)]
 pub struct Postfix {
@@ -286,16 +291,32 @@ impl Postfix {
             .stdout(output.try_clone().unwrap())
             .stderr(output);
         // -s is what `postfix start-fg` uses: a child of ours, with a session and group of its own.
+        let before = self.log_count(STARTED);
         self.master = Some(Guarded::spawn(&mut command));
+        self.wait_for_master(STARTED, before);
         let port = self.port();
         wait_until("Postfix takes connections", LIMIT, || {
-            let master = self.master.as_mut().unwrap();
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+    }
+
+    /// Waits until master(8) has logged something once more than `before`.
+    // Postfix: all log lines go to postlogd by a datagram socket that holds ten, and master(8), which
+    // starts postlogd, waits where it is full. So while postlogd is not there (at the start, and
+    // after a reload) nobody may make others log: master would wait for ever for itself.
+    fn wait_for_master(&mut self, text: &str, before: usize) {
+        wait_until(&format!("Postfix has logged {text:?}"), LIMIT, || {
+            let master = self.master.as_mut().expect("Postfix runs");
             if let Some(status) = master.ended() {
                 let out = fs::read_to_string(self.root.join("master.out")).unwrap();
                 panic!("master ended with {status}: {out}\n{}", self.log());
             }
-            TcpStream::connect(("127.0.0.1", port)).is_ok()
+            self.log_count(text) > before
         });
+    }
+
+    fn log_count(&self, text: &str) -> usize {
+        self.log().matches(text).count()
     }
 
     /// Stops it as `postfix stop` does, if it runs.
@@ -317,9 +338,11 @@ impl Postfix {
     }
 
     /// Makes it read its configuration again.
-    pub fn reload(&self) {
+    pub fn reload(&mut self) {
         self.age_configuration();
+        let before = self.log_count(RELOADED);
         self.master.as_ref().expect("Postfix runs").signal(Signal::HUP);
+        self.wait_for_master(RELOADED, before);
     }
 
     /// The port of the first smtpd on 127.0.0.1.
