@@ -148,6 +148,9 @@ fn add(args: &AddArgs) -> Result<(), Failure> {
     if !args.show.json {
         answer(&guide::setup(&store, &name, &known));
     }
+    if known.login(&name).is_none() {
+        say(&guide::not_held(&name));
+    }
     remind(&store);
     Ok(())
 }
@@ -165,13 +168,13 @@ fn rotate(args: &RotateArgs) -> Result<(), Failure> {
 fn remove(args: &RemoveArgs) -> Result<(), Failure> {
     let name = name(&args.name)?;
     let store = args.users.store();
-    let failed = |error| Failure::of(&store, &name, error);
+    let failed = |error| Failure::of(&store, Some(&name), &error);
     // What cannot be done need not be asked.
     let mut file = store.read().map_err(failed)?;
     file.remove(&name).map_err(|error| failed(StoreError::Entry(error)))?;
     if !args.yes && !confirmed(&name)? {
         say("nothing changed");
-        return Err(Failure::Told(Exit::NotWorking));
+        return Err(Failure::told(Exit::NotWorking));
     }
     store.change(false, |file| file.remove(&name)).map_err(failed)?;
     answer(&format!("{}: {name} removed", store.path().display()));
@@ -186,13 +189,14 @@ fn remove(args: &RemoveArgs) -> Result<(), Failure> {
 /// Makes a password and writes its hash: for a new login, or for one that is there.
 fn set_password(store: &Store, name: &Name, new: bool) -> Result<Password, Failure> {
     keep_out_of_cores();
-    let password = Password::make().map_err(|_| Failure::of(store, name, StoreError::Random))?;
-    let hashed = password.hashed().map_err(|_| Failure::of(store, name, StoreError::Random))?;
+    let failed = |error| Failure::of(store, Some(name), &error);
+    let password = Password::make().map_err(|_| failed(StoreError::Random))?;
+    let hashed = password.hashed().map_err(|_| failed(StoreError::Random))?;
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
     let set = |file: &mut crate::credentials::PasswdFile| -> Result<(), EntryError> {
         if new { file.add(name, &hashed, &today) } else { file.replace(name, &hashed, &today) }
     };
-    store.change(new, set).map_err(|error| Failure::of(store, name, error))?;
+    store.change(new, set).map_err(failed)?;
     Ok(password)
 }
 
@@ -206,7 +210,9 @@ fn show(
 ) -> Result<(), Failure> {
     let host = args.host.clone().or_else(own_host);
     if host.is_none() {
-        say("Postfix does not tell its host name; say it with --host.");
+        say(
+            "warning: Postfix's myhostname is no name that others can find\n  = say it with --host",
+        );
     }
     let guide = Guide { name, password, host: host.as_deref() };
     let mut text = if args.json {
@@ -224,7 +230,11 @@ fn show(
     let written = out.write_all(&text).and_then(|()| out.flush());
     text.fill(0);
     std::hint::black_box(&text);
-    written.map_err(|error| Failure::NotShown { name: name.to_string(), error })
+    written.map_err(|error| {
+        let message = format!("the password of {name} could not be shown: {error}");
+        let remedy = format!("recruit-milter login rotate {name} makes another");
+        Failure::new(Exit::CannotCreate, message, remedy)
+    })
 }
 
 /// Keeps what this process knows out of core dumps and away from debuggers. Where the system does
@@ -238,7 +248,7 @@ fn keep_out_of_cores() {
 }
 
 fn name(text: &str) -> Result<Name, Failure> {
-    Name::new(text).map_err(|error| Failure::Name { given: text.to_owned(), error })
+    Name::new(text).map_err(|error| Failure::of_name(text, error))
 }
 
 /// A host name that can be shown in a line.
@@ -249,16 +259,16 @@ fn host(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// What Postfix calls this host.
+/// What Postfix calls this host, where others may know it by that.
 fn own_host() -> Option<String> {
     let said = Instance::system().run("postconf", &["-hx", "myhostname"]).ok()?;
-    host(said.trim()).ok()
+    host(said.trim()).ok().filter(|host| host.contains('.'))
 }
 
 fn confirmed(name: &Name) -> Result<bool, Failure> {
     if !stdin().is_terminal() || !stderr().is_terminal() {
-        say("error: nobody can be asked here whether to remove it\n  = say --yes");
-        return Err(Failure::Told(Exit::Usage));
+        let message = "nobody can be asked here whether to remove it";
+        return Err(Failure::new(Exit::Usage, message, "say --yes"));
     }
     let _ = write!(stderr(), "Remove {name}? It cannot log in from then on. [y/N] ");
     let mut line = String::new();

@@ -68,7 +68,7 @@ impl fmt::Display for EntryError {
                 entry.user, entry.line
             ),
             Self::Twice(first, second) => {
-                write!(f, "it is there twice, in lines {first} and {second}")
+                write!(f, "the same name is in lines {first} and {second}")
             }
         }
     }
@@ -108,7 +108,7 @@ impl PasswdFile {
     /// All entries.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         let numbered = self.lines.iter().enumerate();
-        numbered.filter_map(|(index, line)| Some(entry(line, index + 1)?))
+        numbered.filter_map(|(index, line)| entry(line, index + 1))
     }
 
     /// Adds an entry at the end. `hashed` is scheme and hash, `day` today.

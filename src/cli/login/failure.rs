@@ -1,75 +1,62 @@
 //! What stops `login`, and what to do about it.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::io::ErrorKind;
 
 use super::super::{Exit, say};
 use crate::config;
 use crate::credentials::{EntryError, Name, NameError, Remark, Store, StoreError};
 
-/// What stopped a command.
-pub(super) enum Failure {
-    /// The name cannot be a user name.
-    Name { given: String, error: NameError },
-    /// The file cannot be read or changed.
-    File { path: PathBuf, name: Option<String>, error: StoreError, meant: Option<String> },
-    /// The password was made and could not be shown.
-    NotShown { name: String, error: io::Error },
-    /// It has been told already.
-    Told(Exit),
+/// What stopped a command: told already, or in these words.
+pub(super) struct Failure {
+    exit: Exit,
+    words: Option<String>,
 }
 
 impl Failure {
-    /// A failure with the file, on the way to change `name` in it.
-    pub(super) fn of(store: &Store, name: &Name, error: StoreError) -> Self {
-        let meant = matches!(error, StoreError::Entry(EntryError::Missing))
-            .then(|| store.read().ok())
-            .flatten()
-            .and_then(|file| {
-                let users: Vec<String> = file.entries().map(|entry| entry.user).collect();
-                config::suggest(name.as_str(), users.iter().map(String::as_str))
-            });
-        Self::File { path: store.path().to_owned(), name: Some(name.to_string()), error, meant }
+    /// In these words.
+    pub(super) fn new(exit: Exit, message: impl Display, remedy: impl Display) -> Self {
+        Self { exit, words: Some(format!("error: {message}\n  = {remedy}")) }
     }
 
-    /// A failure to read the file.
-    pub(super) fn reading(store: &Store, error: StoreError) -> Self {
-        Self::File { path: store.path().to_owned(), name: None, error, meant: None }
+    /// Nothing more is to be said.
+    pub(super) fn told(exit: Exit) -> Self {
+        Self { exit, words: None }
+    }
+
+    /// A word that cannot be a user name.
+    pub(super) fn of_name(given: &str, error: NameError) -> Self {
+        let message = format!("{given:?} cannot be a user name: {error}");
+        Self::new(Exit::Usage, message, "letters, digits and any of .-_@ make one, 64 at most")
+    }
+
+    /// A failure with the file, on the way to read it or to change `name` in it.
+    pub(super) fn of(store: &Store, name: Option<&Name>, error: &StoreError) -> Self {
+        let path = store.path().display().to_string();
+        let name = name.map_or("NAME", Name::as_str);
+        let (message, meant) = match error {
+            StoreError::Entry(EntryError::Missing) => {
+                (format!("{path}: {name}: {error}"), nearest(store, name))
+            }
+            _ => (format!("{path}: {error}"), None),
+        };
+        Self::new(exit_for(error), message, meant.unwrap_or_else(|| remedy(error, &path, name)))
     }
 
     /// Says it, and how the process shall end.
     pub(super) fn tell(self) -> Exit {
-        match self {
-            Self::Told(exit) => exit,
-            Self::Name { given, error } => {
-                say(&format!("error: {given:?} cannot be a user name: {error}"));
-                say("  = letters, digits and any of .-_@ make one, 64 at most");
-                Exit::Usage
-            }
-            Self::NotShown { name, error } => {
-                say(&format!("error: the password of {name} could not be shown: {error}"));
-                say(&format!("  = recruit-milter login rotate {name} makes another"));
-                Exit::CannotCreate
-            }
-            Self::File { path, name, error, meant } => {
-                let of = match (&error, &name) {
-                    (
-                        StoreError::Entry(EntryError::Missing | EntryError::Twice(..)),
-                        Some(name),
-                    ) => {
-                        format!("{name}: ")
-                    }
-                    _ => String::new(),
-                };
-                say(&format!("error: {}: {of}{error}", path.display()));
-                let name = name.unwrap_or_else(|| "NAME".to_owned());
-                let path = path.display().to_string();
-                say(&format!("  = {}", meant.unwrap_or_else(|| remedy(&error, &path, &name))));
-                exit_for(&error)
-            }
+        if let Some(words) = self.words {
+            say(&words);
         }
+        self.exit
     }
+}
+
+/// The user in the file whose name is nearly this.
+fn nearest(store: &Store, name: &str) -> Option<String> {
+    let users: Vec<String> = store.read().ok()?.entries().map(|entry| entry.user).collect();
+    config::suggest(name, users.iter().map(String::as_str))
 }
 
 fn remedy(error: &StoreError, path: &str, name: &str) -> String {
@@ -114,12 +101,13 @@ fn exit_for(error: &StoreError) -> Exit {
         | StoreError::TooLarge
         | StoreError::Line(_)
         | StoreError::Entry(EntryError::Twice(..)) => Exit::Data,
-        StoreError::Entry(EntryError::Exists(_)) | StoreError::NoFolder(_) => Exit::CannotCreate,
         StoreError::Entry(EntryError::Foreign(_)) => Exit::NoPermission,
         StoreError::Busy(_) => Exit::TryAgain,
         StoreError::Random => Exit::Os,
         StoreError::Io(error) if error.kind() == ErrorKind::PermissionDenied => Exit::NoPermission,
-        StoreError::Io(_) => Exit::CannotCreate,
+        StoreError::Entry(EntryError::Exists(_)) | StoreError::NoFolder(_) | StoreError::Io(_) => {
+            Exit::CannotCreate
+        }
     }
 }
 

@@ -199,8 +199,10 @@ protocol smtp {{
   -o smtpd_sasl_path=private/auth
   -o smtpd_tls_auth_only=yes
   -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
-  -o smtpd_tls_security_level=encrypt      # at 587
-  -o smtpd_tls_wrappermode=yes             # at 465
+# At 587 also
+  -o smtpd_tls_security_level=encrypt
+# At 465 also
+  -o smtpd_tls_wrappermode=yes
 "#,
         length = Password::LENGTH,
         bits = Password::BITS,
@@ -221,7 +223,7 @@ fn table(name: &Name, addresses: &[String]) -> String {
         (quoted.join(", "), "")
     };
     format!(
-        "# recruit-milter.toml: without it the login may send as nobody\n\
+        "# recruit-milter.toml: this holds the login to its addresses\n\
          [login.{}]\nmay_send_as = [{addresses}]{remark}\n",
         key(name.as_str())
     )
@@ -235,6 +237,14 @@ pub(super) fn key(name: &str) -> String {
 
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
+}
+
+/// What a login without a table in the configuration can do.
+pub(super) fn not_held(name: &Name) -> String {
+    format!(
+        "warning: nothing holds {name} to its addresses until [login.{}] is in the configuration",
+        key(name.as_str())
+    )
 }
 
 /// What goes on after a password has ended.

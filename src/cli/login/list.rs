@@ -10,7 +10,7 @@ use super::known::{Known, Login};
 use crate::credentials::{Entry, Store};
 
 pub(super) fn list(store: &Store, known: &Known, as_json: bool) -> Result<(), Failure> {
-    let file = store.read().map_err(|error| Failure::reading(store, error))?;
+    let file = store.read().map_err(|error| Failure::of(store, None, &error))?;
     let entries: Vec<Entry> = file.entries().collect();
     let logins = known.logins.as_deref();
     if as_json {
@@ -49,7 +49,7 @@ fn table(entries: &[Entry], logins: Option<&[Login]>) -> String {
         };
         let may = match (login_of(entry, logins), logins) {
             (Some(login), _) => format!("sends as {}", login.may_send_as.join(", ")),
-            (None, Some(_)) => "no [login] in the configuration".to_owned(),
+            (None, Some(_)) => "no [login]: not held to any address".to_owned(),
             (None, None) => String::new(),
         };
         let open = if entry.nologin { "" } else { "   not for SMTP alone: no \"nologin\"" };
@@ -104,8 +104,8 @@ mod tests {
     fn the_table_shows_who_may_what_and_no_hash() {
         let expected = concat!(
             "personio      SSHA512     made 2026-11-25   sends as jobs@acme.example, @karriere.acme.example\n",
-            "bob           -           not made here     no [login] in the configuration   not for SMTP alone: no \"nologin\"\n",
-            "odd\\u{1b}[31m   BLF-CRYPT   made 2026-01-02   no [login] in the configuration",
+            "bob           -           not made here     no [login]: not held to any address   not for SMTP alone: no \"nologin\"\n",
+            "odd\\u{1b}[31m   BLF-CRYPT   made 2026-01-02   no [login]: not held to any address",
         );
         let shown = table(&entries(), Some(&logins()));
         let squeezed = |text: &str| {
