@@ -267,77 +267,86 @@ fn whatever_stops_it_is_told_with_a_remedy_and_changes_nothing() {
     fs::write(scratch.join("odd"), "# users\nbob:x\nwhat\n").unwrap();
     std::os::unix::fs::symlink("dovecot-users", scratch.join("link")).unwrap();
     let dir = scratch.path().display().to_string();
-    let at = |name: &str| scratch.join(name).display().to_string();
-    for (code, args, expected) in [
-        (
-            64,
-            &["add", "a:b"][..],
-            "\"a:b\" cannot be a user name: it has a ':' in it\n  = letters, digits and any of .-_@ make one, 64 at most",
-        ),
-        (
-            64,
-            &["rotate", ""],
-            "\"\" cannot be a user name: it is empty\n  = letters, digits and any of .-_@ make one, 64 at most",
-        ),
+    let users = |name: &str| ["--users".to_owned(), scratch.join(name).display().to_string()];
+    let [odd, link, none, deep] = ["odd", "link", "none", "no/users"].map(users);
+    let name = "letters, digits and any of .-_@ make one, 64 at most";
+    let bobs = "DIR/dovecot-users: \"bob\" in line 2 was not made by recruit-milter, \
+                and may belong to a mailbox";
+    let elsewhere = "change it where it was made; or name another file with --users";
+    let ours: &[String] = &[];
+    for (code, args, users, message, remedy) in [
+        (64, &["add", "a:b"][..], ours, "\"a:b\" cannot be a user name: it has a ':' in it", name),
+        (64, &["rotate", ""], ours, "\"\" cannot be a user name: it is empty", name),
         (
             73,
             &["add", "Personio"],
-            "DIR/dovecot-users: \"personio\" is there already, in line 1\n  = recruit-milter login rotate personio gives it a new password",
+            ours,
+            "DIR/dovecot-users: \"personio\" is there already, in line 1",
+            "recruit-milter login rotate personio gives it a new password",
         ),
         (
             66,
             &["rotate", "persono"],
-            "DIR/dovecot-users: persono: there is no such login\n  = did you mean \"personio\"?",
+            ours,
+            "DIR/dovecot-users: persono: there is no such login",
+            "did you mean \"personio\"?",
         ),
         (
             66,
             &["remove", "odoo", "--yes"],
-            "DIR/dovecot-users: odoo: there is no such login\n  = recruit-milter login list shows those that are there",
+            ours,
+            "DIR/dovecot-users: odoo: there is no such login",
+            "recruit-milter login list shows those that are there",
         ),
-        (
-            77,
-            &["rotate", "bob"],
-            "DIR/dovecot-users: \"bob\" in line 2 was not made by recruit-milter, and may belong to a mailbox\n  = change it where it was made; or name another file with --users",
-        ),
-        (
-            77,
-            &["remove", "bob", "--yes"],
-            "DIR/dovecot-users: \"bob\" in line 2 was not made by recruit-milter, and may belong to a mailbox\n  = change it where it was made; or name another file with --users",
-        ),
+        (77, &["rotate", "bob"], ours, bobs, elsewhere),
+        (77, &["remove", "bob", "--yes"], ours, bobs, elsewhere),
         (
             64,
             &["remove", "personio"],
-            "nobody can be asked here whether to remove it\n  = say --yes",
+            ours,
+            "nobody can be asked here whether to remove it",
+            "say --yes",
         ),
         (
             66,
-            &["list", "--users", &at("none")],
-            "DIR/none: does not exist\n  = recruit-milter login add NAME makes it; or name another with --users",
+            &["list"],
+            &none,
+            "DIR/none: does not exist",
+            "recruit-milter login add NAME makes it; or name another with --users",
         ),
         (
             65,
-            &["add", "x", "--users", &at("odd")],
-            "DIR/odd: line 3 is not one of a passwd-file: it has no colon\n  = a line is user:{SCHEME}hash and so on; name a passwd-file with --users",
+            &["add", "x"],
+            &odd,
+            "DIR/odd: line 3 is not one of a passwd-file: it has no colon",
+            "a line is user:{SCHEME}hash and so on; name a passwd-file with --users",
         ),
         (
             65,
-            &["add", "x", "--users", &at("link")],
-            "DIR/link: is a symbolic link to dovecot-users\n  = name the file itself with --users",
+            &["add", "x"],
+            &link,
+            "DIR/link: is a symbolic link to dovecot-users",
+            "name the file itself with --users",
         ),
         (
             65,
             &["list", "--users", &dir],
-            "DIR: is not a file\n  = name a file made by: recruit-milter login add",
+            ours,
+            "DIR: is not a file",
+            "name a file made by: recruit-milter login add",
         ),
         (
             73,
-            &["add", "x", "--users", &at("no/users")],
-            "DIR/no/users: there is no folder DIR/no\n  = install -d -m 755 DIR/no",
+            &["add", "x"],
+            &deep,
+            "DIR/no/users: there is no folder DIR/no",
+            "install -d -m 755 DIR/no",
         ),
     ] {
-        let output = logins.run(args);
+        let users: Vec<&str> = users.iter().map(String::as_str).collect();
+        let output = logins.run(&[args, &users].concat());
         let told = String::from_utf8(output.stderr).unwrap().replace(&dir, "DIR");
-        assert_eq!(told, format!("error: {expected}\n"), "{args:?}");
+        assert_eq!(told, format!("error: {message}\n  = {remedy}\n"), "{args:?}");
         assert_eq!(output.status.code(), Some(code), "{args:?}");
         assert_eq!(output.stdout, b"", "{args:?}");
     }
