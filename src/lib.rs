@@ -44,6 +44,7 @@
 //! | [`journal`] | one line per decision, appended and replayed | mail |
 //! | [`observe`] | the log vocabulary, one function per event | decisions |
 //! | [`config`] | what an admin wrote, checked | running sessions |
+//! | [`credentials`] | passwords, and the passwd-file that keeps their hashes | what a login may send as |
 //! | [`postfix`] | reads and writes Postfix's configuration | messages |
 //! | [`cli`] | one file per subcommand | |
 //!
@@ -84,6 +85,7 @@
 pub mod agent;
 pub mod cli;
 pub mod config;
+pub mod credentials;
 pub mod gate;
 pub mod journal;
 pub mod mail;

@@ -126,6 +126,15 @@ fn only_submit_names_lettre_and_the_agent_stays_by_itself() {
 }
 
 #[test]
+fn credentials_know_nothing_but_passwords_and_their_file() {
+    let ours = |name: &str| name.starts_with("credentials/") && !is_test(name);
+    assert_eq!(uses(ours, &["crate::", "tracing", "println!", "std::process"]), [""; 0]);
+    let textual = |name: &str| ours(name) && name != "credentials/store.rs";
+    assert_eq!(uses(textual, &["std::fs", "std::io", "SystemTime", "Instant"]), [""; 0]);
+    assert_eq!(uses(ours, &["super::passwd_file"]).len(), 1);
+}
+
+#[test]
 fn every_file_says_what_it_is_for_and_under_which_licence() {
     let mut bad = Vec::new();
     for path in sources(&src()) {

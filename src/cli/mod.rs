@@ -12,6 +12,7 @@ use crate::config::{self, Config, Surroundings};
 mod check;
 pub mod explain;
 mod init_key;
+mod login;
 mod postfix;
 mod run;
 
@@ -28,7 +29,7 @@ pub enum Exit {
     NotWorking = 1,
     /// The command line is wrong.
     Usage = 64,
-    /// A message could not be read.
+    /// A message or file could not be read.
     Data = 65,
     /// A file is missing.
     NoInput = 66,
@@ -40,6 +41,8 @@ pub enum Exit {
     Os = 71,
     /// A file cannot be written.
     CannotCreate = 73,
+    /// Something is in the way that will pass.
+    TryAgain = 75,
     /// Not permitted.
     NoPermission = 77,
     /// The configuration is wrong.
@@ -65,6 +68,8 @@ enum Command {
     InitKey(InitKeyArgs),
     /// Show what goes into Postfix's main.cf and master.cf; apply or remove it.
     Postfix(PostfixArgs),
+    /// Logins for recruiting systems: to send with, from anywhere, and to open no mailbox.
+    Login(login::LoginArgs),
     /// Say what would happen to a message, and why.
     Explain(ExplainArgs),
 }
@@ -170,6 +175,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Check(args) => check::check(&args),
         Command::InitKey(args) => init_key::init_key(&args),
         Command::Postfix(args) => postfix::postfix(&args),
+        Command::Login(args) => login::login(&args),
         Command::Explain(args) => explain::command::explain(&args),
     }
 }

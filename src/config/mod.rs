@@ -34,6 +34,7 @@ use crate::policy::rules::Rules;
 
 use mend::Mended;
 pub use problem::{Problem, Problems, Severity};
+pub(crate) use settings::suggest;
 use source::{Report, Source};
 
 /// A configuration that can be used, and what is odd about it.

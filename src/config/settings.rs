@@ -394,7 +394,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// `did you mean "..."?`, where there is something near.
-pub(super) fn suggest<'a>(
+pub(crate) fn suggest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {

@@ -14,6 +14,7 @@ mod exhaustion;
 mod hostile;
 
 mod crash;
+mod credentials;
 mod flow;
 mod golden;
 mod outage;

@@ -6,10 +6,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use data_encoding::BASE64;
 
 use super::process::{Guarded, Process};
 use super::{LIMIT, Scratch, process, wait_until};
@@ -21,6 +24,7 @@ pub const PASSWORD: &str = "correct horse";
 #[derive(Debug)]
 pub struct Dovecot {
     root: PathBuf,
+    auth: PathBuf,
     master: Guarded,
 }
 
@@ -28,13 +32,18 @@ impl Dovecot {
     /// Starts one in the scratch folder for some users. It answers on the socket `auth`, whose
     /// folder exists already.
     pub fn start(scratch: &Scratch, auth: &Path, users: &[&str]) -> Self {
+        Self::start_with(scratch, auth, users, "")
+    }
+
+    /// The same with more lines of configuration.
+    pub fn start_with(scratch: &Scratch, auth: &Path, users: &[&str], more: &str) -> Self {
         let root = scratch.join("dovecot");
         fs::create_dir(&root).unwrap();
         let users: String =
             users.iter().map(|user| format!("{user}:{{PLAIN}}{PASSWORD}\n")).collect();
         fs::write(root.join("users"), users).unwrap();
         let config = root.join("dovecot.conf");
-        fs::write(&config, configuration(&root, auth)).unwrap();
+        fs::write(&config, configuration(&root, auth) + more).unwrap();
         let output = fs::File::create(root.join("master.out")).unwrap();
         let mut command = Command::new(PROGRAM);
         command
@@ -45,7 +54,8 @@ impl Dovecot {
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .process_group(0);
-        let mut dovecot = Self { root, master: Guarded::spawn(&mut command) };
+        let mut dovecot =
+            Self { root, auth: auth.to_owned(), master: Guarded::spawn(&mut command) };
         wait_until("Dovecot takes connections", LIMIT, || {
             if let Some(status) = dovecot.master.ended() {
                 panic!("dovecot ended with {status}");
@@ -60,6 +70,31 @@ impl Dovecot {
         let read = |name| fs::read(self.root.join(name)).unwrap_or_default();
         let bytes = [read("master.out"), read("dovecot.log")].concat();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// What it answers to a service (`smtp`, `imap`) that asks about a password, as `OK` or `FAIL`
+    /// with fields.
+    pub fn ask(&self, service: &str, user: &str, password: &str) -> String {
+        let mut socket = UnixStream::connect(&self.auth).unwrap();
+        socket.set_read_timeout(Some(LIMIT)).unwrap();
+        let words = BASE64.encode(format!("\0{user}\0{password}").as_bytes());
+        let asked = format!(
+            "VERSION\t1\t2\nCPID\t{}\nAUTH\t1\tPLAIN\tservice={service}\tsecured\tresp={words}\n",
+            std::process::id()
+        );
+        socket.write_all(asked.as_bytes()).unwrap();
+        let is_answer =
+            |line: &String| line.starts_with("OK\t1\t") || line.starts_with("FAIL\t1\t");
+        BufReader::new(socket).lines().map(Result::unwrap).find(is_answer).expect("an answer")
+    }
+
+    /// Whether the installed version is written for as 2.3 is, and not as 2.4.
+    pub fn is_2_3() -> bool {
+        let version = Command::new(PROGRAM)
+            .arg("--version")
+            .output()
+            .expect("Dovecot is installed (contrib/dev/install-deps.sh installs it)");
+        String::from_utf8_lossy(&version.stdout).starts_with("2.3.")
     }
 
     /// All its processes.
@@ -82,13 +117,8 @@ const PROGRAM: &str = "/usr/sbin/dovecot";
 
 /// The configuration, in the language of the version that is installed.
 fn configuration(root: &Path, auth: &Path) -> String {
-    let version = Command::new(PROGRAM)
-        .arg("--version")
-        .output()
-        .expect("Dovecot is installed (contrib/dev/install-deps.sh installs it)");
-    let version = String::from_utf8_lossy(&version.stdout).into_owned();
     let root = root.display();
-    let own = if version.starts_with("2.3.") {
+    let own = if Dovecot::is_2_3() {
         format!(
             "disable_plaintext_auth = no\n\
              passdb {{\n  driver = passwd-file\n  args = {root}/users\n}}\n"
