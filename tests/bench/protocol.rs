@@ -34,7 +34,7 @@ pub(crate) struct Ours {
 impl Ours {
     /// Starts it and has Postfix send it `message` twice.
     pub(crate) fn start(message: &[u8]) -> Self {
-        let site = Site::start();
+        let mut site = Site::start();
         let folder = site.mx.queue_dir().join("recruit-milter");
         let [front, handoff] =
             ["front.sock", "handoff.sock"].map(|name| Endpoint::Unix(folder.join(name)));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::config::{self, Config, Language, Surroundings};
 use crate::credentials::Name;
+use crate::policy::outbound::rules;
 
 /// A login as the configuration has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +20,13 @@ pub(super) struct Login {
 }
 
 /// The logins of a configuration.
-fn logins(_config: &Config) -> Vec<Login> {
-    // The configuration has none so far.
-    Vec::new()
+fn logins(config: &Config) -> Vec<Login> {
+    let login = |login: &rules::Login| Login {
+        name: login.name.clone(),
+        user: login.user.clone(),
+        may_send_as: login.may_send_as.iter().map(ToString::to_string).collect(),
+    };
+    config.rules.outbound.logins.iter().map(login).collect()
 }
 
 /// What is known.
@@ -110,6 +115,15 @@ mod tests {
         assert_eq!(known(ONE).language, Language::De);
         assert!(known("language = \"fr\"\n").logins.is_none());
         assert!(Known::of(Path::new("/nonexistent/recruit-milter.toml")).logins.is_none());
+    }
+
+    #[test]
+    fn the_logins_of_the_configuration_are_known() {
+        let text = format!(
+            "{ONE}[login.personio]\nuser = \"Ats\"\nmay_send_as = [\"jobs@acme.example\"]\n"
+        );
+        let login = known(&text).login(&Name::new("ats").unwrap()).cloned().unwrap();
+        assert_eq!((login.name.as_str(), login.may_send_as.len()), ("personio", 1));
     }
 
     #[test]
