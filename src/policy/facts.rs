@@ -103,6 +103,11 @@ impl Facts {
         found.next().is_none().then_some(first)
     }
 
+    /// Whether there are fields in our namespace.
+    pub fn has_own(&self) -> bool {
+        self.own_count > 0
+    }
+
     /// Whether there are more fields in our namespace than we take off.
     pub fn has_too_many_forged(&self) -> bool {
         self.own_count > self.own.len()
