@@ -56,10 +56,11 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     if rules.as_ref().is_some_and(Rules::unwraps) {
         sockets.milter.extend(sockets.agent.take());
     }
+    let signs_copies = sockets.signer.is_some();
     let config = || {
         Some(Config {
             path: path.to_owned(),
-            rules: rules?,
+            rules: Rules { signs_copies, ..rules? },
             keys: Keys::default(),
             key_file: key_file.as_ref()?.value.clone(),
             milter: milter?,
@@ -107,7 +108,9 @@ fn handoff(
 ) -> Option<HandoffSettings> {
     let smtpd = sockets.take_hop(table, &s::SMTPD, report);
     let return_smtpd = sockets.take_hop(table, &s::RETURN_SMTPD, report);
-    Some(HandoffSettings { smtpd: smtpd?, return_smtpd: return_smtpd? })
+    sockets.signer = table.get(&s::SIGNER, report).ok()?;
+    let signer = sockets.signer.as_ref().map(|found| found.value.clone());
+    Some(HandoffSettings { smtpd: smtpd?, return_smtpd: return_smtpd?, signer })
 }
 
 fn log(table: &Table<'_>, report: &mut Report) -> Option<LogSettings> {
@@ -124,6 +127,8 @@ struct Sockets {
     submission: Vec<Found<Socket>>,
     agent: Option<Found<Socket>>,
     hops: Vec<Found<Socket>>,
+    /// Not ours: somebody else must listen there.
+    signer: Option<Found<Socket>>,
 }
 
 impl Sockets {
@@ -187,6 +192,20 @@ impl Sockets {
                 .at(&one.at)
                 .see(&other.at, "the other one here")
                 .remedy("give each a place of its own"),
+            );
+        }
+        if let Some(signer) = &self.signer
+            && let Some(own) = all.iter().find(|f| collide(&f.value, &signer.value))
+        {
+            let key = own.at.key.clone().unwrap_or_default();
+            report.push(
+                Finding::error(format!(
+                    "\"signer\" is at \"{}\", where {key:?} of [{}] listens",
+                    signer.value, own.at.section
+                ))
+                .at(&signer.at)
+                .see(&own.at, "the other one here")
+                .remedy("write the socket at which your DKIM signer listens"),
             );
         }
         for found in self.listening() {

@@ -233,6 +233,8 @@ pub struct HandoffSettings {
     pub smtpd: SocketAddr,
     /// Where the third smtpd listens, through which mail is given back to local delivery.
     pub return_smtpd: SocketAddr,
+    /// Where the DKIM signer listens that sees the copies after pass 2.
+    pub signer: Option<Socket>,
 }
 
 /// What is logged, and where.

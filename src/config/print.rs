@@ -67,6 +67,7 @@ impl Config {
         out.set(&s::HANDOFF_DOMAIN, &text(&self.rules.handoff_domain));
         out.set(&s::SMTPD, &text(self.handoff.smtpd));
         out.set(&s::RETURN_SMTPD, &text(self.handoff.return_smtpd));
+        out.set_if(&s::SIGNER, self.handoff.signer.as_ref());
         out.section(Section::Agent);
         out.set(&s::AGENT_SOCKET, &text(&self.agent.socket));
         out.set(&s::AGENT_SIZE, &text(in_units(self.rules.reading.unwrap_limit, SIZES)));

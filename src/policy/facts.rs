@@ -137,6 +137,11 @@ impl Facts {
         found.next().is_none().then_some(first)
     }
 
+    /// Whether there are fields in our namespace.
+    pub fn has_own(&self) -> bool {
+        self.forged.count > 0
+    }
+
     /// Whether there are more fields in our namespace than we take off.
     pub fn has_too_many_forged(&self) -> bool {
         self.forged.are_too_many()

@@ -14,14 +14,14 @@ use super::kind::{self, Kind};
 use super::outbound::bounce;
 use super::report::{self, Outcome, Report};
 use super::rules::{AddressRule, Rules};
-use super::seal::{is_sealed, seal};
+use super::seal::{UNSIGNED, is_sealed, seal};
 use super::tags::{About, tags};
 use super::token::{
     Bounce, Flags, Handoff, OutgoingBounce, TokenError, TokenId, UNWRAP_LETTER, Way, rule_tag,
 };
 use crate::mail::address::split_extension;
 use crate::mail::mailbox::{Mailbox, MailboxList};
-use crate::mail::{Address, Notify, Orcpt, OwnField, RawPath, Recipient};
+use crate::mail::{Address, FieldBody, Notify, Orcpt, OwnField, OwnName, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
 
 use unwrap::{is_to_be_unwrapped, to_agent};
@@ -253,6 +253,25 @@ impl Arrival<'_> {
         let mut plan = PlanBuilder::default();
         plan.replace_rcpt(self.path.clone(), to, notify, Some(Orcpt::new(address.clone())));
         plan
+    }
+
+    /// The same for a message that does not go to the recruiting system. The signer that comes after
+    /// us signs what has our fields, and these here are forged, or of a copy that came back: they stay,
+    /// and a further one tells it to keep off.
+    fn led_back(
+        &self,
+        rules: &Rules,
+        to: Address,
+        notify: Notify,
+        address: &Address,
+    ) -> Option<PlanBuilder> {
+        let mut plan = self.led_to(to, notify, address);
+        if rules.signs_copies && self.facts.has_own() {
+            // An address, since a signer looks for a domain in it: one that nobody has a key for.
+            let body = FieldBody::new(format!("not-a-copy@{}", rules.return_domain)).ok()?;
+            plan.fields(vec![OwnField { name: OwnName::ours(UNSIGNED), body }]);
+        }
+        Some(plan)
     }
 }
 
@@ -486,7 +505,7 @@ fn give_back(
     address: &Address,
 ) -> Option<Plan> {
     let to = way_back(rules, keys, token, address)?;
-    Some(arrival.led_to(to, Notify::Failure, address).build())
+    Some(arrival.led_back(rules, to, Notify::Failure, address)?.build())
 }
 
 /// Sends a copy to the person who looks at such mail, and back to local delivery as well where the
@@ -500,7 +519,7 @@ fn to_person(
 ) -> Option<Plan> {
     let flags = Flags { person: true, ..token.flags };
     let to = way_back(rules, keys, &Handoff { flags, ..*token }, address)?;
-    let mut plan = arrival.led_to(to, Notify::Never, address);
+    let mut plan = arrival.led_back(rules, to, Notify::Never, address)?;
     if !token.flags.kept {
         let orcpt = Some(Orcpt::new(address.clone()));
         plan.add_rcpt(way_back(rules, keys, token, address)?, Notify::Failure, orcpt);

@@ -296,6 +296,9 @@ pub struct Rules {
     /// How many mails an hour from a system's own inbound address are forwarded, per recruiting
     /// address.
     pub loop_budget: u32,
+    /// Whether a DKIM signer comes after pass 2. What is no copy then says so, where it has fields
+    /// in our namespace.
+    pub signs_copies: bool,
     /// How mail is read.
     pub reading: ReadingRules,
     /// Logins and routes of outgoing mail.

@@ -32,6 +32,8 @@ pub const APPLICANT: &str = "Applicant";
 pub const FORWARDER: &str = "Forwarder";
 /// What somebody should look at: `applicant`, `kind`.
 pub const REVIEW: &str = "Review";
+/// What keeps the company's DKIM signer from a message that is no copy. No seal covers it.
+pub const UNSIGNED: &str = "Unsigned";
 /// The seal.
 pub const SEAL: &str = "Seal";
 

@@ -6,13 +6,16 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use super::Error;
 use super::change::{self, Change};
+use super::signer::is_signer;
 use super::site::{Instance, Site, Version};
 use super::syntax::{Service, list};
-use super::wanted::{LISTS, Wanted, endpoint, is_element, is_ours, is_signer};
+use super::wanted::{LISTS, Wanted, endpoint, is_element, is_ours};
 use crate::config::{Config, Socket};
+use crate::policy::token::HANDOFF_LIFE;
 
 /// The oldest version that is supported: Debian 11's.
 const OLDEST: Version = (3, 5);
@@ -90,6 +93,7 @@ pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
     hops(&mut report, config, site);
     addresses(&mut report, config, site);
     queue(&mut report, site);
+    vouching(&mut report, config, site);
     report.0
 }
 
@@ -379,6 +383,53 @@ fn queue(report: &mut Report, site: &Site) {
                 "maximal_queue_lifetime is {lifetime}: what waits longer for us is dropped unseen"
             ),
             "use one day or more (the default is 5d)",
+        );
+    }
+    let days = HANDOFF_LIFE / 86_400;
+    let life = Duration::from_secs(HANDOFF_LIFE).as_secs_f64();
+    if hours(lifetime).is_some_and(|hours| hours * 3600.0 > life) {
+        report.warning(
+            "RM-POSTFIX-20",
+            format!(
+                "maximal_queue_lifetime is {lifetime}, and a handoff address is good for {days} days: \
+                 what waits longer for us waits in vain"
+            ),
+            "use less (the default is 5d)",
+        );
+    }
+}
+
+/// Authentication-Results are believed that anybody can write, where nothing looks at the header.
+/// What a milter, a filter or a table does with them is not to be seen from here.
+fn vouching(report: &mut Report, config: &Config, site: &Site) {
+    let Some(name) = &config.rules.authserv_id else {
+        return;
+    };
+    let front = LISTS[0].1;
+    let milters = |list_of: &str| list(list_of).into_iter().any(|m| !is_element(m, front));
+    let others = site.services.iter().filter(|service| !is_ours(service));
+    let mut options = others.flat_map(|service| &service.options);
+    let is_seen = milters(site.raw("smtpd_milters"))
+        || ["header_checks", "smtpd_milter_maps", "content_filter", "smtpd_proxy_filter"]
+            .iter()
+            .any(|name| !site.value(name).is_empty())
+        || options.any(|(name, value)| match name.as_str() {
+            "smtpd_milters" => milters(value),
+            "header_checks" | "smtpd_milter_maps" | "content_filter" | "smtpd_proxy_filter" => {
+                !value.is_empty()
+            }
+            _ => false,
+        });
+    if !is_seen {
+        report.warning(
+            "RM-POSTFIX-30",
+            format!(
+                "[internal] authserv_id = {name:?}, and nothing in this Postfix takes off \
+                 Authentication-Results of that name which come from outside: a stranger could pass \
+                 for a colleague"
+            ),
+            "set header_checks as conf/recruit-milter.toml says, or leave it if another server does it \
+             before this one",
         );
     }
 }

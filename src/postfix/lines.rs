@@ -9,7 +9,6 @@ pub(super) type Line = (&'static str, &'static str, &'static str);
 /// Both smtpd services of ours. A message that the front has accepted must never be refused here:
 /// the handoff carries NOTIFY=NEVER, so that nobody would hear of it.
 pub(super) const SMTPD: &[Line] = &[
-    ("smtpd_milters", "$recruit_milter_handoff", "pass 2 and no other milter"),
     ("smtpd_milter_maps", "", "no client is exempt from it"),
     ("smtpd_client_restrictions", "permit_mynetworks,reject", "this machine only"),
     ("smtpd_helo_restrictions", "", ""),

@@ -15,6 +15,7 @@ pub mod apply;
 pub mod change;
 pub mod check;
 mod lines;
+mod signer;
 pub mod site;
 pub mod syntax;
 pub mod wanted;

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::Error;
 use super::lines::{self, Line};
+use super::signer::{self, with_milter};
 use super::site::Site;
 use super::syntax::{Service, list};
 use crate::config::{Config, Socket};
@@ -68,12 +69,15 @@ pub struct Wanted {
     pub services: Vec<WantedService>,
     /// Tables.
     pub files: Vec<WantedFile>,
+    /// What else could be had.
+    pub hints: Vec<&'static str>,
 }
 
 /// The parameters in main.cf that are ours alone.
-pub(super) const OWN_PARAMS: [&str; 6] = [
+pub(super) const OWN_PARAMS: [&str; 7] = [
     "recruit_milter_front",
     "recruit_milter_handoff",
+    signer::PARAM,
     "recruit_milter_transports",
     "recruit_milter_aliases",
     "recruit-handoff_destination_recipient_limit",
@@ -112,6 +116,7 @@ impl Wanted {
             params: params(config, site)?,
             services: services(config, site),
             files: files(config)?,
+            hints: signer::hint(config, site).into_iter().collect(),
         };
         for address in [config.handoff.smtpd, config.handoff.return_smtpd] {
             if let Some(other) = occupant(site, address) {
@@ -126,6 +131,9 @@ impl Wanted {
         let mut out = String::from("# ---- main.cf ----\n");
         for param in &self.params {
             let _ = write!(out, "# {}\n{} = {}\n", param.why, param.name, param.value);
+        }
+        for hint in &self.hints {
+            let _ = writeln!(out, "# ({hint})");
         }
         out.push_str("\n# ---- master.cf ----\n");
         for wanted in &self.services {
@@ -166,6 +174,11 @@ fn host(address: &SocketAddr) -> String {
 
 fn milter(sockets: &[Socket], which: &'static str, site: &Site) -> Result<String, Error> {
     let socket = sockets.first().ok_or(Error::NoSocket(which))?;
+    with_settings(socket, site)
+}
+
+/// A milter with the settings of its own.
+pub(super) fn with_settings(socket: &Socket, site: &Site) -> Result<String, Error> {
     let endpoint = safe("a socket", &endpoint(socket, site.value("queue_directory")))?;
     Ok(format!("{{ {endpoint}, {MILTER_SETTINGS} }}"))
 }
@@ -208,6 +221,7 @@ fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> {
             "reports on our copies go to pass 2; the site's aliases do not touch handoffs",
         ),
     ];
+    params.extend(signer::param(config, site)?);
     if config.rules.unwraps() {
         params.push(param(
             "recruit-agent_destination_recipient_limit",
@@ -260,24 +274,6 @@ fn transports(config: &Config, site: &Site) -> Result<String, Error> {
 fn fixed_next_hop(site: &Site) -> Option<&str> {
     let (_, next_hop) = site.value("default_transport").split_once(':')?;
     (!next_hop.is_empty()).then_some(next_hop)
-}
-
-/// Whether a milter signs what it sees, so that it belongs behind us.
-pub(super) fn is_signer(milter: &str) -> bool {
-    // OpenDKIM and dkim-milter by their usual names and ports (Debian, Red Hat, Arch).
-    let milter = milter.to_lowercase();
-    ["dkim", ":8891", ":12301"].iter().any(|mark| milter.contains(mark))
-}
-
-/// A list of milters with ours in it: last, but before signers at its end.
-fn with_milter(current: &str, ours: &str) -> String {
-    let mut milters = list(current);
-    if milters.iter().any(|milter| is_element(milter, ours)) {
-        return current.to_owned();
-    }
-    let signers = milters.iter().rev().take_while(|m| is_signer(m)).count();
-    milters.insert(milters.len() - signers, ours);
-    milters.join(", ")
 }
 
 /// A list of tables with ours in front.
@@ -350,6 +346,13 @@ impl Builder {
         self
     }
 
+    /// Adds the milters of a smtpd, in their place.
+    fn milters(mut self, (value, why): (&str, &'static str)) -> Self {
+        self.0.service.options.insert(1, ("smtpd_milters".to_owned(), value.to_owned()));
+        self.0.reasons.insert(1, why);
+        self
+    }
+
     /// Adds options. Those that this version of Postfix does not have are left out.
     fn lines(self, lines: &[Line], site: &Site) -> Self {
         lines
@@ -374,6 +377,7 @@ fn services(config: &Config, site: &Site) -> Vec<WantedService> {
     let agent = config.rules.unwraps().then(|| agent_client(site));
     let services = [
         smtpd(hops.smtpd, site, "second smtpd: takes handoffs, with pass 2 as its milter")
+            .milters(signer::milters(config))
             .option("syslog_name", "postfix/handoff", "")
             .option(
                 "smtpd_command_filter",
@@ -387,6 +391,7 @@ fn services(config: &Config, site: &Site) -> Vec<WantedService> {
                 "",
             ),
         smtpd(hops.return_smtpd, site, "third smtpd: gives mail back to the recruiting address")
+            .milters(signer::PASS_2)
             .option("syslog_name", "postfix/return", "")
             .option("smtpd_command_filter", "", "")
             .option("cleanup_service_name", "recruit-return-cleanup", "")

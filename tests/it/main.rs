@@ -20,6 +20,7 @@ mod golden;
 mod outage;
 mod reading;
 mod service;
+mod signed;
 mod soak;
 mod transcripts;
 mod unwrap;

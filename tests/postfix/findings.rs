@@ -71,6 +71,7 @@ fn what_was_changed_in_main_cf_is_found() {
         ("recipient_delimiter=-", "warning: recipient_delimiter is \"-\" in Postfix and \"+\""),
         ("maximal_queue_lifetime=0", "error: maximal_queue_lifetime is 0"),
         ("maximal_queue_lifetime=23h", "error: maximal_queue_lifetime is 23h"),
+        ("maximal_queue_lifetime=31d", "warning: maximal_queue_lifetime is 31d, and a handoff"),
         ("mydestination=m-personio.de", "warning: the inbound address acme-jobs@m-personio.de"),
     ] {
         breaks(&postfix, &["-e", setting], begins);
@@ -139,6 +140,32 @@ fn ids(postfix: &Private, change: impl Fn(&mut Site, &mut Config)) -> Vec<&'stat
     let found = examine(&config, &site).into_iter().map(|finding| finding.id);
     // What follows from the change for our own lines is the matter of other tests.
     found.filter(|id| !["RM-POSTFIX-04", "RM-POSTFIX-05", "RM-POSTFIX-06"].contains(id)).collect()
+}
+
+#[test]
+fn results_that_anybody_can_write_are_found_where_nothing_looks_at_the_header() {
+    let mut postfix = Private::with("");
+    apply(&postfix.instance, &postfix.wanted()).unwrap();
+    let before = postfix.files();
+    assert_eq!(findings(&postfix), [""; 0]);
+    postfix.config.rules.authserv_id = Some("mx1.acme.example".into());
+    let found = findings(&postfix);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].starts_with("warning: [internal] authserv_id = \"mx1.acme.example\", and"));
+    let entrance = format!("{}/inet", postfix.port);
+    // What these do is not known.
+    for arguments in [
+        ["-e", "header_checks=regexp:/etc/postfix/header_checks"],
+        ["-e", "smtpd_milters=inet:127.0.0.1:11332, $recruit_milter_front"],
+        ["-P", "cleanup/unix/header_checks=regexp:/x"],
+        ["-P", &format!("{entrance}/smtpd_milters=inet:127.0.0.1:1,$recruit_milter_front")],
+    ] {
+        postfix.postconf(&arguments);
+        assert_eq!(findings(&postfix), [""; 0], "{arguments:?}");
+        for (name, text) in ["main.cf", "master.cf"].iter().zip(&before) {
+            fs::write(postfix.path(name), text).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -77,6 +77,54 @@ fn what_unwrapping_needs_comes_besides() {
 }
 
 #[test]
+fn the_signer_comes_after_pass_2_at_the_second_smtpd_alone() {
+    let site = site("smtpd_milters = inet:localhost:8891\n", "");
+    assert_eq!(wanted(&ours(), &site, "recruit_milter_signer"), None);
+    for (socket, shown) in [
+        (Socket::Inet("127.0.0.1:8892".parse().unwrap()), "inet:127.0.0.1:8892"),
+        (
+            Socket::Unix("/var/spool/postfix/opendkim/recruit.sock".into()),
+            "unix:opendkim/recruit.sock",
+        ),
+    ] {
+        let mut config = ours();
+        config.handoff.signer = Some(socket);
+        assert_eq!(
+            wanted(&config, &site, "recruit_milter_signer"),
+            Some(format!(
+                "{{ {shown}, default_action=tempfail, connect_timeout=5s, command_timeout=30s, \
+                 content_timeout=60s }}"
+            ))
+        );
+        let milters = |service: &str| {
+            let options = options(&config, &site, service);
+            let (_, rest) = options.split_once("-o smtpd_milters=").unwrap();
+            rest.split(' ').next().unwrap().to_owned()
+        };
+        let both = "$recruit_milter_handoff,$recruit_milter_signer";
+        assert_eq!(milters("127.0.0.1:10027"), both);
+        assert_eq!(milters("127.0.0.1:10028"), "$recruit_milter_handoff");
+    }
+    let mut config = ours();
+    config.handoff.signer = Some(Socket::Unix("/run/a, b.sock".into()));
+    assert!(matches!(Wanted::from(&config, &site), Err(Error::Value { what: "a socket", .. })));
+}
+
+#[test]
+fn a_site_that_signs_its_mail_is_told_that_copies_can_be_signed_too() {
+    let hint = "# (a DKIM signer is in use here: [handoff] signer";
+    let mut config = ours();
+    let printed = |config: &Config, milters: &str| {
+        let site = site(&format!("smtpd_milters = {milters}\n"), "");
+        Wanted::from(config, &site).unwrap().print()
+    };
+    assert!(printed(&config, "inet:localhost:8891").contains(hint));
+    assert!(!printed(&config, "inet:localhost:11332").contains(hint));
+    config.handoff.signer = Some(Socket::Inet("127.0.0.1:8892".parse().unwrap()));
+    assert!(!printed(&config, "inet:localhost:8891").contains(hint));
+}
+
+#[test]
 fn the_difference_shows_what_goes_and_what_comes() {
     let mut site = site("smtpd_milters = inet:localhost:11332\n", "");
     let before = Wanted::from(&ours(), &site).unwrap();

@@ -47,6 +47,7 @@ fn config(queue_directory: &str) -> Config {
         handoff: HandoffSettings {
             smtpd: "127.0.0.1:10027".parse().unwrap(),
             return_smtpd: "127.0.0.1:10028".parse().unwrap(),
+            signer: None,
         },
         agent: AgentSettings { socket: socket("agent.sock") },
         log: LogSettings {

@@ -4,8 +4,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 
+use recruit_milter::config::Socket;
 use recruit_milter::policy::rules::{AddressRule, Pattern};
-use recruit_milter::postfix::{Error, apply, diff, remove};
+use recruit_milter::postfix::{Error, apply, check, diff, remove};
 
 use super::instance::Private;
 
@@ -82,6 +83,26 @@ fn the_agents_service_comes_and_goes_with_unwrapping() {
     postfix.config.rules.addresses.clear();
     assert_eq!(apply(&postfix.instance, &postfix.wanted()).unwrap().len(), 3);
     assert_eq!(postfix.site().service("recruit-agent/unix"), None);
+    remove(&postfix.instance).unwrap();
+    assert_eq!(postfix.files(), before);
+}
+
+#[test]
+fn the_signer_comes_and_goes() {
+    let mut postfix = Private::new();
+    let before = postfix.files();
+    apply(&postfix.instance, &postfix.wanted()).unwrap();
+    postfix.config.handoff.signer = Some(Socket::Inet("127.0.0.1:8892".parse().unwrap()));
+    assert_eq!(apply(&postfix.instance, &postfix.wanted()).unwrap().len(), 2);
+    assert_eq!(apply(&postfix.instance, &postfix.wanted()).unwrap(), []);
+    assert_eq!(check(&postfix.instance, &postfix.config).unwrap(), []);
+    let hop = format!("{}/inet", postfix.config.handoff.smtpd);
+    let milters = postfix.postconf(&["-P", "-h", &format!("{hop}/smtpd_milters")]);
+    assert_eq!(milters, "$recruit_milter_handoff,$recruit_milter_signer\n");
+    postfix.config.handoff.signer = None;
+    assert_eq!(apply(&postfix.instance, &postfix.wanted()).unwrap().len(), 2);
+    postfix.config.handoff.signer = Some(Socket::Inet("127.0.0.1:8892".parse().unwrap()));
+    apply(&postfix.instance, &postfix.wanted()).unwrap();
     remove(&postfix.instance).unwrap();
     assert_eq!(postfix.files(), before);
 }

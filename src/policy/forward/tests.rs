@@ -30,7 +30,18 @@ pub(super) fn facts(fields: &[(&str, &str)]) -> Facts {
 }
 
 fn decide(r: &Recipient, sender: &str, facts: &Facts, body: &str, budget: &mut Budget) -> Decision {
-    let accepted = recipient(&rules(), &keys(), NOW, None, r).unwrap();
+    decide_by(&rules(), r, sender, facts, body, budget)
+}
+
+fn decide_by(
+    rules: &Rules,
+    r: &Recipient,
+    sender: &str,
+    facts: &Facts,
+    body: &str,
+    budget: &mut Budget,
+) -> Decision {
+    let accepted = recipient(rules, &keys(), NOW, None, r).unwrap();
     let arrival = Arrival {
         accepted: &accepted,
         path: &r.path,
@@ -40,7 +51,7 @@ fn decide(r: &Recipient, sender: &str, facts: &Facts, body: &str, budget: &mut B
         truncated: false,
         size: Some(1000),
     };
-    forward(&rules(), &keys(), NOW, &arrival, budget).unwrap()
+    forward(rules, &keys(), NOW, &arrival, budget).unwrap()
 }
 
 pub(super) const KEPT: Flags = Flags {
@@ -169,6 +180,36 @@ fn test_mail_passes_within_its_budget() {
         (Action::KeptLocal, Kind::SystemTest)
     );
     assert_eq!(send(4, "<>", " x@y.example"), (Action::Forwarded, Kind::Application));
+}
+
+#[test]
+fn what_goes_back_with_fields_of_ours_tells_the_signer_to_keep_off() {
+    let signing = Rules { signs_copies: true, ..rules() };
+    let r = handoff_to("karriere@acme.example", token(Way::Forward, GONE));
+    let decide = |rules: &Rules, more: &[(&str, &str)]| {
+        let answer = [("Auto-Submitted", " auto-replied")];
+        let fields: Vec<_> = FROM.iter().chain(&answer).chain(more).copied().collect();
+        decide_by(rules, &r, "<e@x.example>", &facts(&fields), "", &mut Budget::default())
+    };
+    let forged = ("X-Recruiting-Address", " jobs@acme.example");
+    let mark = "ins_header 0 X-Recruiting-Unsigned not-a-copy@return.handoff.internal\n";
+    for (rules, more, marked) in [
+        (&signing, &[forged][..], true),
+        (&signing, &[forged; 300][..], true),
+        (&signing, &[][..], false),
+        (&rules(), &[forged][..], false),
+    ] {
+        let d = decide(rules, more);
+        assert_eq!(d.action, Action::GivenBack);
+        assert_eq!(d.plan.to_string().contains(mark), marked, "{}", d.plan);
+    }
+    // A copy takes it off with all the others.
+    let r = handoff_to("jobs@acme.example", token(Way::Forward, KEPT));
+    let marked = facts(&[FROM[0], ("X-Recruiting-Unsigned", " x@y.example")]);
+    let d = decide_by(&signing, &r, "<e@x.example>", &marked, "", &mut Budget::default());
+    let plan = d.plan.to_string();
+    assert!(plan.contains("del_header 1 X-Recruiting-Unsigned\n"), "{plan}");
+    assert!(!plan.contains("ins_header 0 X-Recruiting-Unsigned"), "{plan}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) fn is_to_be_unwrapped(
     unwrapped.applicants == [applicant.clone()] && !is_sealed(keys, &facts)
 }
 
-/// Sends a copy to the agent. Nothing else changes: it is still the colleague's message.
+/// Sends a copy to the agent. Nothing else that counts changes: it is still the colleague's message.
 pub(super) fn to_agent(
     rules: &Rules,
     keys: &Keys,
@@ -59,7 +59,7 @@ pub(super) fn to_agent(
     let local = Handoff { way: Way::Unwrap, ..*token }.local_part(keys, address)?;
     let to = Address::parse(&format!("{local}@{}", rules.handoff_domain)).ok()?;
     // As in pass 1: nobody must hear of this recipient.
-    Some(arrival.led_to(to, Notify::Never, address).build())
+    Some(arrival.led_back(rules, to, Notify::Never, address)?.build())
 }
 
 #[cfg(test)]

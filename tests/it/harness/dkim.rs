@@ -20,6 +20,42 @@ else:
     sys.exit(0 if dkim.verify(message, dnsfunc=lambda name, timeout=5: key) else 1)
 ";
 
+/// Each signature of a message, the topmost first: its domain and whether it is good.
+const ALL: &str = r"
+import dkim, sys
+message = open(sys.argv[1], 'rb').read()
+keys = dict(zip(sys.argv[2::2], (open(name, 'rb').read() for name in sys.argv[3::2])))
+def record(name, timeout=5):
+    return keys.get(name.decode().rstrip('.'))
+one = dkim.DKIM(message)
+for i in range(sum(name.lower() == b'dkim-signature' for name, _ in one.headers)):
+    one = dkim.DKIM(message)
+    try:
+        good = one.verify(idx=i, dnsfunc=record)
+    except dkim.DKIMException:
+        good = False
+    print(one.domain.decode(), 'good' if good else 'bad')
+";
+
+/// The signatures of a message, the topmost first: the domain of each, and whether it is good by
+/// these keys.
+pub fn signatures(keys: &[&DkimKey], message: &[u8]) -> Vec<(String, bool)> {
+    let at = keys[0].folder.join("signed");
+    fs::write(&at, message).unwrap();
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-c", ALL]).arg(at);
+    for key in keys {
+        command.arg(key.name()).arg(key.folder.join("record"));
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let line = |line: &str| {
+        let (domain, verdict) = line.split_once(' ').unwrap();
+        (domain.to_owned(), verdict == "good")
+    };
+    String::from_utf8(output.stdout).unwrap().lines().map(line).collect()
+}
+
 /// The key of a domain, with the selector `s`.
 #[derive(Debug)]
 pub struct DkimKey {
@@ -43,6 +79,11 @@ impl DkimKey {
     /// The name of the record in DNS.
     pub fn name(&self) -> String {
         format!("s._domainkey.{}", self.domain)
+    }
+
+    /// The file with the private key.
+    pub fn private(&self) -> PathBuf {
+        self.folder.join("private.pem")
     }
 
     /// The record that would be in DNS.

@@ -1,5 +1,6 @@
-//! A private OpenDKIM that verifies, as many companies run it before their mailboxes: with the
-//! keys in a file instead of DNS, on a socket that it is given, stopped by its own process id.
+//! A private OpenDKIM: one that verifies, as many companies run it before their mailboxes, with the
+//! keys in a file instead of DNS, or one that signs. On a socket that it is given, stopped by its own
+//! process id.
 //!
 //! Must not know recruit-milter.
 // SPDX-License-Identifier: GPL-3.0-or-later
@@ -23,16 +24,29 @@ impl OpenDkim {
     /// Starts one that knows some keys, and answers on a socket with the name `name` in its results.
     pub fn start(scratch: &Scratch, socket: &Path, name: &str, keys: &[&DkimKey]) -> Self {
         let folder = scratch.join("opendkim");
-        fs::create_dir(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
         let keys: String =
             keys.iter().map(|key| format!("{} {}\n", key.name(), key.record())).collect();
         fs::write(folder.join("keys"), keys).unwrap();
+        let text = format!(
+            "Mode v\nAuthservID {name}\nTestPublicKeys {}\n",
+            folder.join("keys").display()
+        );
+        Self::run(&folder, socket, &text)
+    }
+
+    /// Starts one with these lines in its configuration, which say nothing of the socket.
+    pub fn with(scratch: &Scratch, socket: &Path, lines: &str) -> Self {
+        let folder = scratch.join("opendkim-signer");
+        fs::create_dir_all(&folder).unwrap();
+        Self::run(&folder, socket, lines)
+    }
+
+    fn run(folder: &Path, socket: &Path, lines: &str) -> Self {
         let config = folder.join("opendkim.conf");
         let text = format!(
-            "Mode v\nSocket local:{}\nUMask 0\nAuthservID {name}\nTestPublicKeys {}\n\
-             PidFile {}\nSyslog no\n",
+            "{lines}\nSocket local:{}\nUMask 0\nPidFile {}\nSyslog no\n",
             socket.display(),
-            folder.join("keys").display(),
             folder.join("pid").display()
         );
         fs::write(&config, text).unwrap();
