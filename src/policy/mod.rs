@@ -8,6 +8,7 @@
 //! * [`applicant`], [`kind`]: who the applicant is and what kind of mail a message is, read from
 //!   header and body; `tags`: the fields that tell it.
 //! * [`budget`]: the breaker of loops in which every round is a new message.
+//! * [`limits`]: how many messages and recipients a login may send.
 //!
 //! Must not know I/O, clock, async or logging.
 // SPDX-License-Identifier: GPL-3.0-or-later
@@ -19,6 +20,7 @@ pub mod facts;
 pub mod forward;
 pub mod keys;
 pub mod kind;
+pub mod limits;
 pub mod report;
 pub mod rules;
 pub mod seal;
