@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use recruit_milter::milter::seam::{Pass, Stage};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::harness::frame::cmd;
 use crate::harness::hooked::{self, Hooked};
@@ -16,7 +17,8 @@ use crate::harness::proxy::{Fault, Point, Way};
 use crate::harness::site::{
     BOB, ERIKA, INBOUND, JOBS, KARRIERE, OTHER_INBOUND, OTHER_JOBS, Setup, without_ours,
 };
-use crate::harness::{Delivered, LIMIT, Mail, Site, queue, wait_until};
+use crate::harness::watchdog::loud;
+use crate::harness::{Delivered, LIMIT, Mail, Site, queue, within};
 
 /// To whom a message goes, and where it must arrive.
 #[derive(Clone, Copy)]
@@ -160,6 +162,8 @@ struct Rig {
     /// long after the message was.
     stopped: Arc<Mutex<Option<Instant>>>,
     sent: u32,
+    /// How long a message may take to be let in.
+    patience: Duration,
 }
 
 /// How a message got in.
@@ -187,7 +191,7 @@ impl Rig {
         let rare = ["queue_run_delay", "minimal_backoff_time", "maximal_backoff_time"];
         site.mx.set(&rare.map(|name| (name, "600s")));
         site.mx.reload();
-        Self { site, inside: None, stopped: Arc::default(), sent: 0 }
+        Self { site, inside: None, stopped: Arc::default(), sent: 0, patience: LIMIT }
     }
 
     /// Puts the milter into this process, where its seam is.
@@ -203,19 +207,23 @@ impl Rig {
     }
 
     fn arm(&self, moment: &Moment, outside: Outside) {
-        let pid = || Pid::from_raw(i32::try_from(self.site.daemon.pid()).unwrap()).unwrap();
+        // Whichever process is the daemon by then; if it has just ended by itself, so much the worse
+        // for the message.
+        let daemon = self.site.daemon.target();
         let signal = |signal| {
-            let pid = pid();
-            Fault::Call(Box::new(move || kill_process(pid, signal).unwrap()))
+            Fault::Call(Box::new(move || {
+                daemon.signal(signal);
+            }))
         };
         let fault = match outside {
             Outside::Kill => signal(Signal::KILL),
             Outside::Term => signal(Signal::TERM),
             Outside::Stop => {
-                let (pid, stopped) = (pid(), Arc::clone(&self.stopped));
+                let (daemon, stopped) = (self.site.daemon.target(), Arc::clone(&self.stopped));
                 Fault::Call(Box::new(move || {
-                    kill_process(pid, Signal::STOP).unwrap();
-                    *stopped.lock().unwrap() = Some(Instant::now());
+                    if daemon.signal(Signal::STOP) {
+                        *stopped.lock().unwrap() = Some(Instant::now());
+                    }
                 }))
             }
             Outside::Cut => Fault::Cut,
@@ -240,7 +248,7 @@ impl Rig {
         }
         let mut stopped = self.stopped.lock().unwrap();
         if stopped.is_some_and(|since| since.elapsed() > STOPPED) {
-            self.site.daemon.signal(Signal::CONT);
+            self.site.daemon.target().signal(Signal::CONT);
             *stopped = None;
         }
         drop(stopped);
@@ -261,7 +269,7 @@ impl Rig {
         );
         let mail = Mail::new(ERIKA, envelope.recipients, text.clone());
         let mut entry = Entry { id, text, refused: None };
-        let end = Instant::now() + LIMIT;
+        let end = Instant::now() + self.patience;
         loop {
             let answer = mail.try_send(self.site.mx.port());
             let refused = match answer {
@@ -271,7 +279,7 @@ impl Rig {
                 Err(error) => error.to_string(),
             };
             if Instant::now() > end {
-                return Err(format!("not taken within {LIMIT:?}: {refused}"));
+                return Err(format!("not taken within {:?}: {refused}", self.patience));
             }
             entry.refused.get_or_insert(refused);
             self.tend();
@@ -279,10 +287,10 @@ impl Rig {
     }
 
     /// Waits until all is delivered, and helps as retries in the course of an hour would.
-    fn settle(&mut self) {
+    fn settle(&mut self) -> Result<(), String> {
         let mut empty = 0;
         let mut deferred_since = None;
-        wait_until("both queues are empty", LIMIT, || {
+        let both_are_empty = || {
             self.tend();
             let mx = &self.site.mx;
             if mx.queue_is_empty() && self.site.ats.queue_is_empty() {
@@ -297,16 +305,37 @@ impl Rig {
                 }
             }
             // A report can still be made while both look empty for a moment.
-            empty == 2
-        });
+            (empty == 2).then_some(())
+        };
+        let settled = within(LIMIT, both_are_empty);
+        settled.ok_or_else(|| format!("the queues are not empty within {LIMIT:?}"))
+    }
+
+    /// All that is known, for a case that went wrong.
+    fn report(&self) -> String {
+        let stopped = self.stopped.lock().ok().and_then(|since| Some((*since)?.elapsed()));
+        format!("the milter is stopped since {stopped:?}\n{}", self.site.report())
+    }
+
+    /// Takes back what a case that went wrong has left.
+    fn recover(&mut self) {
+        for pass in [Pass::Front, Pass::Handoff] {
+            self.proxy(pass).disarm();
+        }
+        if let Some(inside) = &self.inside {
+            inside.disarm();
+        }
+        *self.stopped.lock().unwrap() = None;
+        self.site.daemon.target().signal(Signal::CONT);
     }
 
     /// One message through whatever was armed.
     fn send_through(&mut self, envelope: &Envelope) -> Result<Entry, String> {
+        self.site.watchdog.feed();
         self.site.mx.clear_deliveries();
         self.site.ats.clear_deliveries();
         let entry = self.deliver(envelope)?;
-        self.settle();
+        self.settle()?;
         check(envelope, &entry, &self.site.mx.deliveries(), &self.site.ats.deliveries())?;
         let records = self.site.mx.report_records();
         if records.is_empty() { Ok(entry) } else { Err(format!("left over: {records:?}")) }
@@ -319,12 +348,19 @@ impl Rig {
         envelope: &Envelope,
     ) -> Result<Entry, String> {
         self.tend();
+        let starts = self.site.daemon.starts();
         self.arm(moment, outside);
-        let result = self.send_through(envelope);
+        let entry = self.send_through(envelope)?;
         if self.proxy(moment.pass).disarm() {
             return Err("the moment never came".to_owned());
         }
-        result
+        // One that is still about to end would take the next message and its fault for this one.
+        let ends = matches!(outside, Outside::Kill | Outside::Term);
+        if ends && self.site.daemon.starts() == starts {
+            let ended = within(LIMIT, || (!self.site.daemon.is_running()).then_some(()));
+            ended.ok_or_else(|| format!("the milter has not ended within {LIMIT:?}"))?;
+        }
+        Ok(entry)
     }
 
     fn inside(
@@ -344,6 +380,14 @@ impl Rig {
             None if must_refuse => Err("the client was not told to try again".to_owned()),
             Some(answer) if !must_refuse => Err(format!("the client was told: {answer}")),
             _ => Ok(entry),
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            loud(&self.report());
         }
     }
 }
@@ -410,22 +454,35 @@ struct Table {
     failures: Vec<String>,
 }
 
+/// After so many failures there is no more to learn, and each may take its time.
+const ENOUGH: usize = 3;
+
 impl Table {
+    /// Whether the matrix goes on after this case.
     fn add(
         &mut self,
+        rig: &mut Rig,
         moment: &str,
         fault: &str,
         envelope: &Envelope,
         result: Result<Entry, String>,
-    ) {
+    ) -> ControlFlow<()> {
         let cell = self.cells.entry((moment.to_owned(), fault.to_owned())).or_default();
         cell.0 += 1;
         match result {
             Ok(entry) => cell.2 += u32::from(entry.refused.is_some()),
             Err(error) => {
                 cell.1 += 1;
-                self.failures.push(format!("{moment}, {fault}, {}: {error}", envelope.name));
+                let failure = format!("{moment}, {fault}, {}: {error}", envelope.name);
+                loud(&format!("--- {failure}\n{}", rig.report()));
+                self.failures.push(failure);
+                rig.recover();
             }
+        }
+        if self.failures.len() < ENOUGH {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
         }
     }
 
@@ -450,6 +507,13 @@ fn faults_from_outside(title: &str, moments: &[Moment]) {
     let begun = Instant::now();
     let mut rig = Rig::start();
     let mut table = Table::default();
+    // Stopped early or not, the table tells.
+    let _ = each_from_outside(&mut rig, &mut table, moments);
+    drop(rig);
+    table.finish(title, begun);
+}
+
+fn each_from_outside(rig: &mut Rig, table: &mut Table, moments: &[Moment]) -> ControlFlow<()> {
     for moment in moments {
         let fits = |e: &&Envelope| {
             moment.point.command != reply::DEL_RCPT || moment.pass == Pass::Handoff || e.removes()
@@ -458,7 +522,7 @@ fn faults_from_outside(title: &str, moments: &[Moment]) {
         for outside in [Outside::Kill, Outside::Term, Outside::Cut, Outside::Slow] {
             for envelope in ENVELOPES.iter().filter(fits) {
                 let result = rig.outside(moment, outside, envelope);
-                table.add(&name, &format!("{outside:?}"), envelope, result);
+                table.add(rig, &name, &format!("{outside:?}"), envelope, result)?;
             }
         }
         let more = if moment.point.way == Way::In {
@@ -469,10 +533,10 @@ fn faults_from_outside(title: &str, moments: &[Moment]) {
         let envelope = if fits(&&BYSTANDER) { &BYSTANDER } else { &NO_LOCAL_COPY };
         for &outside in more {
             let result = rig.outside(moment, outside, envelope);
-            table.add(&name, &format!("{outside:?}"), envelope, result);
+            table.add(rig, &name, &format!("{outside:?}"), envelope, result)?;
         }
     }
-    table.finish(title, begun);
+    ControlFlow::Continue(())
 }
 
 #[test]
@@ -487,10 +551,16 @@ fn faults_from_outside_in_pass_2_lose_and_double_nothing() {
 
 #[test]
 fn faults_inside_the_program_lose_and_double_nothing() {
-    const SLOW_INSIDE: hooked::Fault = hooked::Fault::Slow(Duration::from_millis(50));
     let begun = Instant::now();
     let mut rig = Rig::start();
     let mut table = Table::default();
+    let _ = each_inside(&mut rig, &mut table);
+    drop(rig);
+    table.finish("inside", begun);
+}
+
+fn each_inside(rig: &mut Rig, table: &mut Table) -> ControlFlow<()> {
+    const SLOW_INSIDE: hooked::Fault = hooked::Fault::Slow(Duration::from_millis(50));
     // The front socket is told of DATA only where a message can end there, and of no content;
     // pass 2 has no use for DATA.
     let front = [Stage::Negotiate, Stage::Mail, Stage::Rcpt, Stage::Eom, Stage::Edited];
@@ -507,11 +577,28 @@ fn faults_inside_the_program_lose_and_double_nothing() {
             for envelope in &ENVELOPES {
                 let result = rig.inside(at, fault, envelope);
                 let name = format!("{}: {}", at.0, at.1);
-                table.add(&name, &format!("{fault:?}"), envelope, result);
+                table.add(rig, &name, &format!("{fault:?}"), envelope, result)?;
             }
         }
     }
-    table.finish("inside", begun);
+    ControlFlow::Continue(())
+}
+
+#[test]
+fn the_matrix_ends_after_a_few_failures_with_a_report() {
+    let mut rig = Rig::start();
+    // Nobody is there to take a message, and nobody comes.
+    rig.patience = Duration::from_millis(100);
+    rig.site.mx.stop();
+    let begun = Instant::now();
+    let mut table = Table::default();
+    assert!(each_from_outside(&mut rig, &mut table, &FRONT).is_break());
+    assert_eq!(table.failures.len(), ENOUGH);
+    assert!(table.failures.iter().all(|failure| failure.contains("not taken")));
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+    let report = rig.report();
+    assert!(report.contains("State:") && report.contains("MiB free"), "{report}");
+    assert!(report.contains("mail.log") && report.contains("recruit-milter.log"), "{report}");
 }
 
 #[test]
@@ -536,7 +623,7 @@ fn the_check_sees_a_loss_under_default_action_accept() {
 fn the_check_sees_a_double() {
     let mut rig = Rig::start();
     let entry = rig.deliver(&BYSTANDER).unwrap();
-    rig.settle();
+    rig.settle().unwrap();
     let (mx, ats) = (rig.site.mx.deliveries(), rig.site.ats.deliveries());
     assert_eq!(check(&BYSTANDER, &entry, &mx, &ats), Ok(()));
     let doubled = [&ats[..], &ats[..]].concat();

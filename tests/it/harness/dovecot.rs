@@ -6,13 +6,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fs;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::process::{Guarded, Process};
-use super::{LIMIT, Scratch, process, wait_until};
+use super::{LIMIT, Scratch, process, socket, wait_until};
 
 /// The password of every user.
 pub const PASSWORD: &str = "correct horse";
@@ -50,7 +49,7 @@ impl Dovecot {
             if let Some(status) = dovecot.master.ended() {
                 panic!("dovecot ended with {status}");
             }
-            UnixStream::connect(auth).is_ok()
+            socket::answers(auth)
         });
         dovecot
     }
@@ -82,10 +81,8 @@ const PROGRAM: &str = "/usr/sbin/dovecot";
 
 /// The configuration, in the language of the version that is installed.
 fn configuration(root: &Path, auth: &Path) -> String {
-    let version = Command::new(PROGRAM)
-        .arg("--version")
-        .output()
-        .expect("Dovecot is installed (contrib/dev/install-deps.sh installs it)");
+    // Not there: contrib/dev/install-deps.sh installs it.
+    let version = process::output(Command::new(PROGRAM).arg("--version"), b"");
     let version = String::from_utf8_lossy(&version.stdout).into_owned();
     let root = root.display();
     let own = if version.starts_with("2.3.") {
