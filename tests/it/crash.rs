@@ -2,6 +2,8 @@
 //! that the client got through arrives exactly once everywhere it must, and nowhere else.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod cases;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
@@ -11,126 +13,12 @@ use std::time::{Duration, Instant};
 use recruit_milter::milter::seam::{Pass, Stage};
 use rustix::process::Signal;
 
-use crate::harness::frame::cmd;
 use crate::harness::hooked::{self, Hooked};
-use crate::harness::proxy::{Fault, Point, Way};
-use crate::harness::site::{
-    BOB, ERIKA, INBOUND, JOBS, KARRIERE, OTHER_INBOUND, OTHER_JOBS, Setup, without_ours,
-};
+use crate::harness::proxy::{Fault, Way};
+use crate::harness::site::{ERIKA, Setup, without_ours};
 use crate::harness::watchdog::loud;
 use crate::harness::{Delivered, LIMIT, Mail, Site, queue, within};
-
-/// To whom a message goes, and where it must arrive.
-#[derive(Clone, Copy)]
-struct Envelope {
-    name: &'static str,
-    recipients: &'static [&'static str],
-    local: &'static [&'static str],
-    systems: &'static [&'static str],
-}
-
-const EXTENDED: &str = "jobs+berlin@acme.example";
-
-const ENVELOPES: [Envelope; 6] = [
-    Envelope { name: "one", recipients: &[JOBS], local: &[JOBS], systems: &[INBOUND] },
-    Envelope {
-        name: "two of one system",
-        recipients: &[JOBS, KARRIERE],
-        local: &[JOBS],
-        systems: &[INBOUND],
-    },
-    Envelope {
-        name: "two systems",
-        recipients: &[JOBS, OTHER_JOBS],
-        local: &[JOBS, OTHER_JOBS],
-        systems: &[INBOUND, OTHER_INBOUND],
-    },
-    BYSTANDER,
-    Envelope {
-        name: "extension",
-        recipients: &[EXTENDED],
-        local: &[EXTENDED],
-        systems: &[INBOUND],
-    },
-    NO_LOCAL_COPY,
-];
-const BYSTANDER: Envelope = Envelope {
-    name: "one and a bystander",
-    recipients: &[JOBS, BOB],
-    local: &[JOBS, BOB],
-    systems: &[INBOUND],
-};
-const NO_LOCAL_COPY: Envelope =
-    Envelope { name: "no local copy", recipients: &[KARRIERE], local: &[], systems: &[INBOUND] };
-
-impl Envelope {
-    /// Whether pass 1 takes a recipient away.
-    fn removes(&self) -> bool {
-        self.recipients.contains(&KARRIERE)
-    }
-}
-
-/// A moment in the dialogue, as the proxy sees it.
-#[derive(Clone, Copy)]
-struct Moment {
-    name: &'static str,
-    pass: Pass,
-    point: Point,
-}
-
-const fn moment(pass: Pass, name: &'static str, way: Way, command: u8, nth: u32) -> Moment {
-    Moment { name, pass, point: Point { way, command, nth } }
-}
-
-/// Edits and replies (`SMFIR_`) as they pass the socket.
-mod reply {
-    pub(super) const ADD_RCPT: u8 = b'2';
-    pub(super) const DEL_RCPT: u8 = b'-';
-    pub(super) const DEL_HEADER: u8 = b'm';
-    pub(super) const INS_HEADER: u8 = b'i';
-    pub(super) const CHG_FROM: u8 = b'e';
-    pub(super) const CONTINUE: u8 = b'c';
-    pub(super) const DISCARD: u8 = b'd';
-}
-
-const FRONT: [Moment; 8] = [
-    moment(Pass::Front, "O", Way::In, cmd::OPTNEG, 1),
-    moment(Pass::Front, "O answered", Way::Out, cmd::OPTNEG, 1),
-    moment(Pass::Front, "M", Way::In, cmd::MAIL, 1),
-    moment(Pass::Front, "R", Way::In, cmd::RCPT, 1),
-    moment(Pass::Front, "E", Way::In, cmd::EOM, 1),
-    moment(Pass::Front, "E: add_rcpt", Way::Out, reply::ADD_RCPT, 1),
-    moment(Pass::Front, "E: del_rcpt", Way::Out, reply::DEL_RCPT, 1),
-    moment(Pass::Front, "E: reply", Way::Out, reply::CONTINUE, 1),
-];
-
-/// The `c` of pass 2 are: RCPT, body, end of message. The second message that passes it is the
-/// report on the first.
-const HANDOFF: [Moment; 19] = [
-    moment(Pass::Handoff, "O", Way::In, cmd::OPTNEG, 1),
-    moment(Pass::Handoff, "O answered", Way::Out, cmd::OPTNEG, 1),
-    moment(Pass::Handoff, "M", Way::In, cmd::MAIL, 1),
-    moment(Pass::Handoff, "R", Way::In, cmd::RCPT, 1),
-    moment(Pass::Handoff, "R answered", Way::Out, reply::CONTINUE, 1),
-    moment(Pass::Handoff, "L, first", Way::In, cmd::HEADER, 1),
-    moment(Pass::Handoff, "L, last", Way::In, cmd::HEADER, HEADER_FIELDS),
-    moment(Pass::Handoff, "B", Way::In, cmd::BODY, 1),
-    moment(Pass::Handoff, "E", Way::In, cmd::EOM, 1),
-    moment(Pass::Handoff, "E: add_rcpt", Way::Out, reply::ADD_RCPT, 1),
-    moment(Pass::Handoff, "E: del_header", Way::Out, reply::DEL_HEADER, 1),
-    moment(Pass::Handoff, "E: ins_header, first", Way::Out, reply::INS_HEADER, 1),
-    moment(Pass::Handoff, "E: ins_header, last", Way::Out, reply::INS_HEADER, 6),
-    moment(Pass::Handoff, "E: chg_from", Way::Out, reply::CHG_FROM, 1),
-    moment(Pass::Handoff, "E: del_rcpt", Way::Out, reply::DEL_RCPT, 1),
-    moment(Pass::Handoff, "E: reply", Way::Out, reply::CONTINUE, 2),
-    moment(Pass::Handoff, "report: M", Way::In, cmd::MAIL, 2),
-    moment(Pass::Handoff, "report: E", Way::In, cmd::EOM, 2),
-    moment(Pass::Handoff, "report: reply", Way::Out, reply::DISCARD, 1),
-];
-
-/// How many fields the message has when it comes to pass 2: two Received fields, of the two smtpd,
-/// of which the milter does not see the second, and our own five.
-const HEADER_FIELDS: u32 = 6;
+use cases::{BYSTANDER, ENVELOPES, Envelope, FRONT, HANDOFF, Moment, NO_LOCAL_COPY, reply};
 
 /// What happens outside the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +36,8 @@ const SLOW: Duration = Duration::from_millis(100);
 /// Postfix's patience with the milter here, and how long a stopped one stays so.
 const PATIENCE: &str = "1s";
 const STOPPED: Duration = Duration::from_millis(1300);
+/// How long a client waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How long a deferred message is left alone.
 const REST: Duration = Duration::from_millis(300);
 /// The deadline of a step, for a milter that hangs. Long enough for a busy machine, and below
@@ -283,6 +173,8 @@ impl Rig {
             }
             entry.refused.get_or_insert(refused);
             self.tend();
+            // Each attempt leaves a port in TIME_WAIT; thirty seconds of them could use all up.
+            std::thread::sleep(PAUSE);
         }
     }
 
