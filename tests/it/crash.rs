@@ -36,6 +36,9 @@ const SLOW: Duration = Duration::from_millis(100);
 /// Postfix's patience with the milter here, and how long a stopped one stays so.
 const PATIENCE: &str = "1s";
 const STOPPED: Duration = Duration::from_millis(1300);
+/// How long a milter that ends waits for messages that are under way. By default as long as a client
+/// here tries: then one message that never ends would fail the next as well.
+const DRAIN: &str = "10s";
 /// How long a client waits before it tries again.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long a deferred message is left alone.
@@ -67,7 +70,11 @@ struct Entry {
 
 impl Rig {
     fn start() -> Self {
-        let site = Site::with(Setup { proxies: true, ..Setup::default() });
+        let mut site = Site::prepare(Setup { proxies: true, ..Setup::default() });
+        let text = site.config_text();
+        site.daemon
+            .configure(&text.replace("[milter]\n", &format!("[milter]\ndrain = \"{DRAIN}\"\n")));
+        site.run();
         for name in ["recruit_milter_front", "recruit_milter_handoff"] {
             let value = site.mx.postconf(name);
             let impatient = value
