@@ -17,7 +17,7 @@ use crate::harness::hooked::{self, Hooked};
 use crate::harness::proxy::{Fault, Way};
 use crate::harness::site::{ERIKA, Setup, without_ours};
 use crate::harness::watchdog::loud;
-use crate::harness::{Delivered, LIMIT, Mail, Site, queue, within};
+use crate::harness::{Delivered, LIMIT, Mail, Site, queue, wait_until, within};
 use cases::{BYSTANDER, ENVELOPES, Envelope, FRONT, HANDOFF, Moment, NO_LOCAL_COPY, reply};
 
 /// What happens outside the program.
@@ -88,6 +88,12 @@ impl Rig {
         let rare = ["queue_run_delay", "minimal_backoff_time", "maximal_backoff_time"];
         site.mx.set(&rare.map(|name| (name, "600s")));
         site.mx.reload();
+        // Else one of them can meet the fault that is meant for the first message.
+        wait_until("the harness's own connections to three smtpd are over", LIMIT, || {
+            let log = site.mx.log();
+            let begun = log.matches(": connect from").count();
+            begun >= 3 && begun == log.matches(": disconnect from").count()
+        });
         Self { site, inside: None, stopped: Arc::default(), sent: 0, patience: LIMIT }
     }
 
