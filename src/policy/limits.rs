@@ -318,13 +318,14 @@ mod tests {
         Limits { messages, recipients: Rates::default() }
     }
 
-    /// When there is room again, if there is none for `n` messages.
-    fn again(usage: &mut Usage, n: u32, limits: &Limits, now: u64) -> Option<Option<u64>> {
-        usage.take("ats", Count::Messages, n, limits, now).err().map(|full| full.again_ms)
+    /// Takes room for `n` messages, or tells when there is room.
+    fn again(usage: &mut Usage, n: u32, limits: &Limits, now: u64) -> Result<(), Option<u64>> {
+        let taken = usage.take("ats", Count::Messages, n, limits, now);
+        taken.map(drop).map_err(|full| full.again_ms)
     }
 
     fn takes(usage: &mut Usage, n: u32, limits: &Limits, now: u64) -> bool {
-        again(usage, n, limits, now).is_none()
+        again(usage, n, limits, now).is_ok()
     }
 
     #[test]
@@ -348,7 +349,7 @@ mod tests {
         let limits = messages(Some(5), None, None);
         let mut usage = Usage::default();
         assert!(takes(&mut usage, 5, &limits, NOW));
-        assert_eq!(again(&mut usage, 1, &limits, NOW), Some(Some(NOW + 12_000)));
+        assert_eq!(again(&mut usage, 1, &limits, NOW), Err(Some(NOW + 12_000)));
     }
 
     #[test]
@@ -390,7 +391,7 @@ mod tests {
             messages(Some(0), None, None),
             messages(None, Some(0), None),
         ] {
-            assert_eq!(again(&mut usage, 4, &limits, NOW), Some(None), "{limits:?}");
+            assert_eq!(again(&mut usage, 4, &limits, NOW), Err(None), "{limits:?}");
             assert!(takes(&mut usage, 0, &limits, NOW), "{limits:?}");
         }
         assert!(takes(&mut usage, u32::MAX, &messages(None, None, Some(1)), NOW));
@@ -417,7 +418,7 @@ mod tests {
         assert!(takes(&mut usage, 100, &messages(Some(100), None, None), NOW));
         assert!(takes(&mut usage, 60, &messages(Some(160), None, None), NOW), "more");
         let less = messages(Some(2), None, None);
-        assert_eq!(again(&mut usage, 1, &less, NOW), Some(Some(NOW + 30_000)), "not in an hour");
+        assert_eq!(again(&mut usage, 1, &less, NOW), Err(Some(NOW + 30_000)), "not in an hour");
         let day = messages(None, Some(161), None);
         assert!(takes(&mut usage, 1, &day, NOW + 1), "counted before there was a limit");
         assert!(!takes(&mut usage, 1, &day, NOW + HOUR));
@@ -429,7 +430,7 @@ mod tests {
         let mut usage = Usage::default();
         assert!(takes(&mut usage, 1, &limits, NOW));
         let back = NOW - 1000 * DAY;
-        assert_eq!(again(&mut usage, 1, &limits, back), Some(Some(back + MINUTE)));
+        assert_eq!(again(&mut usage, 1, &limits, back), Err(Some(back + MINUTE)));
         assert!(takes(&mut usage, 1, &limits, back + MINUTE));
         assert!(!takes(&mut usage, 1, &limits, back + DAY - 1));
         assert!(takes(&mut usage, 1, &limits, back + DAY + SLOT));
@@ -444,7 +445,7 @@ mod tests {
             assert!(!takes(&mut usage, 1, &limits, NOW + 20));
             assert!(!takes(&mut usage, 1, &limits, NOW));
         }
-        assert_eq!(again(&mut usage, 1, &limits, NOW), Some(Some(NOW + 1000)));
+        assert_eq!(again(&mut usage, 1, &limits, NOW), Err(Some(NOW + 1000)));
     }
 
     #[test]
@@ -569,7 +570,7 @@ mod tests {
             let mut now = NOW;
             for (pass, n) in steps {
                 now += pass;
-                if let Some(Some(at)) = again(&mut usage, n, &limits, now) {
+                if let Err(Some(at)) = again(&mut usage, n, &limits, now) {
                     prop_assert!(at > now);
                     let full = usage.take("ats", Count::Messages, n, &limits, at - 1);
                     prop_assert!(full.is_err());

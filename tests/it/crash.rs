@@ -2,133 +2,23 @@
 //! that the client got through arrives exactly once everywhere it must, and nowhere else.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod cases;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use recruit_milter::milter::seam::{Pass, Stage};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::harness::frame::cmd;
 use crate::harness::hooked::{self, Hooked};
-use crate::harness::proxy::{Fault, Point, Way};
-use crate::harness::site::{
-    BOB, ERIKA, INBOUND, JOBS, KARRIERE, OTHER_INBOUND, OTHER_JOBS, Setup, without_ours,
-};
-use crate::harness::{Delivered, LIMIT, Mail, Site, queue, wait_until};
-
-/// To whom a message goes, and where it must arrive.
-#[derive(Clone, Copy)]
-struct Envelope {
-    name: &'static str,
-    recipients: &'static [&'static str],
-    local: &'static [&'static str],
-    systems: &'static [&'static str],
-}
-
-const EXTENDED: &str = "jobs+berlin@acme.example";
-
-const ENVELOPES: [Envelope; 6] = [
-    Envelope { name: "one", recipients: &[JOBS], local: &[JOBS], systems: &[INBOUND] },
-    Envelope {
-        name: "two of one system",
-        recipients: &[JOBS, KARRIERE],
-        local: &[JOBS],
-        systems: &[INBOUND],
-    },
-    Envelope {
-        name: "two systems",
-        recipients: &[JOBS, OTHER_JOBS],
-        local: &[JOBS, OTHER_JOBS],
-        systems: &[INBOUND, OTHER_INBOUND],
-    },
-    BYSTANDER,
-    Envelope {
-        name: "extension",
-        recipients: &[EXTENDED],
-        local: &[EXTENDED],
-        systems: &[INBOUND],
-    },
-    NO_LOCAL_COPY,
-];
-const BYSTANDER: Envelope = Envelope {
-    name: "one and a bystander",
-    recipients: &[JOBS, BOB],
-    local: &[JOBS, BOB],
-    systems: &[INBOUND],
-};
-const NO_LOCAL_COPY: Envelope =
-    Envelope { name: "no local copy", recipients: &[KARRIERE], local: &[], systems: &[INBOUND] };
-
-impl Envelope {
-    /// Whether pass 1 takes a recipient away.
-    fn removes(&self) -> bool {
-        self.recipients.contains(&KARRIERE)
-    }
-}
-
-/// A moment in the dialogue, as the proxy sees it.
-#[derive(Clone, Copy)]
-struct Moment {
-    name: &'static str,
-    pass: Pass,
-    point: Point,
-}
-
-const fn moment(pass: Pass, name: &'static str, way: Way, command: u8, nth: u32) -> Moment {
-    Moment { name, pass, point: Point { way, command, nth } }
-}
-
-/// Edits and replies (`SMFIR_`) as they pass the socket.
-mod reply {
-    pub(super) const ADD_RCPT: u8 = b'2';
-    pub(super) const DEL_RCPT: u8 = b'-';
-    pub(super) const DEL_HEADER: u8 = b'm';
-    pub(super) const INS_HEADER: u8 = b'i';
-    pub(super) const CHG_FROM: u8 = b'e';
-    pub(super) const CONTINUE: u8 = b'c';
-    pub(super) const DISCARD: u8 = b'd';
-}
-
-const FRONT: [Moment; 8] = [
-    moment(Pass::Front, "O", Way::In, cmd::OPTNEG, 1),
-    moment(Pass::Front, "O answered", Way::Out, cmd::OPTNEG, 1),
-    moment(Pass::Front, "M", Way::In, cmd::MAIL, 1),
-    moment(Pass::Front, "R", Way::In, cmd::RCPT, 1),
-    moment(Pass::Front, "E", Way::In, cmd::EOM, 1),
-    moment(Pass::Front, "E: add_rcpt", Way::Out, reply::ADD_RCPT, 1),
-    moment(Pass::Front, "E: del_rcpt", Way::Out, reply::DEL_RCPT, 1),
-    moment(Pass::Front, "E: reply", Way::Out, reply::CONTINUE, 1),
-];
-
-/// The `c` of pass 2 are: RCPT, body, end of message. The second message that passes it is the
-/// report on the first.
-const HANDOFF: [Moment; 19] = [
-    moment(Pass::Handoff, "O", Way::In, cmd::OPTNEG, 1),
-    moment(Pass::Handoff, "O answered", Way::Out, cmd::OPTNEG, 1),
-    moment(Pass::Handoff, "M", Way::In, cmd::MAIL, 1),
-    moment(Pass::Handoff, "R", Way::In, cmd::RCPT, 1),
-    moment(Pass::Handoff, "R answered", Way::Out, reply::CONTINUE, 1),
-    moment(Pass::Handoff, "L, first", Way::In, cmd::HEADER, 1),
-    moment(Pass::Handoff, "L, last", Way::In, cmd::HEADER, HEADER_FIELDS),
-    moment(Pass::Handoff, "B", Way::In, cmd::BODY, 1),
-    moment(Pass::Handoff, "E", Way::In, cmd::EOM, 1),
-    moment(Pass::Handoff, "E: add_rcpt", Way::Out, reply::ADD_RCPT, 1),
-    moment(Pass::Handoff, "E: del_header", Way::Out, reply::DEL_HEADER, 1),
-    moment(Pass::Handoff, "E: ins_header, first", Way::Out, reply::INS_HEADER, 1),
-    moment(Pass::Handoff, "E: ins_header, last", Way::Out, reply::INS_HEADER, 6),
-    moment(Pass::Handoff, "E: chg_from", Way::Out, reply::CHG_FROM, 1),
-    moment(Pass::Handoff, "E: del_rcpt", Way::Out, reply::DEL_RCPT, 1),
-    moment(Pass::Handoff, "E: reply", Way::Out, reply::CONTINUE, 2),
-    moment(Pass::Handoff, "report: M", Way::In, cmd::MAIL, 2),
-    moment(Pass::Handoff, "report: E", Way::In, cmd::EOM, 2),
-    moment(Pass::Handoff, "report: reply", Way::Out, reply::DISCARD, 1),
-];
-
-/// How many fields the message has when it comes to pass 2: two Received fields, of the two smtpd,
-/// of which the milter does not see the second, and our own five.
-const HEADER_FIELDS: u32 = 6;
+use crate::harness::proxy::{Fault, Way};
+use crate::harness::site::{ERIKA, Setup, without_ours};
+use crate::harness::watchdog::loud;
+use crate::harness::{Delivered, LIMIT, Mail, Site, queue, wait_until, within};
+use cases::{BYSTANDER, ENVELOPES, Envelope, FRONT, HANDOFF, Moment, NO_LOCAL_COPY, reply};
 
 /// What happens outside the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +36,11 @@ const SLOW: Duration = Duration::from_millis(100);
 /// Postfix's patience with the milter here, and how long a stopped one stays so.
 const PATIENCE: &str = "1s";
 const STOPPED: Duration = Duration::from_millis(1300);
+/// How long a milter that ends waits for messages that are under way. By default as long as a client
+/// here tries: then one message that never ends would fail the next as well.
+const DRAIN: &str = "10s";
+/// How long a client waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How long a deferred message is left alone.
 const REST: Duration = Duration::from_millis(300);
 /// The deadline of a step, for a milter that hangs. Long enough for a busy machine, and below
@@ -160,6 +55,8 @@ struct Rig {
     /// long after the message was.
     stopped: Arc<Mutex<Option<Instant>>>,
     sent: u32,
+    /// How long a message may take to be let in.
+    patience: Duration,
 }
 
 /// How a message got in.
@@ -173,7 +70,11 @@ struct Entry {
 
 impl Rig {
     fn start() -> Self {
-        let mut site = Site::with(Setup { proxies: true, ..Setup::default() });
+        let mut site = Site::prepare(Setup { proxies: true, ..Setup::default() });
+        let text = site.config_text();
+        site.daemon
+            .configure(&text.replace("[milter]\n", &format!("[milter]\ndrain = \"{DRAIN}\"\n")));
+        site.run();
         for name in ["recruit_milter_front", "recruit_milter_handoff"] {
             let value = site.mx.postconf(name);
             let impatient = value
@@ -187,7 +88,13 @@ impl Rig {
         let rare = ["queue_run_delay", "minimal_backoff_time", "maximal_backoff_time"];
         site.mx.set(&rare.map(|name| (name, "600s")));
         site.mx.reload();
-        Self { site, inside: None, stopped: Arc::default(), sent: 0 }
+        // Else one of them can meet the fault that is meant for the first message.
+        wait_until("the harness's own connections to three smtpd are over", LIMIT, || {
+            let log = site.mx.log();
+            let begun = log.matches(": connect from").count();
+            begun >= 3 && begun == log.matches(": disconnect from").count()
+        });
+        Self { site, inside: None, stopped: Arc::default(), sent: 0, patience: LIMIT }
     }
 
     /// Puts the milter into this process, where its seam is.
@@ -203,19 +110,23 @@ impl Rig {
     }
 
     fn arm(&self, moment: &Moment, outside: Outside) {
-        let pid = || Pid::from_raw(i32::try_from(self.site.daemon.pid()).unwrap()).unwrap();
+        // Whichever process is the daemon by then; if it has just ended by itself, so much the worse
+        // for the message.
+        let daemon = self.site.daemon.target();
         let signal = |signal| {
-            let pid = pid();
-            Fault::Call(Box::new(move || kill_process(pid, signal).unwrap()))
+            Fault::Call(Box::new(move || {
+                daemon.signal(signal);
+            }))
         };
         let fault = match outside {
             Outside::Kill => signal(Signal::KILL),
             Outside::Term => signal(Signal::TERM),
             Outside::Stop => {
-                let (pid, stopped) = (pid(), Arc::clone(&self.stopped));
+                let (daemon, stopped) = (self.site.daemon.target(), Arc::clone(&self.stopped));
                 Fault::Call(Box::new(move || {
-                    kill_process(pid, Signal::STOP).unwrap();
-                    *stopped.lock().unwrap() = Some(Instant::now());
+                    if daemon.signal(Signal::STOP) {
+                        *stopped.lock().unwrap() = Some(Instant::now());
+                    }
                 }))
             }
             Outside::Cut => Fault::Cut,
@@ -241,7 +152,7 @@ impl Rig {
         }
         let mut stopped = self.stopped.lock().unwrap();
         if stopped.is_some_and(|since| since.elapsed() > STOPPED) {
-            self.site.daemon.signal(Signal::CONT);
+            self.site.daemon.target().signal(Signal::CONT);
             *stopped = None;
         }
         drop(stopped);
@@ -262,7 +173,7 @@ impl Rig {
         );
         let mail = Mail::new(ERIKA, envelope.recipients, text.clone());
         let mut entry = Entry { id, text, refused: None };
-        let end = Instant::now() + LIMIT;
+        let end = Instant::now() + self.patience;
         loop {
             let answer = mail.try_send(self.site.mx.port());
             let refused = match answer {
@@ -272,18 +183,20 @@ impl Rig {
                 Err(error) => error.to_string(),
             };
             if Instant::now() > end {
-                return Err(format!("not taken within {LIMIT:?}: {refused}"));
+                return Err(format!("not taken within {:?}: {refused}", self.patience));
             }
             entry.refused.get_or_insert(refused);
             self.tend();
+            // Each attempt leaves a port in TIME_WAIT; thirty seconds of them could use all up.
+            std::thread::sleep(PAUSE);
         }
     }
 
     /// Waits until all is delivered, and helps as retries in the course of an hour would.
-    fn settle(&mut self) {
+    fn settle(&mut self) -> Result<(), String> {
         let mut empty = 0;
         let mut deferred_since = None;
-        wait_until("both queues are empty", LIMIT, || {
+        let both_are_empty = || {
             self.tend();
             let mx = &self.site.mx;
             if mx.queue_is_empty() && self.site.ats.queue_is_empty() {
@@ -298,16 +211,37 @@ impl Rig {
                 }
             }
             // A report can still be made while both look empty for a moment.
-            empty == 2
-        });
+            (empty == 2).then_some(())
+        };
+        let settled = within(LIMIT, both_are_empty);
+        settled.ok_or_else(|| format!("the queues are not empty within {LIMIT:?}"))
+    }
+
+    /// All that is known, for a case that went wrong.
+    fn report(&self) -> String {
+        let stopped = self.stopped.lock().ok().and_then(|since| Some((*since)?.elapsed()));
+        format!("the milter is stopped since {stopped:?}\n{}", self.site.report())
+    }
+
+    /// Takes back what a case that went wrong has left.
+    fn recover(&mut self) {
+        for pass in [Pass::Front, Pass::Handoff] {
+            self.proxy(pass).disarm();
+        }
+        if let Some(inside) = &self.inside {
+            inside.disarm();
+        }
+        *self.stopped.lock().unwrap() = None;
+        self.site.daemon.target().signal(Signal::CONT);
     }
 
     /// One message through whatever was armed.
     fn send_through(&mut self, envelope: &Envelope) -> Result<Entry, String> {
+        self.site.watchdog.feed();
         self.site.mx.clear_deliveries();
         self.site.ats.clear_deliveries();
         let entry = self.deliver(envelope)?;
-        self.settle();
+        self.settle()?;
         check(envelope, &entry, &self.site.mx.deliveries(), &self.site.ats.deliveries())?;
         let records = self.site.mx.report_records();
         if records.is_empty() { Ok(entry) } else { Err(format!("left over: {records:?}")) }
@@ -320,12 +254,19 @@ impl Rig {
         envelope: &Envelope,
     ) -> Result<Entry, String> {
         self.tend();
+        let starts = self.site.daemon.starts();
         self.arm(moment, outside);
-        let result = self.send_through(envelope);
+        let entry = self.send_through(envelope)?;
         if self.proxy(moment.pass).disarm() {
             return Err("the moment never came".to_owned());
         }
-        result
+        // One that is still about to end would take the next message and its fault for this one.
+        let ends = matches!(outside, Outside::Kill | Outside::Term);
+        if ends && self.site.daemon.starts() == starts {
+            let ended = within(LIMIT, || (!self.site.daemon.is_running()).then_some(()));
+            ended.ok_or_else(|| format!("the milter has not ended within {LIMIT:?}"))?;
+        }
+        Ok(entry)
     }
 
     fn inside(
@@ -345,6 +286,14 @@ impl Rig {
             None if must_refuse => Err("the client was not told to try again".to_owned()),
             Some(answer) if !must_refuse => Err(format!("the client was told: {answer}")),
             _ => Ok(entry),
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            loud(&self.report());
         }
     }
 }
@@ -411,22 +360,35 @@ struct Table {
     failures: Vec<String>,
 }
 
+/// After so many failures there is no more to learn, and each may take its time.
+const ENOUGH: usize = 3;
+
 impl Table {
+    /// Whether the matrix goes on after this case.
     fn add(
         &mut self,
+        rig: &mut Rig,
         moment: &str,
         fault: &str,
         envelope: &Envelope,
         result: Result<Entry, String>,
-    ) {
+    ) -> ControlFlow<()> {
         let cell = self.cells.entry((moment.to_owned(), fault.to_owned())).or_default();
         cell.0 += 1;
         match result {
             Ok(entry) => cell.2 += u32::from(entry.refused.is_some()),
             Err(error) => {
                 cell.1 += 1;
-                self.failures.push(format!("{moment}, {fault}, {}: {error}", envelope.name));
+                let failure = format!("{moment}, {fault}, {}: {error}", envelope.name);
+                loud(&format!("--- {failure}\n{}", rig.report()));
+                self.failures.push(failure);
+                rig.recover();
             }
+        }
+        if self.failures.len() < ENOUGH {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
         }
     }
 
@@ -451,6 +413,13 @@ fn faults_from_outside(title: &str, moments: &[Moment]) {
     let begun = Instant::now();
     let mut rig = Rig::start();
     let mut table = Table::default();
+    // Stopped early or not, the table tells.
+    let _ = each_from_outside(&mut rig, &mut table, moments);
+    drop(rig);
+    table.finish(title, begun);
+}
+
+fn each_from_outside(rig: &mut Rig, table: &mut Table, moments: &[Moment]) -> ControlFlow<()> {
     for moment in moments {
         let fits = |e: &&Envelope| {
             moment.point.command != reply::DEL_RCPT || moment.pass == Pass::Handoff || e.removes()
@@ -459,7 +428,7 @@ fn faults_from_outside(title: &str, moments: &[Moment]) {
         for outside in [Outside::Kill, Outside::Term, Outside::Cut, Outside::Slow] {
             for envelope in ENVELOPES.iter().filter(fits) {
                 let result = rig.outside(moment, outside, envelope);
-                table.add(&name, &format!("{outside:?}"), envelope, result);
+                table.add(rig, &name, &format!("{outside:?}"), envelope, result)?;
             }
         }
         let more = if moment.point.way == Way::In {
@@ -470,10 +439,10 @@ fn faults_from_outside(title: &str, moments: &[Moment]) {
         let envelope = if fits(&&BYSTANDER) { &BYSTANDER } else { &NO_LOCAL_COPY };
         for &outside in more {
             let result = rig.outside(moment, outside, envelope);
-            table.add(&name, &format!("{outside:?}"), envelope, result);
+            table.add(rig, &name, &format!("{outside:?}"), envelope, result)?;
         }
     }
-    table.finish(title, begun);
+    ControlFlow::Continue(())
 }
 
 #[test]
@@ -488,10 +457,16 @@ fn faults_from_outside_in_pass_2_lose_and_double_nothing() {
 
 #[test]
 fn faults_inside_the_program_lose_and_double_nothing() {
-    const SLOW_INSIDE: hooked::Fault = hooked::Fault::Slow(Duration::from_millis(50));
     let begun = Instant::now();
     let mut rig = Rig::start();
     let mut table = Table::default();
+    let _ = each_inside(&mut rig, &mut table);
+    drop(rig);
+    table.finish("inside", begun);
+}
+
+fn each_inside(rig: &mut Rig, table: &mut Table) -> ControlFlow<()> {
+    const SLOW_INSIDE: hooked::Fault = hooked::Fault::Slow(Duration::from_millis(50));
     // The front socket is told of DATA only where a message can end there, and of no content;
     // pass 2 has no use for DATA.
     let front = [Stage::Negotiate, Stage::Mail, Stage::Rcpt, Stage::Eom, Stage::Edited];
@@ -508,11 +483,28 @@ fn faults_inside_the_program_lose_and_double_nothing() {
             for envelope in &ENVELOPES {
                 let result = rig.inside(at, fault, envelope);
                 let name = format!("{}: {}", at.0, at.1);
-                table.add(&name, &format!("{fault:?}"), envelope, result);
+                table.add(rig, &name, &format!("{fault:?}"), envelope, result)?;
             }
         }
     }
-    table.finish("inside", begun);
+    ControlFlow::Continue(())
+}
+
+#[test]
+fn the_matrix_ends_after_a_few_failures_with_a_report() {
+    let mut rig = Rig::start();
+    // Nobody is there to take a message, and nobody comes.
+    rig.patience = Duration::from_millis(100);
+    rig.site.mx.stop();
+    let begun = Instant::now();
+    let mut table = Table::default();
+    assert!(each_from_outside(&mut rig, &mut table, &FRONT).is_break());
+    assert_eq!(table.failures.len(), ENOUGH);
+    assert!(table.failures.iter().all(|failure| failure.contains("not taken")));
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+    let report = rig.report();
+    assert!(report.contains("State:") && report.contains("MiB free"), "{report}");
+    assert!(report.contains("mail.log") && report.contains("recruit-milter.log"), "{report}");
 }
 
 #[test]
@@ -537,7 +529,7 @@ fn the_check_sees_a_loss_under_default_action_accept() {
 fn the_check_sees_a_double() {
     let mut rig = Rig::start();
     let entry = rig.deliver(&BYSTANDER).unwrap();
-    rig.settle();
+    rig.settle().unwrap();
     let (mx, ats) = (rig.site.mx.deliveries(), rig.site.ats.deliveries());
     assert_eq!(check(&BYSTANDER, &entry, &mx, &ats), Ok(()));
     let doubled = [&ats[..], &ats[..]].concat();

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -145,7 +146,8 @@ fn what_waits_in_the_queue_survives_a_power_failure() {
     mx.flush();
     mx.wait_for_mail("a@acme.example", 1);
     mx.wait_until_idle();
-    assert!(mx.log().contains(&format!("{id}: removed")), "the same message, not another");
+    // The same message, not another. Postfix: the log is written by a process of its own, later.
+    mx.wait_for_log(&format!("{id}: removed"));
 }
 
 /// A milter that adds a field and exchanges a recipient, as small as one can be. It passes on what
@@ -327,6 +329,11 @@ fn the_proxy_cuts_tears_delays_and_calls_once_where_it_was_told() {
     let start = Instant::now();
     assert_eq!(send(), 250);
     assert!(start.elapsed() >= pause);
+
+    // Both sides are cut: Postfix has an answer at once, and the milter no session left over.
+    let panics = Fault::Call(Box::new(|| resume_unwind(Box::new("on purpose"))));
+    proxy.arm(at(Way::In, cmd::EOM, 1), panics);
+    assert_eq!(send(), 451);
 
     let (called, calls) = channel();
     proxy.arm(at(Way::In, cmd::EOM, 2), Fault::Call(Box::new(move || called.send(()).unwrap())));

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -84,15 +84,11 @@ fn a_kill_every_tenth_of_a_second_loses_and_doubles_nothing() {
         ..Setup::default()
     });
     let port = site.mx.port();
-    let done = AtomicBool::new(false);
     let mut kills = 0u32;
     let attempts = thread::scope(|scope| {
-        let sender = scope.spawn(|| {
-            let attempts = send_all(port);
-            done.store(true, Ordering::Relaxed);
-            attempts
-        });
-        while !done.load(Ordering::Relaxed) {
+        let sender = scope.spawn(|| send_all(port));
+        // Also over when it has panicked.
+        while !sender.is_finished() {
             thread::sleep(BETWEEN_KILLS);
             site.daemon.kill();
             site.daemon.start();

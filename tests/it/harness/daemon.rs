@@ -2,16 +2,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fs;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
-use super::process::Guarded;
-use super::{LIMIT, wait_for, wait_until};
+use super::process::{self, Guarded};
+use super::{LIMIT, socket, wait_for, wait_until};
 
 /// The program under test, which cargo has built beside the test.
 pub fn program() -> PathBuf {
@@ -24,7 +24,7 @@ pub fn program() -> PathBuf {
 
 /// Runs a command of the program to its end.
 pub fn command(args: &[&str]) -> Output {
-    Command::new(program()).args(args).stdin(Stdio::null()).output().unwrap()
+    process::output(Command::new(program()).args(args), b"")
 }
 
 /// Runs a command that must succeed; its standard output.
@@ -44,13 +44,42 @@ pub struct Daemon {
     child: Option<Guarded>,
     /// Wraps the program: `prlimit --nofile=24`, say.
     wrapper: Vec<String>,
+    target: Target,
+    starts: u32,
+}
+
+/// Whichever process is the daemon, if one is. A process id alone may have become another's.
+#[derive(Clone, Debug, Default)]
+pub struct Target(Arc<Mutex<Option<u32>>>);
+
+impl Target {
+    /// Its process id.
+    pub fn pid(&self) -> Option<u32> {
+        *self.0.lock().unwrap()
+    }
+
+    /// Sends a signal; whether there was a daemon to get it. One that has ended and was not waited
+    /// for takes it silently.
+    pub fn signal(&self, signal: Signal) -> bool {
+        // Held meanwhile, so that nobody waits for the process and its id stays its own.
+        let pid = self.0.lock().unwrap();
+        let to = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).unwrap()));
+        to.is_some_and(|pid| kill_process(pid, signal).is_ok())
+    }
 }
 
 impl Daemon {
     /// A daemon that is not started yet. `sockets` are those of the configuration, which tell when
     /// it is ready.
     pub fn new(config: &Path, sockets: Vec<PathBuf>) -> Self {
-        Self { config: config.to_owned(), sockets, child: None, wrapper: Vec::new() }
+        Self {
+            config: config.to_owned(),
+            sockets,
+            child: None,
+            wrapper: Vec::new(),
+            target: Target::default(),
+            starts: 0,
+        }
     }
 
     /// Lets it be started by way of another program that becomes it.
@@ -62,10 +91,10 @@ impl Daemon {
     pub fn start(&mut self) {
         self.start_at_once();
         wait_until("the milter's sockets answer", LIMIT, || {
-            if let Some(status) = self.child.as_mut().unwrap().ended() {
+            if let Some(status) = self.ended() {
                 panic!("recruit-milter ended with {status}:\n{}", self.log());
             }
-            self.sockets.iter().all(|socket| UnixStream::connect(socket).is_ok())
+            self.sockets.iter().all(|socket| socket::answers(socket))
         });
     }
 
@@ -83,10 +112,16 @@ impl Daemon {
             .stdout(Stdio::null())
             .stderr(log)
             .process_group(0);
-        self.child = Some(Guarded::spawn(&mut command));
+        // One that has ended is waited for before the next has its place.
+        drop(self.take());
+        let child = Guarded::spawn(&mut command);
+        *self.target.0.lock().unwrap() = Some(child.pid());
+        self.child = Some(child);
+        self.starts += 1;
     }
 
-    fn log_file(&self) -> PathBuf {
+    /// Where its log is.
+    pub fn log_file(&self) -> PathBuf {
         self.config.with_extension("log")
     }
 
@@ -110,7 +145,31 @@ impl Daemon {
 
     /// Whether it was started and has not ended.
     pub fn is_running(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| child.ended().is_none())
+        self.child.is_some() && self.ended().is_none()
+    }
+
+    /// How often it was started.
+    pub fn starts(&self) -> u32 {
+        self.starts
+    }
+
+    /// Whichever process is the daemon, for other threads.
+    pub fn target(&self) -> Target {
+        self.target.clone()
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        let mut target = self.target.0.lock().unwrap();
+        let ended = self.child.as_mut()?.ended();
+        if ended.is_some() {
+            *target = None;
+        }
+        ended
+    }
+
+    fn take(&mut self) -> Option<Guarded> {
+        *self.target.0.lock().unwrap() = None;
+        self.child.take()
     }
 
     /// Sends a signal.
@@ -120,17 +179,17 @@ impl Daemon {
 
     /// SIGKILL; then it is gone.
     pub fn kill(&mut self) {
-        self.child.take().expect("the daemon runs").kill();
+        self.take().expect("the daemon runs").kill();
     }
 
     /// SIGTERM; how it ended.
     pub fn stop(&mut self) -> ExitStatus {
-        self.child.take().expect("the daemon runs").stop(Duration::from_secs(40))
+        self.take().expect("the daemon runs").stop(Duration::from_secs(40))
     }
 
     /// Waits for its end after a signal.
     pub fn finish(&mut self) -> ExitStatus {
-        self.child.take().expect("the daemon runs").finish(Duration::from_secs(40))
+        self.take().expect("the daemon runs").finish(Duration::from_secs(40))
     }
 
     /// Writes another configuration, without telling it.

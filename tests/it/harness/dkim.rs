@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use super::Scratch;
+use super::{Scratch, process};
 
 const SCRIPT: &str = r"
 import dkim, sys
@@ -111,11 +111,12 @@ impl DkimKey {
         // Debian's own Python, which has python3-dkim.
         let mut command = Command::new("/usr/bin/python3");
         command.args(["-c", SCRIPT, mode, &self.domain]).arg(at(key)).arg(at("message"));
-        command.args(options).output().unwrap()
+        process::output(command.args(options), b"")
     }
 
     fn openssl(&self, args: &[&str]) -> Vec<u8> {
-        let output = Command::new("openssl").args(args).current_dir(&self.folder).output().unwrap();
+        let mut command = Command::new("openssl");
+        let output = process::output(command.args(args).current_dir(&self.folder), b"");
         assert!(output.status.success(), "{output:?}");
         output.stdout
     }

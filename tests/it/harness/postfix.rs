@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -379,7 +378,8 @@ impl Postfix {
         self.root.join("mail")
     }
 
-    fn log_file(&self) -> PathBuf {
+    /// Where its log is.
+    pub fn log_file(&self) -> PathBuf {
         self.root.join("mail.log")
     }
 
@@ -416,21 +416,10 @@ impl Postfix {
     pub fn run(&self, command: &str, args: &[&str], input: &[u8]) -> Output {
         // sendmail(1) has its own letter for what -c is to all others.
         let config = if command == "sendmail" { "-C" } else { "-c" };
-        let mut child = Command::new(command_directory().join(command))
-            .arg(config)
-            .arg(self.config_dir())
-            .args(args)
-            .env_clear()
-            .env("PATH", PATH)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command}: {error}"));
-        // A command that ends before it has read everything says why on its standard error.
-        let _ = child.stdin.take().unwrap().write_all(input);
-        child.wait_with_output().unwrap()
+        let mut child = Command::new(command_directory().join(command));
+        child.arg(config).arg(self.config_dir()).args(args);
+        child.env_clear().env("PATH", PATH).current_dir("/");
+        process::output(&mut child, input)
     }
 
     fn succeed(&self, command: &str, args: &[&str]) -> String {

@@ -5,10 +5,13 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+
+use super::LIMIT;
+use super::watchdog::give_up;
 
 /// A child that is the first of its process group, and the group with it.
 #[derive(Debug)]
@@ -89,14 +92,20 @@ impl Guarded {
         if self.ended().is_none() {
             self.signal(Signal::KILL);
         }
-        let status = self.child.wait().unwrap();
+        let pid = self.pid();
+        let status = reap(&mut self.child, pid);
+        let end = Instant::now() + LIMIT;
         while group_exists(self.pid) {
+            if Instant::now() > end {
+                give_up(&format!("not to be killed: {:?}", group(pid)));
+            }
             let _ = kill_process_group(self.pid, Signal::KILL);
             std::thread::sleep(Duration::from_millis(2));
         }
         if let Some(mut leash) = self.leash.take() {
             let _ = leash.stdin.take().unwrap().write_all(b"done\n");
-            leash.wait().unwrap();
+            let pid = leash.id();
+            reap(&mut leash, pid);
         }
         status
     }
@@ -108,6 +117,53 @@ impl Drop for Guarded {
             self.stop(Duration::from_secs(5));
         }
     }
+}
+
+/// The exit status of a child that must end now.
+fn reap(child: &mut Child, pid: u32) -> ExitStatus {
+    let end = Instant::now() + LIMIT;
+    loop {
+        match child.try_wait().unwrap() {
+            Some(status) => return status,
+            None if Instant::now() > end => give_up(&format!("does not end:\n{}", state(pid))),
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
+/// Runs a command to its end, with `input` on its standard input. One that does not end within
+/// [`LIMIT`] fails the test.
+#[track_caller]
+pub fn output(command: &mut Command, input: &[u8]) -> Output {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let pid = child.id();
+    let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_vec());
+    // A command that ends before it has read everything says why on its standard error.
+    std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || drop(done.send(child.wait_with_output())));
+    if let Ok(output) = is_done.recv_timeout(LIMIT) {
+        return output.unwrap();
+    }
+    let state = state(pid);
+    // It is waited for after its pipes are closed, so the id is still its own.
+    let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL);
+    panic!("not within {LIMIT:?}: the end of {command:?}\n{state}")
+}
+
+/// What `/proc` tells of the state of a process.
+pub fn state(pid: u32) -> String {
+    let read = |name| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let wanted = ["Name", "State", "TracerPid", "Threads", "SigPnd", "ShdPnd", "SigBlk", "SigCgt"];
+    let status = read("status");
+    let lines = status.lines().filter(|line| wanted.iter().any(|name| line.starts_with(name)));
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+    if status.is_empty() {
+        return format!("pid {pid}: gone");
+    }
+    let lines: Vec<&str> = lines.collect();
+    format!("pid {pid}: {}; waits in {}; {open} descriptors", lines.join(", "), read("wchan"))
 }
 
 /// Whether a process of the group is alive. Init may take its time to collect those that ended.
@@ -172,7 +228,7 @@ fn read_process(pid: u32) -> Option<(u32, Process)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::harness::{LIMIT, wait_until};
+    use crate::harness::wait_until;
 
     fn sleeper() -> Guarded {
         Guarded::spawn(Command::new("sleep").arg("600").process_group(0))
@@ -186,6 +242,15 @@ mod tests {
         wait_until("the leash has ended the child", LIMIT, || child.ended().is_some());
         let mut leash = child.leash.take().unwrap();
         leash.wait().unwrap();
+    }
+
+    #[test]
+    fn a_command_gets_its_input_and_its_whole_output_is_read() {
+        let input = vec![b'x'; 1_000_000];
+        let output = output(&mut Command::new("cat"), &input);
+        assert!(output.status.success());
+        assert_eq!(output.stdout, input);
+        assert!(state(std::process::id()).contains("State:"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::frame::Frame;
-use super::socket::{Endpoint, Listener, Stream};
+use super::socket::{self, Endpoint, Listener, Stream};
 
 /// Which way a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,22 +101,29 @@ impl Proxy {
 }
 
 fn accept(listener: &Listener, upstream: &Endpoint, shared: &Arc<Shared>) {
-    while let Ok(client) = listener.accept() {
-        // Where the milter is down the connection closes at once, as a connect would fail.
-        let Ok(milter) = upstream.connect() else { continue };
-        for way in [Way::In, Way::Out] {
-            let (from, to) = match way {
-                Way::In => (client.try_clone().unwrap(), milter.try_clone().unwrap()),
-                Way::Out => (milter.try_clone().unwrap(), client.try_clone().unwrap()),
-            };
-            let shared = Arc::clone(shared);
-            thread::spawn(move || pump(way, from, to, &shared));
-        }
-    }
+    let (upstream, shared) = (upstream.clone(), Arc::clone(shared));
+    listener.serve(move |client| {
+        // Where the milter is down the connection closes at once, as a connect would fail. Where it
+        // is stopped this can wait, but nobody else waits for it.
+        let milter = upstream.connect()?;
+        let (back, forth) = (milter.try_clone()?, client.try_clone()?);
+        let both = Arc::clone(&shared);
+        socket::thread(move || pump(Way::Out, back, forth, &both))?;
+        pump(Way::In, client, milter, &shared);
+        Ok(())
+    });
 }
 
 fn pump(way: Way, mut from: Stream, mut to: Stream, shared: &Shared) {
-    while let Ok(Some(frame)) = Frame::read(&mut from) {
+    // A fault that panics must not leave half a connection behind: the milter would hold a session
+    // for it, and be a long time in ending.
+    let _ = catch_unwind(AssertUnwindSafe(|| pass_on(way, &mut from, &mut to, shared)));
+    from.cut();
+    to.cut();
+}
+
+fn pass_on(way: Way, from: &mut Stream, to: &mut Stream, shared: &Shared) {
+    while let Ok(Some(frame)) = Frame::read(from) {
         match shared.due(way, frame.command) {
             None => {}
             Some(Fault::Cut) => break,
@@ -134,8 +142,6 @@ fn pump(way: Way, mut from: Stream, mut to: Stream, shared: &Shared) {
             break;
         }
     }
-    from.cut();
-    to.cut();
 }
 
 impl Shared {

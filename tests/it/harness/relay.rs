@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::socket::{Endpoint, Listener, Stream};
+use super::socket::{self, Endpoint, Listener, Stream};
 
 /// Which way a line goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,22 +55,27 @@ impl Relay {
 }
 
 fn accept(listener: &Listener, upstream: &Endpoint, armed: &Arc<Mutex<Option<(Line, Act)>>>) {
-    while let Ok(client) = listener.accept() {
+    let (upstream, armed) = (upstream.clone(), Arc::clone(armed));
+    listener.serve(move |client| {
         // Where the server is down the connection closes at once, as a connect would fail.
-        let Ok(server) = upstream.connect() else { continue };
-        for way in [Way::In, Way::Out] {
-            let (from, to) = match way {
-                Way::In => (client.try_clone().unwrap(), server.try_clone().unwrap()),
-                Way::Out => (server.try_clone().unwrap(), client.try_clone().unwrap()),
-            };
-            let armed = Arc::clone(armed);
-            thread::spawn(move || pump(way, from, to, &armed));
-        }
-    }
+        let server = upstream.connect()?;
+        let (back, forth) = (server.try_clone()?, client.try_clone()?);
+        let both = Arc::clone(&armed);
+        socket::thread(move || pump(Way::Out, &back, forth, &both))?;
+        pump(Way::In, &client, server, &armed);
+        Ok(())
+    });
 }
 
-fn pump(way: Way, from: Stream, mut to: Stream, armed: &Mutex<Option<(Line, Act)>>) {
-    let both = from.try_clone().unwrap();
+fn pump(way: Way, from: &Stream, mut to: Stream, armed: &Mutex<Option<(Line, Act)>>) {
+    // What is done at a line may panic; the connection is cut all the same.
+    let _ = catch_unwind(AssertUnwindSafe(|| pass_on(way, from, &mut to, armed)));
+    from.cut();
+    to.cut();
+}
+
+fn pass_on(way: Way, from: &Stream, to: &mut Stream, armed: &Mutex<Option<(Line, Act)>>) {
+    let Ok(from) = from.try_clone() else { return };
     let mut from = BufReader::new(from);
     let mut bytes = Vec::new();
     while from.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
@@ -88,6 +94,4 @@ fn pump(way: Way, from: Stream, mut to: Stream, armed: &Mutex<Option<(Line, Act)
         }
         bytes.clear();
     }
-    both.cut();
-    to.cut();
 }

@@ -13,7 +13,9 @@ use recruit_milter::mail::{Field, Message};
 use super::daemon::{Daemon, succeed};
 use super::postfix::Builder;
 use super::proxy::Proxy;
+use super::report::Reporter;
 use super::socket::Endpoint;
+use super::watchdog::Watchdog;
 use super::{Delivered, Dovecot, LIMIT, Port, Postfix, Scratch, wait_until};
 
 /// The recruiting system's inbound address.
@@ -62,6 +64,8 @@ pub struct Site {
     pub config: PathBuf,
     /// Checks the passwords of colleagues, if asked for.
     pub dovecot: Option<Dovecot>,
+    /// Ends the test if it hangs.
+    pub watchdog: Watchdog,
     submission: Option<Port>,
     ports: [Port; 2],
     scratch: Scratch,
@@ -170,7 +174,14 @@ fallback = "{HR}"
         let dovecot = submission
             .as_ref()
             .map(|_| Dovecot::start(&scratch, &mx.queue_dir().join(AUTH_SOCKET), &[BOB, SABINE]));
-        Self { mx, ats, daemon, proxies, config, dovecot, submission, ports, scratch }
+        let reporter = Reporter::new(&mx, &ats, &daemon);
+        let watchdog = Watchdog::start(move || reporter.text());
+        Self { mx, ats, daemon, proxies, config, dovecot, watchdog, submission, ports, scratch }
+    }
+
+    /// All that is known about the scene.
+    pub fn report(&self) -> String {
+        Reporter::new(&self.mx, &self.ats, &self.daemon).text()
     }
 
     /// Lets `recruit-milter postfix --apply` configure the company's Postfix.

@@ -7,7 +7,12 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+use super::watchdog::loud;
 
 /// Where a milter listens. Displayed as in recruit-milter's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +92,46 @@ impl Listener {
             }
         }
     }
+}
+
+impl Listener {
+    /// Serves each connection in a thread of its own, for ever. An error ends that connection and
+    /// nothing else: out of descriptors or threads for a moment, it listens again after it.
+    pub fn serve(&self, serve: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static) {
+        let serve = Arc::new(serve);
+        let mut failures = 0;
+        loop {
+            let accepted = self.accept().and_then(|stream| {
+                let serve = Arc::clone(&serve);
+                // What fails here is the server behind being down.
+                thread(move || drop(serve(stream)))
+            });
+            match accepted {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    if failures == 1 {
+                        loud(&format!("a connection could not be served: {error}"));
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+        }
+    }
+}
+
+/// Starts a thread; unlike `thread::spawn`, does not panic where there can be no more.
+pub fn thread(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().spawn(run).map(drop)
+}
+
+/// Whether somebody listens on a UNIX socket and takes connections. Never waits, as a connect does
+/// where a stopped process lets its backlog fill.
+pub fn answers(path: &Path) -> bool {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let address = SocketAddrUnix::new(path).unwrap();
+    socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+        .is_ok_and(|socket| connect(&socket, &address).is_ok())
 }
 
 /// A connected socket.

@@ -10,14 +10,21 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Waits until `get` gives something, and panics with `what` after `limit`.
 #[track_caller]
-pub fn wait_for<T>(what: &str, limit: Duration, mut get: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, limit: Duration, get: impl FnMut() -> Option<T>) -> T {
+    within(limit, get).unwrap_or_else(|| panic!("not within {limit:?}: {what}"))
+}
+
+/// Waits until `get` gives something, but not longer than `limit`.
+pub fn within<T>(limit: Duration, mut get: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(found) = get() {
-            return found;
+            return Some(found);
         }
-        assert!(Instant::now() < end, "not within {limit:?}: {what}");
+        if Instant::now() > end {
+            return None;
+        }
         sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
     }
