@@ -62,14 +62,10 @@ pub(super) fn run(path: &Path) -> Exit {
 
 async fn daemon(config: Config, logging: &Logging) -> Exit {
     let started = Instant::now();
-    let settings = config.milter.clone();
+    let settings = config.listening();
     raise_file_limit(settings.max_sessions);
-    let mut places = settings.clone();
-    if !config.rules.has_outbound() {
-        places.submission.clear();
-    }
     let bound = passed_in()
-        .and_then(|(listen, agent)| Ok((listen.bind(&places)?, bind_agent(agent, &config)?)));
+        .and_then(|(listen, agent)| Ok((listen.bind(&settings)?, bind_agent(agent, &config)?)));
     let (listen, agent) = match bound {
         Ok(bound) => bound,
         Err(error) => return fatal(&error.to_string(), Exit::Unavailable),
@@ -160,10 +156,10 @@ fn bind_agent(passed_in: Vec<Bound>, config: &Config) -> Result<Vec<Bound>, Sock
     Ok(passed_in)
 }
 
-/// Asks for as many file descriptors as the sessions of both sockets can need. What the system does
+/// Asks for as many file descriptors as the sessions of all sockets can need. What the system does
 /// not grant shows as sessions that are turned away, which Postfix answers with 4xx.
 fn raise_file_limit(max_sessions: usize) {
-    let needed = 2 * max_sessions as u64 + 64;
+    let needed = 3 * max_sessions as u64 + 64;
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < needed) {
         limit.current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));

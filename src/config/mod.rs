@@ -181,13 +181,24 @@ pub struct Config {
     pub language: Language,
 }
 
+impl Config {
+    /// The milter's settings as they are in effect: nobody listens for outgoing mail where it is not
+    /// looked at.
+    pub fn listening(&self) -> MilterSettings {
+        let mut settings = self.milter.clone();
+        if !self.rules.has_outbound() {
+            settings.submission.clear();
+        }
+        settings
+    }
+}
+
 /// Where the milter listens and how it behaves there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MilterSettings {
     /// Sockets for pass 1, incoming mail.
     pub front: Vec<Socket>,
-    /// Sockets for outgoing mail. Nobody listens there where there is nothing to look at, see
-    /// [`Rules::has_outbound`].
+    /// Sockets for outgoing mail; see [`Config::listening`].
     pub submission: Vec<Socket>,
     /// Sockets for pass 2, the handoff.
     pub handoff: Vec<Socket>,

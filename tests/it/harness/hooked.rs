@@ -54,7 +54,7 @@ impl Hooked {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let settings = config.milter.clone();
+                let settings = config.listening();
                 let listen = Listen::default().bind(&settings).unwrap();
                 let journal =
                     Journal::open(&config.state_dir, config.journal_size, config.journal_files);
