@@ -147,7 +147,8 @@ fn behind(chars: &[char], spaced: bool) -> Vec<String> {
         let next = end + gap(end);
         let Some(&c) = chars.get(next).filter(|&&c| next > end && !is_edge(c)) else { break };
         // `Jobs @ St. Josef` is no address, `ceo@acme. example` looks like one.
-        if c != '.' && !(domain.ends_with('.') && !spaced) {
+        let goes_on = c == '.' || domain.ends_with('.') && !spaced;
+        if !goes_on {
             break;
         }
         end = run(next).map_or(chars.len(), |n| next + n);
