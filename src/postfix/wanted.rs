@@ -9,6 +9,8 @@ use std::path::Path;
 
 use super::Error;
 use super::lines::{self, Line};
+use super::outgoing::{self, FIELDS, Override, ROUTES};
+use super::regexp::{class, quote};
 use super::site::Site;
 use super::syntax::{Service, list};
 use crate::config::{Config, Socket};
@@ -21,7 +23,11 @@ pub const TRANSPORT: &str = "recruit-milter.transport";
 /// The table that keeps our addresses out of the site's address mapping.
 pub const VIRTUAL: &str = "recruit-milter.virtual";
 /// The files of ours in Postfix's configuration directory.
-pub const FILES: [&str; 3] = [COMMAND_FILTER, TRANSPORT, VIRTUAL];
+pub const FILES: [&str; 5] = [COMMAND_FILTER, TRANSPORT, VIRTUAL, ROUTES, FIELDS];
+
+/// The first line of each table.
+pub(super) const HEAD: &str =
+    "# Written by recruit-milter; remade by \"recruit-milter postfix --apply\".\n";
 
 /// The per-milter settings. Without them a hanging milter would hold a client for five minutes, and
 /// `milter_default_action = accept` would let mail pass unseen.
@@ -66,13 +72,17 @@ pub struct Wanted {
     pub params: Vec<Param>,
     /// Services of master.cf.
     pub services: Vec<WantedService>,
+    /// Milters of the site's own services.
+    pub overrides: Vec<Override>,
     /// Tables.
     pub files: Vec<WantedFile>,
 }
 
 /// The parameters in main.cf that are ours alone.
-pub(super) const OWN_PARAMS: [&str; 6] = [
+pub(super) const OWN_PARAMS: [&str; 8] = [
     "recruit_milter_front",
+    "recruit_milter_submission",
+    "recruit_milter_submissions",
     "recruit_milter_handoff",
     "recruit_milter_transports",
     "recruit_milter_aliases",
@@ -111,6 +121,7 @@ impl Wanted {
         let wanted = Self {
             params: params(config, site)?,
             services: services(config, site),
+            overrides: outgoing::overrides(config, site),
             files: files(config)?,
         };
         for address in [config.handoff.smtpd, config.handoff.return_smtpd] {
@@ -137,6 +148,7 @@ impl Wanted {
                 let _ = writeln!(out, "  {line}");
             }
         }
+        out.extend(self.overrides.iter().map(ToString::to_string));
         for file in &self.files {
             let _ = write!(out, "\n# ---- {} ----\n{}", file.name, file.content);
         }
@@ -164,14 +176,18 @@ fn host(address: &SocketAddr) -> String {
     }
 }
 
-fn milter(sockets: &[Socket], which: &'static str, site: &Site) -> Result<String, Error> {
+pub(super) fn milter(
+    sockets: &[Socket],
+    which: &'static str,
+    site: &Site,
+) -> Result<String, Error> {
     let socket = sockets.first().ok_or(Error::NoSocket(which))?;
     let endpoint = safe("a socket", &endpoint(socket, site.value("queue_directory")))?;
     Ok(format!("{{ {endpoint}, {MILTER_SETTINGS} }}"))
 }
 
 /// Refuses a value that would mean something else inside a braced list of main.cf.
-fn safe(what: &'static str, value: &str) -> Result<String, Error> {
+pub(super) fn safe(what: &'static str, value: &str) -> Result<String, Error> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || "{}$=,#\"".contains(c);
     if value.contains(bad) {
         return Err(Error::Value { what, value: value.to_owned() });
@@ -218,7 +234,7 @@ fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> {
     for (name, element) in LISTS {
         let (value, why) = match name {
             "smtpd_milters" => {
-                (with_milter(site.raw(name), element), "after spam filters, before a DKIM signer")
+                (outgoing::main_milters(config, site), "after spam filters, before a DKIM signer")
             }
             "non_smtpd_milters" if site.raw(name).contains("$smtpd_milters") => continue,
             "non_smtpd_milters" => {
@@ -231,6 +247,7 @@ fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> {
         };
         params.push(param(name, value, why));
     }
+    params.extend(outgoing::params(config, site)?);
     Ok(params)
 }
 
@@ -270,7 +287,7 @@ pub(super) fn is_signer(milter: &str) -> bool {
 }
 
 /// A list of milters with ours in it: last, but before signers at its end.
-fn with_milter(current: &str, ours: &str) -> String {
+pub(super) fn with_milter(current: &str, ours: &str) -> String {
     let mut milters = list(current);
     if milters.iter().any(|milter| is_element(milter, ours)) {
         return current.to_owned();
@@ -281,7 +298,7 @@ fn with_milter(current: &str, ours: &str) -> String {
 }
 
 /// A list of tables with ours in front.
-fn in_front(site: &Site, name: &str, ours: &str) -> String {
+pub(super) fn in_front(site: &Site, name: &str, ours: &str) -> String {
     let current = site.raw(name);
     if list(current).first().is_some_and(|first| is_element(first, ours)) {
         return current.to_owned();
@@ -509,7 +526,7 @@ fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
     let back = quoted(&config.rules.return_domain);
     let hops = &config.handoff;
     let hop = |a: &SocketAddr| format!("recruit-handoff:[{}]:{}", a.ip(), a.port());
-    let head = "# Written by recruit-milter; remade by \"recruit-milter postfix --apply\".\n";
+    let head = HEAD;
     let mut virtual_aliases =
         format!("{head}# Handoffs stay what they are.\n/^(.+@({handoff}|{back}))$/  $1\n");
     if let Some(bounce) = &config.rules.bounce {
@@ -534,7 +551,7 @@ fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
         String::new()
     };
     let file = |name, content| WantedFile { name, content };
-    Ok(vec![
+    let ours = vec![
         file(
             COMMAND_FILTER,
             format!(
@@ -553,7 +570,8 @@ fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
             ),
         ),
         file(VIRTUAL, virtual_aliases),
-    ])
+    ];
+    Ok(ours.into_iter().chain(outgoing::files(config)?).collect())
 }
 
 /// How Postfix's lmtp(8) names a socket. It does not run chrooted.
@@ -561,32 +579,5 @@ fn lmtp_endpoint(socket: &Socket) -> String {
     match socket {
         Socket::Inet(address) => format!("inet:{}:{}", host(address), address.port()),
         Socket::Unix(path) => format!("unix:{}", path.display()),
-    }
-}
-
-/// A text as a regular expression that matches it alone.
-fn quote(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        if ".*+?^$|(){}[]\\/".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// A bracket expression that matches any of the delimiters.
-fn class(delimiters: &str) -> String {
-    let delimiters = if delimiters.is_empty() { "+" } else { delimiters };
-    // POSIX: in brackets only the places of "]", "^" and "-" matter.
-    let has = |c| delimiters.contains(c);
-    let plain = delimiters.chars().filter(|c| !"]^-".contains(*c));
-    let first = has(']').then_some(']');
-    let last = [has('^').then_some('^'), has('-').then_some('-')];
-    let class: String = first.into_iter().chain(plain).chain(last.into_iter().flatten()).collect();
-    match class.as_str() {
-        "^" => "\\^".to_owned(),
-        _ => format!("[{class}]"),
     }
 }
