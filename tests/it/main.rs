@@ -18,6 +18,7 @@ mod flow;
 mod golden;
 mod outage;
 mod reading;
+mod routes;
 mod service;
 mod soak;
 mod transcripts;
