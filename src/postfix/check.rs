@@ -65,6 +65,16 @@ pub fn check(instance: &Instance, config: &Config) -> Result<Vec<Finding>, Error
             }
         }
     }
+    for name in ["canonical_maps", "sender_canonical_maps"] {
+        for table in list(site.value(name)) {
+            let mut probes = outgoing_check::probes(config).into_iter();
+            let answer =
+                probes.find_map(|probe| instance.run("postmap", &["-q", &probe, table]).ok());
+            findings.extend(
+                answer.map(|answer| outgoing_check::sender_rewritten(name, table, &answer)),
+            );
+        }
+    }
     Ok(findings)
 }
 

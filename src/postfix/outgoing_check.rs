@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::check::{Report, endpoints, is_one_of};
+use super::check::{Finding, Report, Severity, endpoints, is_one_of};
 use super::outgoing::{
     FRONT, LISTS, MILTERS, SUBMISSION, SUBMISSIONS, is_by_sender, is_single, is_submission, names,
     parameter,
@@ -14,7 +14,8 @@ use super::site::Site;
 use super::syntax::{Service, list};
 use super::wanted::{is_element, is_ours, is_signer};
 use crate::config::{Config, Socket};
-use crate::policy::outbound::rules::{Recipe, Route};
+use crate::policy::outbound::rules::{NewSender, Recipe, Route};
+use crate::policy::token::{OUTGOING_LETTERS, route_mark};
 
 /// A service has other milters than it is to have.
 pub(super) fn milters_differ(new: &Service) -> (&'static str, String) {
@@ -51,6 +52,41 @@ pub(super) fn outgoing(report: &mut Report, config: &Config, site: &Site) {
     }
     if let Some(route) = routes.iter().find(|route| is_by_sender(route)) {
         sender(report, config, site, route);
+    }
+}
+
+/// The keys by which a table of the site's could find the bounce address of an outgoing mail. None
+/// where no route is told by one.
+pub(super) fn probes(config: &Config) -> Vec<String> {
+    let told = |route: &&Route| is_by_sender(route) && route.sender == NewSender::Bounce;
+    let route = config.rules.outbound.routes.iter().find(told);
+    let (Some(route), Some(base)) = (route, &config.rules.bounce) else {
+        return Vec::new();
+    };
+    let (local, domain) = (base.local_part(), base.domain());
+    let delimiter = config.rules.delimiters.chars().next().unwrap_or('+');
+    let letters = "a".repeat(OUTGOING_LETTERS);
+    let extended = format!("{local}{delimiter}{}{letters}", route_mark(&route.name));
+    // Postfix: the address, that without its extension, the local-part, the domain.
+    vec![
+        format!("{extended}@{domain}"),
+        format!("{local}@{domain}"),
+        local.to_owned(),
+        format!("@{domain}"),
+    ]
+}
+
+/// A table gives outgoing mail another envelope sender than the one that tells its route.
+// Postfix: canonical mapping comes after the milter's change of the sender.
+pub(super) fn sender_rewritten(name: &str, table: &str, answer: &str) -> Finding {
+    Finding {
+        id: "RM-POSTFIX-40",
+        severity: Severity::Error,
+        text: format!(
+            "{name}: \"{table}\" rewrites our bounce addresses to \"{}\", and the route is lost",
+            answer.trim()
+        ),
+        remedy: format!("let \"{table}\" leave our bounce address as it is"),
     }
 }
 

@@ -112,6 +112,15 @@ fn each_recipe_leads_mail_to_its_next_hop_and_no_other() {
     assert_eq!((names(&own), names(&agency)), (vec![], vec![]));
     assert_eq!(rest[0].envelope_sender, BOB);
 
+    // Nor does one whose author names a route himself, from inside or outside.
+    let forged =
+        format!("From: {BOB}\r\nX-Recruiting-Route: agency\r\nSubject: x\r\n\r\nHello\r\n");
+    Mail::new(BOB, &[ERIKA], &*forged).send_as(BOB, PASSWORD, scene.site.submission_port());
+    Mail::new(ERIKA, &[SABINE], &*forged).send(scene.site.mx.port());
+    let [own, agency, rest, local] = scene.arrived();
+    assert_eq!((names(&rest), names(&local)), (vec![ERIKA], vec![SABINE]));
+    assert_eq!((names(&own), names(&agency)), (vec![], vec![]));
+
     // Nor does a copy on its way to the recruiting system.
     scene.site.ats.clear_deliveries();
     Mail::new(ERIKA, &[JOBS], "From: erika@example.org\r\nSubject: My application\r\n\r\nHi\r\n")
