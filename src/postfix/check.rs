@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::Error;
 use super::change::{self, Change};
-use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_submission, names};
+use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_single, is_submission, names};
 use super::outgoing_check;
 use super::site::{Instance, Site, Version};
 use super::syntax::{Service, list};
@@ -237,6 +237,8 @@ fn milter_lists(report: &mut Report, config: &Config, site: &Site) {
 /// The services through which mail enters, and what keeps it from our milter there.
 fn entrances(report: &mut Report, config: &Config, site: &Site) {
     let smtpd = |service: &&Service| service.command == "smtpd" && !is_ours(service);
+    let both = config.rules.has_outbound() && is_single(site);
+    let ours = if both { SUBMISSION } else { FRONT };
     for service in site.services.iter().filter(smtpd) {
         let key = service.key();
         let severity = match key.as_str() {
@@ -253,10 +255,10 @@ fn entrances(report: &mut Report, config: &Config, site: &Site) {
                 "{key} in master.cf has \"-o smtpd_milters={milters}\": \
                  mail that comes in there is not forwarded"
             );
-            report.add(severity, "RM-POSTFIX-12", text, &listing(&key, milters));
+            report.add(severity, "RM-POSTFIX-12", text, &listing(&key, milters, ours));
         }
         let option = |name| service.option(name).unwrap_or_else(|| site.value(name));
-        if list(option("receive_override_options")).contains(&"no_milters") {
+        if is_left && list(option("receive_override_options")).contains(&"no_milters") {
             let text = format!(
                 "{key} has no_milters in receive_override_options: \
                  mail that comes in there is not forwarded"
@@ -282,14 +284,14 @@ fn entrances(report: &mut Report, config: &Config, site: &Site) {
     }
 }
 
-/// How to add our front milter to an override.
-fn listing(key: &str, milters: &str) -> String {
+/// How to add our milter to an override.
+fn listing(key: &str, milters: &str, ours: &str) -> String {
     let mut elements = list(milters);
-    elements.push(FRONT);
+    elements.push(ours);
     let command = format!("postconf -P '{key}/smtpd_milters={}'", elements.join(","));
     // Postfix: -P refuses a value with white space.
     if elements.iter().any(|element| element.contains(char::is_whitespace)) {
-        return format!("add {FRONT} to that option in master.cf");
+        return format!("add {ours} to that option in master.cf");
     }
     format!("{command} (or leave it, if no mail for recruiting addresses comes in there)")
 }
