@@ -248,8 +248,8 @@ pub(super) fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
 }
 
 /// Where a route leads, as Postfix's tables say it.
-// Postfix: without a next hop, the sender's table leaves it to the relayhost settings, else to the MX of each
-// recipient (the next hop in default_transport does not count). FILTER takes the MX of each
+// Postfix: without a next hop, the sender's table leaves it to the relayhost settings, else to the MX
+// of each recipient (the next hop in default_transport does not count). FILTER takes the MX of each
 // recipient, whatever relayhost says, unless default_filter_nexthop is set.
 fn leads_to(route: &Route) -> Result<String, Error> {
     let next_hop = route.next_hop.as_deref().unwrap_or("");
