@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Error;
 use super::change::{self, Change};
+use super::outgoing::MILTERS;
 use super::site::{Instance, Site};
 use super::wanted::Wanted;
 
@@ -101,13 +102,21 @@ fn undo_unless(done: Result<(), Error>, before: &Snapshot) -> Result<(), Error> 
 /// known without it; tables come before both.
 fn make(instance: &Instance, dir: &Path, changes: &[Change]) -> Result<(), Error> {
     let (mut set, mut unset, mut entries, mut removed) = (vec![], vec![], vec![], vec![]);
-    let mut unlinked = Vec::new();
+    let (mut options, mut dropped, mut unlinked) = (vec![], vec![], vec![]);
     for change in changes {
         match change {
             Change::Param { name, new: Some(value), .. } => set.push(format!("{name}={value}")),
             Change::Param { name, new: None, .. } => unset.push(name.clone()),
             Change::Service { key, new: Some(entry), .. } => entries.push(format!("{key}={entry}")),
             Change::Service { key, new: None, .. } => removed.push(key.clone()),
+            Change::Milters { new, .. } => match new.option(MILTERS) {
+                // Postfix: -P takes no value with white space.
+                Some(value) if value.contains(char::is_whitespace) => {
+                    entries.push(format!("{}={new}", new.key()));
+                }
+                Some(value) => options.push(format!("{}/{MILTERS}={value}", new.key())),
+                None => dropped.push(format!("{}/{MILTERS}", new.key())),
+            },
             Change::File { name, new: Some(text), .. } => {
                 replace(&dir.join(name), text.as_bytes())?;
             }
@@ -122,6 +131,8 @@ fn make(instance: &Instance, dir: &Path, changes: &[Change]) -> Result<(), Error
         instance.run("postconf", &words.collect::<Vec<_>>()).map(drop)
     };
     postconf(&["-M", "-e"], &entries)?;
+    postconf(&["-P", "-e"], &options)?;
+    postconf(&["-P", "-X"], &dropped)?;
     postconf(&["-e"], &set)?;
     postconf(&["-X"], &unset)?;
     postconf(&["-M", "-X"], &removed)?;

@@ -6,8 +6,9 @@
 
 use std::fmt;
 
+use super::outgoing::{self, MILTERS};
 use super::site::Site;
-use super::syntax::Service;
+use super::syntax::{self, Service};
 use super::wanted::{FILES, LISTS, OWN_PARAMS, Wanted, is_ours, without};
 
 /// One change. Where `new` is missing the thing is removed, where `old` is missing it is new.
@@ -30,6 +31,13 @@ pub enum Change {
         old: Option<Box<Service>>,
         /// The entry as it is to be.
         new: Option<Box<Service>>,
+    },
+    /// The milters of a service of the site's in master.cf; nothing else of it changes.
+    Milters {
+        /// The entry as it is.
+        old: Box<Service>,
+        /// The entry as it is to be.
+        new: Box<Service>,
     },
     /// A file of ours in the configuration directory.
     File {
@@ -63,6 +71,10 @@ pub fn diff(site: &Site, wanted: &Wanted) -> Vec<Change> {
             changes.push(Change::Param { name, old: Some(old.clone()), new: None });
         }
     }
+    for (name, _) in outgoing::LISTS {
+        let is_wanted = wanted.params.iter().any(|param| param.name == name);
+        changes.extend(without_ours(site, name).filter(|_| !is_wanted));
+    }
     let keys: Vec<String> = wanted.services.iter().map(|w| w.service.key()).collect();
     let stale = site.services.iter().filter(|s| is_ours(s));
     changes.extend(stale.filter(|service| !keys.contains(&service.key())).map(removal));
@@ -75,6 +87,14 @@ pub fn diff(site: &Site, wanted: &Wanted) -> Vec<Change> {
                 new: Some(Box::new(wanted.service.clone())),
             });
         }
+    }
+    for wanted in &wanted.overrides {
+        let old = site.service(&wanted.service.key());
+        changes.extend(old.and_then(|old| milters(old, &wanted.service)));
+    }
+    for name in FILES {
+        let is_wanted = wanted.files.iter().any(|file| file.name == name);
+        changes.extend(without_file(site, name).filter(|_| !is_wanted));
     }
     for file in &wanted.files {
         let old = site.files.get(file.name);
@@ -92,19 +112,11 @@ pub fn diff(site: &Site, wanted: &Wanted) -> Vec<Change> {
 /// What has to change so that an instance has nothing of ours.
 pub fn undo(site: &Site) -> Vec<Change> {
     let mut changes = Vec::new();
-    for (name, element) in LISTS {
-        let Some(old) = site.main.get(name) else {
-            continue;
-        };
-        let rest = without(old, element);
-        if rest != *old {
-            changes.push(Change::Param {
-                name: name.to_owned(),
-                old: Some(old.clone()),
-                new: (!rest.is_empty()).then_some(rest),
-            });
-        }
-    }
+    let mut names: Vec<&str> = all_lists().map(|(name, _)| name).collect();
+    // smtpd_milters is there twice, once for each of our milters.
+    names.sort_unstable();
+    names.dedup();
+    changes.extend(names.into_iter().filter_map(|name| without_ours(site, name)));
     for name in OWN_PARAMS {
         if let Some(old) = site.main.get(name) {
             changes.push(Change::Param {
@@ -115,12 +127,47 @@ pub fn undo(site: &Site) -> Vec<Change> {
         }
     }
     changes.extend(site.services.iter().filter(|s| is_ours(s)).map(removal));
-    for name in FILES {
-        if let Some(old) = site.files.get(name) {
-            changes.push(Change::File { name: name.to_owned(), old: Some(old.clone()), new: None });
-        }
+    let entrances = site.services.iter().filter(|s| s.command == "smtpd" && !is_ours(s));
+    for service in entrances {
+        let Some(current) = service.option(MILTERS) else { continue };
+        let rest = outgoing::taken_out(current);
+        let new = outgoing::with_option(service, rest.as_deref());
+        changes.extend(milters(service, &new));
     }
+    changes.extend(FILES.iter().filter_map(|name| without_file(site, name)));
     changes
+}
+
+/// The site's lists that elements of ours join, and these.
+fn all_lists() -> impl Iterator<Item = (&'static str, &'static str)> {
+    LISTS.into_iter().chain(outgoing::LISTS)
+}
+
+/// Whether elements of ours join a list of the site's.
+pub(super) fn is_list(name: &str) -> bool {
+    all_lists().any(|(list, _)| list == name)
+}
+
+/// A list of the site's without what is ours, if it has that.
+fn without_ours(site: &Site, name: &str) -> Option<Change> {
+    let old = site.main.get(name)?;
+    let ours = all_lists().filter(|(list, _)| *list == name);
+    let rest = ours.fold(old.clone(), |rest, (_, element)| without(&rest, element));
+    (rest != *old).then(|| Change::Param {
+        name: name.to_owned(),
+        old: Some(old.clone()),
+        new: (!rest.is_empty()).then_some(rest),
+    })
+}
+
+fn without_file(site: &Site, name: &str) -> Option<Change> {
+    let old = site.files.get(name)?.clone();
+    Some(Change::File { name: name.to_owned(), old: Some(old), new: None })
+}
+
+fn milters(old: &Service, new: &Service) -> Option<Change> {
+    (old.option(MILTERS) != new.option(MILTERS))
+        .then(|| Change::Milters { old: Box::new(old.clone()), new: Box::new(new.clone()) })
 }
 
 fn removal(service: &Service) -> Change {
@@ -132,7 +179,7 @@ impl Change {
     pub fn place(&self) -> &str {
         match self {
             Self::Param { .. } => "main.cf",
-            Self::Service { .. } => "master.cf",
+            Self::Service { .. } | Self::Milters { .. } => "master.cf",
             Self::File { name, .. } => name,
         }
     }
@@ -149,9 +196,11 @@ impl fmt::Display for Change {
                 (line(old), line(new))
             }
             Self::Service { old, new, .. } => (entry(old.as_deref()), entry(new.as_deref())),
+            Self::Milters { old, new } => (milters_of(old), milters_of(new)),
             Self::File { old, new, .. } => (lines(old.as_ref()), lines(new.as_ref())),
         };
-        let head = matches!(self, Self::Service { .. }) && old.first() == new.first();
+        let head = matches!(self, Self::Service { .. } | Self::Milters { .. })
+            && old.first() == new.first();
         if let Some(head) = old.first().filter(|_| head) {
             writeln!(f, "  {head}")?;
         }
@@ -171,6 +220,13 @@ fn entry(service: Option<&Service>) -> Vec<String> {
     };
     let tail = service.tail().map(|line| format!("  {line}"));
     std::iter::once(service.head()).chain(tail).collect()
+}
+
+/// A service's head and the option that names its milters.
+fn milters_of(service: &Service) -> Vec<String> {
+    let milters = service.option(MILTERS);
+    let line = milters.map(|value| format!("  {}", syntax::option(MILTERS, value)));
+    std::iter::once(service.head()).chain(line).collect()
 }
 
 fn lines(content: Option<&String>) -> Vec<String> {

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use super::Error;
 use super::change::{self, Change};
+use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_single, is_submission, names};
+use super::outgoing_check;
 use super::signer::is_signer;
 use super::site::{Instance, Site, Version};
 use super::syntax::{Service, list};
@@ -66,6 +68,16 @@ pub fn check(instance: &Instance, config: &Config) -> Result<Vec<Finding>, Error
             }
         }
     }
+    for name in ["canonical_maps", "sender_canonical_maps"] {
+        for table in list(site.value(name)) {
+            let mut probes = outgoing_check::probes(config).into_iter();
+            let answer =
+                probes.find_map(|probe| instance.run("postmap", &["-q", &probe, table]).ok());
+            findings.extend(
+                answer.map(|answer| outgoing_check::sender_rewritten(name, table, &answer)),
+            );
+        }
+    }
     Ok(findings)
 }
 
@@ -88,16 +100,17 @@ pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
         Err(error) => report.error("RM-POSTFIX-10", error.to_string(), "change that setting"),
     }
     milter_lists(&mut report, config, site);
-    entrances(&mut report, site);
+    entrances(&mut report, config, site);
     sockets(&mut report, config, site);
     hops(&mut report, config, site);
     addresses(&mut report, config, site);
     queue(&mut report, site);
     vouching(&mut report, config, site);
+    outgoing_check::outgoing(&mut report, config, site);
     report.0
 }
 
-struct Report(Vec<Finding>);
+pub(super) struct Report(Vec<Finding>);
 
 impl Report {
     fn add(&mut self, severity: Severity, id: &'static str, text: String, remedy: &str) {
@@ -105,18 +118,18 @@ impl Report {
         self.0.push(Finding { id, severity, text, remedy });
     }
 
-    fn error(&mut self, id: &'static str, text: String, remedy: &str) {
+    pub(super) fn error(&mut self, id: &'static str, text: String, remedy: &str) {
         self.add(Severity::Error, id, text, remedy);
     }
 
-    fn warning(&mut self, id: &'static str, text: String, remedy: &str) {
+    pub(super) fn warning(&mut self, id: &'static str, text: String, remedy: &str) {
         self.add(Severity::Warning, id, text, remedy);
     }
 
     fn differences(&mut self, changes: &[Change]) {
         for change in changes {
             let (id, text) = match change {
-                Change::Param { name, .. } if LISTS.iter().any(|(list, _)| list == name) => {
+                Change::Param { name, .. } if change::is_list(name) => {
                     ("RM-POSTFIX-03", format!("{name} in main.cf does not name what is ours"))
                 }
                 Change::Param { name, old: None, .. } => {
@@ -139,6 +152,7 @@ impl Report {
                     "RM-POSTFIX-05",
                     format!("service {key} in master.cf is not what the configuration needs"),
                 ),
+                Change::Milters { new, .. } => outgoing_check::milters_differ(new),
                 Change::File { name, .. } => (
                     "RM-POSTFIX-06",
                     format!("table {name} is missing or not what the configuration needs"),
@@ -168,19 +182,23 @@ fn version(report: &mut Report, site: &Site) {
     }
 }
 
+/// The sockets at which we see mail come in and go out, as Postfix names them.
+pub(super) fn endpoints(config: &Config, site: &Site) -> Vec<String> {
+    let sockets = config.milter.front.iter().chain(&config.milter.submission);
+    sockets.map(|socket| endpoint(socket, site.value("queue_directory"))).collect()
+}
+
+/// Whether an element of a list, expanded, is a milter at one of these sockets.
+pub(super) fn is_one_of(milter: &str, endpoints: &[String]) -> bool {
+    let text = milter.trim_start_matches(['{', ' ']);
+    let name = text.split([',', ' ', '}']).next().unwrap_or(text);
+    endpoints.iter().any(|endpoint| endpoint == name)
+}
+
 /// Whether a list names our front milter, and what is wrong with its place.
 fn milter_lists(report: &mut Report, config: &Config, site: &Site) {
-    let ours: Vec<String> = config
-        .milter
-        .front
-        .iter()
-        .map(|socket| endpoint(socket, site.value("queue_directory")))
-        .collect();
-    let is_front = |milter: &&str| {
-        let text = milter.trim_start_matches(['{', ' ']);
-        let name = text.split([',', ' ', '}']).next().unwrap_or(text);
-        ours.iter().any(|socket| socket == name)
-    };
+    let ours = endpoints(config, site);
+    let is_front = |milter: &&str| is_one_of(milter, &ours);
     for name in ["smtpd_milters", "non_smtpd_milters"] {
         if name.starts_with("non") && site.raw(name).contains("$smtpd_milters") {
             continue;
@@ -221,24 +239,30 @@ fn milter_lists(report: &mut Report, config: &Config, site: &Site) {
 }
 
 /// The services through which mail enters, and what keeps it from our milter there.
-fn entrances(report: &mut Report, site: &Site) {
+fn entrances(report: &mut Report, config: &Config, site: &Site) {
     let smtpd = |service: &&Service| service.command == "smtpd" && !is_ours(service);
+    let both = config.rules.has_outbound() && is_single(site);
+    let ours = if both { SUBMISSION } else { FRONT };
     for service in site.services.iter().filter(smtpd) {
         let key = service.key();
         let severity = match key.as_str() {
             "smtp/inet" | "25/inet" | "smtpd/pass" => Severity::Error,
             _ => Severity::Warning,
         };
-        let own = service.option("smtpd_milters");
-        if let Some(milters) = own.filter(|milters| !names_us(milters, site)) {
+        // Where outgoing mail comes in, the list is ours to change.
+        let is_left = !config.rules.has_outbound() || !is_submission(service);
+        let own = service.option("smtpd_milters").filter(|_| is_left);
+        if let Some(milters) =
+            own.filter(|milters| !names(milters, site, &[FRONT, SUBMISSION, SUBMISSIONS]))
+        {
             let text = format!(
                 "{key} in master.cf has \"-o smtpd_milters={milters}\": \
                  mail that comes in there is not forwarded"
             );
-            report.add(severity, "RM-POSTFIX-12", text, &listing(&key, milters));
+            report.add(severity, "RM-POSTFIX-12", text, &listing(&key, milters, ours));
         }
         let option = |name| service.option(name).unwrap_or_else(|| site.value(name));
-        if list(option("receive_override_options")).contains(&"no_milters") {
+        if is_left && list(option("receive_override_options")).contains(&"no_milters") {
             let text = format!(
                 "{key} has no_milters in receive_override_options: \
                  mail that comes in there is not forwarded"
@@ -264,23 +288,14 @@ fn entrances(report: &mut Report, site: &Site) {
     }
 }
 
-/// Whether a list of milters names our front milter, itself or by way of another parameter.
-fn names_us(milters: &str, site: &Site) -> bool {
-    let ours = LISTS[0].1;
-    list(milters).into_iter().any(|milter| {
-        let other = milter.strip_prefix('$').map_or("", |name| site.raw(name));
-        is_element(milter, ours) || list(other).iter().any(|milter| is_element(milter, ours))
-    })
-}
-
-/// How to add our front milter to an override.
-fn listing(key: &str, milters: &str) -> String {
+/// How to add our milter to an override.
+fn listing(key: &str, milters: &str, ours: &str) -> String {
     let mut elements = list(milters);
-    elements.push(LISTS[0].1);
+    elements.push(ours);
     let command = format!("postconf -P '{key}/smtpd_milters={}'", elements.join(","));
     // Postfix: -P refuses a value with white space.
     if elements.iter().any(|element| element.contains(char::is_whitespace)) {
-        return format!("add {} to that option in master.cf", LISTS[0].1);
+        return format!("add {ours} to that option in master.cf");
     }
     format!("{command} (or leave it, if no mail for recruiting addresses comes in there)")
 }
@@ -422,7 +437,7 @@ fn vouching(report: &mut Report, config: &Config, site: &Site) {
         });
     if !is_seen {
         report.warning(
-            "RM-POSTFIX-30",
+            "RM-POSTFIX-21",
             format!(
                 "[internal] authserv_id = {name:?}, and nothing in this Postfix takes off \
                  Authentication-Results of that name which come from outside: a stranger could pass \

@@ -4,6 +4,7 @@
 //! * [`syntax`]: the files' syntax.
 //! * [`site`]: what an instance has now, asked from `postconf`.
 //! * [`wanted`]: what it must have, line by line with the reasons.
+//! * `outgoing`: that for outgoing mail; `outgoing_check`: what is wrong there.
 //! * [`change`]: the difference, as the admin is shown it.
 //! * [`mod@apply`]: makes the changes, and undoes them.
 //! * [`mod@check`]: what is wrong, and what to do about it.
@@ -15,6 +16,9 @@ pub mod apply;
 pub mod change;
 pub mod check;
 mod lines;
+mod outgoing;
+mod outgoing_check;
+mod regexp;
 mod signer;
 pub mod site;
 pub mod syntax;

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use super::Error;
 use super::lines::{self, Line};
+use super::outgoing::{self, FIELDS, Override, ROUTES};
+use super::regexp::{class, quote};
 use super::signer::{self, with_milter};
 use super::site::Site;
 use super::syntax::{Service, list};
@@ -22,7 +24,11 @@ pub const TRANSPORT: &str = "recruit-milter.transport";
 /// The table that keeps our addresses out of the site's address mapping.
 pub const VIRTUAL: &str = "recruit-milter.virtual";
 /// The files of ours in Postfix's configuration directory.
-pub const FILES: [&str; 3] = [COMMAND_FILTER, TRANSPORT, VIRTUAL];
+pub const FILES: [&str; 5] = [COMMAND_FILTER, TRANSPORT, VIRTUAL, ROUTES, FIELDS];
+
+/// The first line of each table.
+pub(super) const HEAD: &str =
+    "# Written by recruit-milter; remade by \"recruit-milter postfix --apply\".\n";
 
 /// The per-milter settings. Without them a hanging milter would hold a client for five minutes, and
 /// `milter_default_action = accept` would let mail pass unseen.
@@ -67,6 +73,8 @@ pub struct Wanted {
     pub params: Vec<Param>,
     /// Services of master.cf.
     pub services: Vec<WantedService>,
+    /// Milters of the site's own services.
+    pub overrides: Vec<Override>,
     /// Tables.
     pub files: Vec<WantedFile>,
     /// What else could be had.
@@ -74,8 +82,10 @@ pub struct Wanted {
 }
 
 /// The parameters in main.cf that are ours alone.
-pub(super) const OWN_PARAMS: [&str; 7] = [
+pub(super) const OWN_PARAMS: [&str; 9] = [
     "recruit_milter_front",
+    "recruit_milter_submission",
+    "recruit_milter_submissions",
     "recruit_milter_handoff",
     signer::PARAM,
     "recruit_milter_transports",
@@ -115,6 +125,7 @@ impl Wanted {
         let wanted = Self {
             params: params(config, site)?,
             services: services(config, site),
+            overrides: outgoing::overrides(config, site),
             files: files(config)?,
             hints: signer::hint(config, site).into_iter().collect(),
         };
@@ -145,6 +156,7 @@ impl Wanted {
                 let _ = writeln!(out, "  {line}");
             }
         }
+        out.extend(self.overrides.iter().map(ToString::to_string));
         for file in &self.files {
             let _ = write!(out, "\n# ---- {} ----\n{}", file.name, file.content);
         }
@@ -172,7 +184,11 @@ fn host(address: &SocketAddr) -> String {
     }
 }
 
-fn milter(sockets: &[Socket], which: &'static str, site: &Site) -> Result<String, Error> {
+pub(super) fn milter(
+    sockets: &[Socket],
+    which: &'static str,
+    site: &Site,
+) -> Result<String, Error> {
     let socket = sockets.first().ok_or(Error::NoSocket(which))?;
     with_settings(socket, site)
 }
@@ -184,7 +200,7 @@ pub(super) fn with_settings(socket: &Socket, site: &Site) -> Result<String, Erro
 }
 
 /// Refuses a value that would mean something else inside a braced list of main.cf.
-fn safe(what: &'static str, value: &str) -> Result<String, Error> {
+pub(super) fn safe(what: &'static str, value: &str) -> Result<String, Error> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || "{}$=,#\"".contains(c);
     if value.contains(bad) {
         return Err(Error::Value { what, value: value.to_owned() });
@@ -232,7 +248,7 @@ fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> {
     for (name, element) in LISTS {
         let (value, why) = match name {
             "smtpd_milters" => {
-                (with_milter(site.raw(name), element), "after spam filters, before a DKIM signer")
+                (outgoing::main_milters(config, site), "after spam filters, before a DKIM signer")
             }
             "non_smtpd_milters" if site.raw(name).contains("$smtpd_milters") => continue,
             "non_smtpd_milters" => {
@@ -245,6 +261,7 @@ fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> {
         };
         params.push(param(name, value, why));
     }
+    params.extend(outgoing::params(config, site)?);
     Ok(params)
 }
 
@@ -277,7 +294,7 @@ fn fixed_next_hop(site: &Site) -> Option<&str> {
 }
 
 /// A list of tables with ours in front.
-fn in_front(site: &Site, name: &str, ours: &str) -> String {
+pub(super) fn in_front(site: &Site, name: &str, ours: &str) -> String {
     let current = site.raw(name);
     if list(current).first().is_some_and(|first| is_element(first, ours)) {
         return current.to_owned();
@@ -514,7 +531,7 @@ fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
     let back = quoted(&config.rules.return_domain);
     let hops = &config.handoff;
     let hop = |a: &SocketAddr| format!("recruit-handoff:[{}]:{}", a.ip(), a.port());
-    let head = "# Written by recruit-milter; remade by \"recruit-milter postfix --apply\".\n";
+    let head = HEAD;
     let mut virtual_aliases =
         format!("{head}# Handoffs stay what they are.\n/^(.+@({handoff}|{back}))$/  $1\n");
     if let Some(bounce) = &config.rules.bounce {
@@ -539,7 +556,7 @@ fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
         String::new()
     };
     let file = |name, content| WantedFile { name, content };
-    Ok(vec![
+    let ours = vec![
         file(
             COMMAND_FILTER,
             format!(
@@ -558,7 +575,8 @@ fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
             ),
         ),
         file(VIRTUAL, virtual_aliases),
-    ])
+    ];
+    Ok(ours.into_iter().chain(outgoing::files(config)?).collect())
 }
 
 /// How Postfix's lmtp(8) names a socket. It does not run chrooted.
@@ -566,32 +584,5 @@ fn lmtp_endpoint(socket: &Socket) -> String {
     match socket {
         Socket::Inet(address) => format!("inet:{}:{}", host(address), address.port()),
         Socket::Unix(path) => format!("unix:{}", path.display()),
-    }
-}
-
-/// A text as a regular expression that matches it alone.
-fn quote(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        if ".*+?^$|(){}[]\\/".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// A bracket expression that matches any of the delimiters.
-fn class(delimiters: &str) -> String {
-    let delimiters = if delimiters.is_empty() { "+" } else { delimiters };
-    // POSIX: in brackets only the places of "]", "^" and "-" matter.
-    let has = |c| delimiters.contains(c);
-    let plain = delimiters.chars().filter(|c| !"]^-".contains(*c));
-    let first = has(']').then_some(']');
-    let last = [has('^').then_some('^'), has('-').then_some('-')];
-    let class: String = first.into_iter().chain(plain).chain(last.into_iter().flatten()).collect();
-    match class.as_str() {
-        "^" => "\\^".to_owned(),
-        _ => format!("[{class}]"),
     }
 }

@@ -19,6 +19,7 @@ mod flow;
 mod golden;
 mod outage;
 mod reading;
+mod routes;
 mod service;
 mod signed;
 mod soak;

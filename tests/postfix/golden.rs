@@ -9,7 +9,7 @@ use recruit_milter::postfix::{Error, Site, Wanted, diff, show, syntax};
 use super::{config, system};
 
 /// What a site would tell: `known` parameters, its main.cf and its master.cf.
-fn site(main_cf: &str, master_cf: &str) -> Site {
+pub(crate) fn site(main_cf: &str, master_cf: &str) -> Site {
     let known = include_str!("known.txt");
     let mut defaults: std::collections::BTreeMap<_, _> =
         known.lines().map(|name| (name.to_owned(), String::new())).collect();

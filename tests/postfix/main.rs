@@ -6,6 +6,7 @@
 mod findings;
 mod golden;
 mod instance;
+mod outgoing;
 #[path = "../it/harness/port.rs"]
 #[allow(unreachable_pub, reason = "shared with the other tests")]
 mod port;

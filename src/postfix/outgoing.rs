@@ -1,0 +1,339 @@
+//! What Postfix must have for outgoing mail: our milter at the services where colleagues and
+//! recruiting systems hand in mail, and how each route is told.
+//!
+//! * By sender: a table for `sender_dependent_default_transport_maps`. Only recipients of
+//!   `default_transport` follow it; `transport_maps` and the site's own domains go before.
+//! * By field: a table for `milter_header_checks`, whose FILTER takes every recipient along.
+//!
+//! Pure. Must not run anything.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fmt::{self, Write as _};
+
+use super::Error;
+use super::regexp::{self, class, quote};
+use super::signer::{is_signer, with_milter};
+use super::site::Site;
+use super::syntax::{Service, list, option};
+use super::wanted::{
+    HEAD, Param, WantedFile, in_front, is_element, is_ours, milter, safe, without,
+};
+use crate::config::Config;
+use crate::mail::OwnName;
+use crate::policy::outbound::ROUTE;
+use crate::policy::outbound::rules::{Condition, Mixed, NewSender, Recipe, Route};
+use crate::policy::rules::Pattern;
+use crate::policy::token::{OUTGOING_LETTERS, route_mark};
+
+/// The table that tells routes by the envelope sender.
+pub(super) const ROUTES: &str = "recruit-milter.routes";
+/// The table that tells routes by a field.
+pub(super) const FIELDS: &str = "recruit-milter.fields";
+
+/// The milter of incoming mail, in a list.
+pub(super) const FRONT: &str = "$recruit_milter_front";
+/// The milter of outgoing mail, in a list. It does what the other one does as well.
+pub(super) const SUBMISSION: &str = "$recruit_milter_submission";
+/// All milters of a submission service that has no list of its own.
+pub(super) const SUBMISSIONS: &str = "$recruit_milter_submissions";
+
+/// The site's lists that an element of ours joins where there is outgoing mail, and that element.
+pub(super) const LISTS: [(&str, &str); 3] = [
+    ("smtpd_milters", SUBMISSION),
+    (ROUTES_LIST, "regexp:$config_directory/recruit-milter.routes"),
+    (FIELDS_LIST, "regexp:$config_directory/recruit-milter.fields"),
+];
+const ROUTES_LIST: &str = "sender_dependent_default_transport_maps";
+const FIELDS_LIST: &str = "milter_header_checks";
+
+/// The option of a service that names its milters.
+pub(super) const MILTERS: &str = "smtpd_milters";
+
+/// The milters that a service of the site's shall have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The service as it is to be.
+    pub service: Service,
+    /// The value of its option `smtpd_milters`; none where it is to have no such option.
+    pub milters: Option<String>,
+}
+
+impl fmt::Display for Override {
+    /// For an admin to do by hand: such a service cannot be pasted.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = self.service.head();
+        match &self.milters {
+            Some(milters) => writeln!(
+                f,
+                "# outgoing mail, in the entry \"{head}\" that is there:\n#  {}",
+                option(MILTERS, milters)
+            ),
+            None => writeln!(f, "# without \"-o {MILTERS}\": the entry \"{head}\""),
+        }
+    }
+}
+
+/// Whether logins hand in mail at a service: by what it says, or by its name.
+pub(super) fn is_submission(service: &Service) -> bool {
+    if service.command != "smtpd" || service.kind != "inet" || is_ours(service) {
+        return false;
+    }
+    let (_, port) = service.name.rsplit_once(':').unwrap_or(("", &service.name));
+    let login = service.option("smtpd_sasl_auth_enable");
+    // What Debian's master.cf calls a submission service, wherever it listens.
+    let originating = service.option("milter_macro_daemon_name") == Some("ORIGINATING");
+    login.is_some_and(|value| value.eq_ignore_ascii_case("yes"))
+        || ["submission", "submissions", "smtps", "587", "465"].contains(&port)
+        || originating
+}
+
+/// Whether one smtpd takes the site's incoming and outgoing mail. Then one socket serves both.
+pub(super) fn is_single(site: &Site) -> bool {
+    !site.services.iter().any(is_submission)
+}
+
+/// The milters of main.cf with ours among them.
+pub(super) fn main_milters(config: &Config, site: &Site) -> String {
+    let current = site.raw(MILTERS);
+    if config.rules.has_outbound() && is_single(site) {
+        with_milter(&exchanged(current, FRONT, SUBMISSION), SUBMISSION)
+    } else {
+        with_milter(&exchanged(current, SUBMISSION, FRONT), FRONT)
+    }
+}
+
+/// A list with one milter in the place of another.
+fn exchanged(current: &str, old: &str, new: &str) -> String {
+    let elements = list(current);
+    let has = |ours| elements.iter().any(|element| is_element(element, ours));
+    if !has(old) {
+        return current.to_owned();
+    }
+    if has(new) {
+        return without(current, old);
+    }
+    let put = |element| if is_element(element, old) { new } else { element };
+    elements.into_iter().map(put).collect::<Vec<_>>().join(", ")
+}
+
+/// The parameters of main.cf.
+pub(super) fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> {
+    let mut params = Vec::new();
+    if !config.rules.has_outbound() {
+        return Ok(params);
+    }
+    let mut add = |name, value, why| params.push(Param { name, value, why });
+    add(
+        "recruit_milter_submission",
+        milter(&config.milter.submission, "submission", site)?,
+        "pass 1 and outgoing mail: who sends under which address, and by which route",
+    );
+    if !is_single(site) {
+        let milters = exchanged(&main_milters(config, site), FRONT, SUBMISSION);
+        add(
+            "recruit_milter_submissions",
+            milters,
+            "the milters of main.cf, with ours for outgoing mail",
+        );
+    }
+    let tables = files(config)?;
+    for (list, element) in &LISTS[1..] {
+        let file = element.rsplit('/').next();
+        if tables.iter().any(|table| Some(table.name) == file) {
+            add(list, in_front(site, list, element), "ours comes first: it has our routes only");
+        }
+    }
+    Ok(params)
+}
+
+/// The milters of the site's own services, where they shall be others than they are without us.
+pub(super) fn overrides(config: &Config, site: &Site) -> Vec<Override> {
+    let others = site.services.iter().filter(|s| s.command == "smtpd" && !is_ours(s));
+    let wanted = others.map(|service| {
+        let current = service.option(MILTERS);
+        let takes = config.rules.has_outbound() && is_submission(service);
+        let milters = match current {
+            None => takes.then(|| SUBMISSIONS.to_owned()),
+            Some(current) if takes => Some(joined(current, site)),
+            Some(current) => taken_out(current),
+        };
+        Override { service: with_option(service, milters.as_deref()), milters }
+    });
+    let ours = |o: &Override| {
+        o.milters.as_deref().is_some_and(|milters| taken_out(milters).as_deref() != Some(milters))
+    };
+    wanted
+        .filter(|o| {
+            let now = site.service(&o.service.key()).and_then(|s| s.option(MILTERS));
+            ours(o) || now != o.milters.as_deref()
+        })
+        .collect()
+}
+
+/// A service with other milters.
+pub(super) fn with_option(service: &Service, milters: Option<&str>) -> Service {
+    let mut service = service.clone();
+    let place = service.options.iter().position(|(name, _)| name == MILTERS);
+    service.options.retain(|(name, _)| name != MILTERS);
+    if let Some(milters) = milters {
+        let place = place.unwrap_or(service.options.len()).min(service.options.len());
+        service.options.insert(place, (MILTERS.to_owned(), milters.to_owned()));
+    }
+    service
+}
+
+/// A service's own list of milters without ours; none where the list as a whole is ours.
+pub(super) fn taken_out(current: &str) -> Option<String> {
+    match list(current)[..] {
+        [whole] if is_element(whole, SUBMISSIONS) => None,
+        _ => Some(compact(&without(current, SUBMISSION), current)),
+    }
+}
+
+/// A service's own list of milters with ours in it: behind filters, before signers at its end.
+fn joined(current: &str, site: &Site) -> String {
+    if names(current, site, &[SUBMISSION, SUBMISSIONS]) {
+        return current.to_owned();
+    }
+    let value = |element: &str| parameter(element).map(|name| list(site.raw(name)));
+    let signs = |element: &&str| match value(element) {
+        Some(inner) => !inner.is_empty() && inner.iter().all(|milter| is_signer(milter)),
+        None => is_signer(element),
+    };
+    let mut milters = Vec::new();
+    for element in list(current) {
+        let inner = value(element).unwrap_or_default();
+        let has_front = inner.iter().any(|milter| is_element(milter, FRONT));
+        // A parameter of the site's stays a parameter, unless ours has its place inside.
+        let apart = inner.iter().any(|m| is_signer(m)) && !inner.iter().all(|m| is_signer(m));
+        if !is_element(element, FRONT) && (has_front || apart) {
+            milters.extend(inner);
+        } else {
+            milters.push(element);
+        }
+    }
+    milters.retain(|milter| !is_element(milter, FRONT));
+    let signers = milters.iter().rev().take_while(|milter| signs(milter)).count();
+    milters.insert(milters.len() - signers, SUBMISSION);
+    milters.join(",")
+}
+
+/// Without the white space that `postconf -P` does not take, unless nothing was changed.
+fn compact(new: &str, old: &str) -> String {
+    if new == old { old.to_owned() } else { list(new).join(",") }
+}
+
+/// The name of the parameter that an element of a list stands for.
+pub(super) fn parameter(element: &str) -> Option<&str> {
+    let name = element.strip_prefix('$')?;
+    let bare = |open, close| name.strip_prefix(open).and_then(|n| n.strip_suffix(close));
+    Some(bare('{', '}').or_else(|| bare('(', ')')).unwrap_or(name))
+}
+
+/// Whether a list of milters names one of ours, itself or by way of another parameter.
+pub(super) fn names(milters: &str, site: &Site, ours: &[&str]) -> bool {
+    let is_one = |milter: &&str| ours.iter().any(|ours| is_element(milter, ours));
+    list(milters).iter().any(|milter| {
+        let inner = parameter(milter).map_or("", |name| site.raw(name));
+        is_one(milter) || list(inner).iter().any(is_one)
+    })
+}
+
+/// The tables. Where no route is told in one of the two ways, its table is not needed.
+pub(super) fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
+    let tables = [(ROUTES, by_sender(config)?), (FIELDS, by_field(config)?)];
+    let filled = tables.into_iter().filter(|(_, lines)| !lines.is_empty());
+    let file = |(name, lines)| WantedFile { name, content: format!("{HEAD}{lines}") };
+    Ok(filled.map(file).collect())
+}
+
+/// Where a route leads, as Postfix's tables say it.
+// Postfix: without a next hop, the sender's table leaves it to the relayhost settings, else to the MX
+// of each recipient (the next hop in default_transport does not count). FILTER takes the MX of each
+// recipient, whatever relayhost says, unless default_filter_nexthop is set.
+fn leads_to(route: &Route) -> Result<String, Error> {
+    let next_hop = route.next_hop.as_deref().unwrap_or("");
+    let transport = safe("a transport", &route.transport)?;
+    Ok(format!("{transport}:{}", safe("a next hop", next_hop)?))
+}
+
+/// Whether Postfix can be told a route by the envelope sender.
+pub(super) fn is_by_sender(route: &Route) -> bool {
+    let told = route.recipe == Recipe::Sender || route.mixed == Mixed::Sender;
+    told && route.sender != NewSender::Keep
+}
+
+fn by_sender(config: &Config) -> Result<String, Error> {
+    let rules = &config.rules;
+    let outbound = &rules.outbound;
+    let mut out = String::new();
+    let bounce = rules.bounce.as_ref().map(|address| {
+        let start = format!("/^{}{}", quote(address.local_part()), class(&rules.delimiters));
+        (start, quote(address.domain()))
+    });
+    let bounces = |route: &&Route| is_by_sender(route) && route.sender == NewSender::Bounce;
+    if let Some((start, domain)) = &bounce {
+        for route in outbound.routes.iter().filter(bounces) {
+            let mark = route_mark(&route.name);
+            let to = leads_to(route)?;
+            let _ = write!(
+                out,
+                "# {}\n{start}{mark}[a-z2-7]{{{OUTGOING_LETTERS}}}@{domain}$/  {to}\n",
+                route.name
+            );
+        }
+    }
+    let mut lines = String::new();
+    for choice in &outbound.choices {
+        let route = &outbound.routes[choice.route];
+        if !is_by_sender(route) || route.sender != NewSender::From {
+            continue;
+        }
+        for author in authors(config, &choice.of) {
+            let pattern = regexp::pattern(author, &rules.delimiters);
+            let line = format!("{pattern}  {}\n", leads_to(route)?);
+            if !lines.contains(&line) {
+                lines.push_str(&line);
+            }
+        }
+    }
+    match bounce {
+        _ if lines.is_empty() => {}
+        Some((start, domain)) => {
+            let _ = write!(
+                out,
+                "# Copies on their way to a recruiting system take no route.\n\
+                 if !{start}.*@{domain}$/\n{lines}endif\n"
+            );
+        }
+        None => out.push_str(&lines),
+    }
+    Ok(out)
+}
+
+/// Which From addresses a condition is about.
+fn authors<'a>(config: &'a Config, condition: &'a Condition) -> Vec<&'a Pattern> {
+    match condition {
+        Condition::From(pattern) => vec![pattern],
+        Condition::Login(login) => {
+            config.rules.outbound.logins[*login].may_send_as.iter().collect()
+        }
+        // Refused by the configuration: the recipients do not show in the envelope sender.
+        Condition::To(_) => Vec::new(),
+    }
+}
+
+fn by_field(config: &Config) -> Result<String, Error> {
+    let mut out = String::new();
+    let name = OwnName::ours(ROUTE);
+    let routes = config.rules.outbound.routes.iter();
+    for route in routes.filter(|route| route.recipe == Recipe::Field) {
+        if out.is_empty() {
+            // Postfix: the flag turns round that upper and lower case are one.
+            out.push_str("# The flag i lets case count: \"own\" and \"Own\" are two routes.\n");
+        }
+        let (value, to) = (quote(&route.name), leads_to(route)?);
+        let _ = writeln!(out, "/^{name}: {value}$/i  FILTER {to}");
+    }
+    Ok(out)
+}
