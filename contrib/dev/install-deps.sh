@@ -6,7 +6,7 @@
 set -eu
 
 packages="ca-certificates gcc libc6-dev make postfix"
-[ "${1-}" = demo ] || packages="$packages dovecot-core libmilter-dev opendkim openssl postsrsd python3 python3-dkim"
+[ "${1-}" = demo ] || packages="$packages dovecot-core libmilter-dev opendkim openssl postsrsd python3 python3-dkim swaks libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl"
 
 missing=
 for package in $packages; do

@@ -245,7 +245,7 @@ settings! {
     ON_VIOLATION: OnViolation = Login "on_violation", Default("\"refuse\""),
         |v| value::choice(v, VIOLATIONS);
 
-    /// Where Postfix sends the route's mail instead of the MX of each recipient.
+    /// Where Postfix sends the route's mail instead of where it sends other mail.
     ROUTE_NEXT_HOP: String = Route "next_hop", Example("\"[relay.example]:587\""), value::next_hop;
     /// The service in master.cf that sends the route's mail.
     TRANSPORT: String = Route "transport", Default("\"smtp\""), value::word;

@@ -136,7 +136,7 @@ pub(super) fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> 
             "the milters of main.cf, with ours for outgoing mail",
         );
     }
-    let tables = files(config)?;
+    let tables = files(config, site)?;
     for (list, element) in &LISTS[1..] {
         let file = element.rsplit('/').next();
         if tables.iter().any(|table| Some(table.name) == file) {
@@ -240,19 +240,25 @@ pub(super) fn names(milters: &str, site: &Site, ours: &[&str]) -> bool {
 }
 
 /// The tables. Where no route is told in one of the two ways, its table is not needed.
-pub(super) fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
-    let tables = [(ROUTES, by_sender(config)?), (FIELDS, by_field(config)?)];
+pub(super) fn files(config: &Config, site: &Site) -> Result<Vec<WantedFile>, Error> {
+    let tables = [(ROUTES, by_sender(config, site)?), (FIELDS, by_field(config, site)?)];
     let filled = tables.into_iter().filter(|(_, lines)| !lines.is_empty());
     let file = |(name, lines)| WantedFile { name, content: format!("{HEAD}{lines}") };
     Ok(filled.map(file).collect())
 }
 
-/// Where a route leads, as Postfix's tables say it.
-// Postfix: without a next hop, the sender's table leaves it to the relayhost settings, else to the MX
-// of each recipient (the next hop in default_transport does not count). FILTER takes the MX of each
+/// Where a route leads, as Postfix's tables say it. Without a next hop it is the usual way.
+// Postfix: without a next hop the sender's table leaves it to the relayhost settings, else to the MX
+// of each recipient; the next hop in default_transport does not count. FILTER takes the MX of each
 // recipient, whatever relayhost says, unless default_filter_nexthop is set.
-fn leads_to(route: &Route) -> Result<String, Error> {
-    let next_hop = route.next_hop.as_deref().unwrap_or("");
+fn leads_to(route: &Route, recipe: Recipe, site: &Site) -> Result<String, Error> {
+    let relayhost = || match recipe {
+        Recipe::Sender => "",
+        Recipe::Field => site.value("relayhost"),
+    };
+    let (usual, fixed) = site.value("default_transport").split_once(':').unwrap_or_default();
+    let usual = if fixed.is_empty() || usual != route.transport { relayhost() } else { fixed };
+    let next_hop = route.next_hop.as_deref().unwrap_or(usual);
     let transport = safe("a transport", &route.transport)?;
     Ok(format!("{transport}:{}", safe("a next hop", next_hop)?))
 }
@@ -263,7 +269,7 @@ pub(super) fn is_by_sender(route: &Route) -> bool {
     told && route.sender != NewSender::Keep
 }
 
-fn by_sender(config: &Config) -> Result<String, Error> {
+fn by_sender(config: &Config, site: &Site) -> Result<String, Error> {
     let rules = &config.rules;
     let outbound = &rules.outbound;
     let mut out = String::new();
@@ -275,7 +281,7 @@ fn by_sender(config: &Config) -> Result<String, Error> {
     if let Some((start, domain)) = &bounce {
         for route in outbound.routes.iter().filter(bounces) {
             let mark = route_mark(&route.name);
-            let to = leads_to(route)?;
+            let to = leads_to(route, Recipe::Sender, site)?;
             let _ = write!(
                 out,
                 "# {}\n{start}{mark}[a-z2-7]{{{OUTGOING_LETTERS}}}@{domain}$/  {to}\n",
@@ -291,7 +297,7 @@ fn by_sender(config: &Config) -> Result<String, Error> {
         }
         for author in authors(config, &choice.of) {
             let pattern = regexp::pattern(author, &rules.delimiters);
-            let line = format!("{pattern}  {}\n", leads_to(route)?);
+            let line = format!("{pattern}  {}\n", leads_to(route, Recipe::Sender, site)?);
             if !lines.contains(&line) {
                 lines.push_str(&line);
             }
@@ -323,7 +329,7 @@ fn authors<'a>(config: &'a Config, condition: &'a Condition) -> Vec<&'a Pattern>
     }
 }
 
-fn by_field(config: &Config) -> Result<String, Error> {
+fn by_field(config: &Config, site: &Site) -> Result<String, Error> {
     let mut out = String::new();
     let name = OwnName::ours(ROUTE);
     let routes = config.rules.outbound.routes.iter();
@@ -332,7 +338,7 @@ fn by_field(config: &Config) -> Result<String, Error> {
             // Postfix: the flag turns round that upper and lower case are one.
             out.push_str("# The flag i lets case count: \"own\" and \"Own\" are two routes.\n");
         }
-        let (value, to) = (quote(&route.name), leads_to(route)?);
+        let (value, to) = (quote(&route.name), leads_to(route, Recipe::Field, site)?);
         let _ = writeln!(out, "/^{name}: {value}$/i  FILTER {to}");
     }
     Ok(out)

@@ -51,8 +51,8 @@ pub(super) fn outgoing(report: &mut Report, config: &Config, site: &Site) {
     if let Some(route) = routes.iter().find(by_field) {
         field(report, site, route);
     }
-    if let Some(route) = routes.iter().find(|route| is_by_sender(route)) {
-        sender(report, config, site, route);
+    if routes.iter().any(is_by_sender) {
+        sender(report, config, site);
     }
 }
 
@@ -275,9 +275,8 @@ fn field(report: &mut Report, site: &Site, route: &Route) {
     }
 }
 
-/// What keeps the sender's table from being asked, or answers in its place.
-fn sender(report: &mut Report, config: &Config, site: &Site, route: &Route) {
-    let name = &route.name;
+/// What keeps the sender's table from being asked.
+fn sender(report: &mut Report, config: &Config, site: &Site) {
     let default = site.value("default_transport");
     let transport = default.split(':').next().unwrap_or(default);
     if !config.rules.outbound.is_outside(transport) {
@@ -288,16 +287,6 @@ fn sender(report: &mut Report, config: &Config, site: &Site, route: &Route) {
                  \"{transport}\": its recipients count as inside"
             ),
             &format!("add \"{transport}\" to transports in [outbound]"),
-        );
-    }
-    let mut relays = ["relayhost", "sender_dependent_relayhost_maps"]
-        .iter()
-        .filter(|p| !site.value(p).is_empty());
-    if let (Some(relay), None) = (relays.next(), &route.next_hop) {
-        report.warning(
-            "RM-POSTFIX-39",
-            format!("[route.{name}] has no next_hop: its mail goes by {relay}, not to the MX"),
-            "set next_hop in it if that is not what you want",
         );
     }
 }

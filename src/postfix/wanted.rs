@@ -126,7 +126,7 @@ impl Wanted {
             params: params(config, site)?,
             services: services(config, site),
             overrides: outgoing::overrides(config, site),
-            files: files(config)?,
+            files: files(config, site)?,
             hints: signer::hint(config, site).into_iter().collect(),
         };
         for address in [config.handoff.smtpd, config.handoff.return_smtpd] {
@@ -525,7 +525,7 @@ fn client(name: &str, why: &'static str) -> Builder {
     Builder::new(name, "unix", ["-", "-", "n", "-", "-"], "smtp", why)
 }
 
-fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
+fn files(config: &Config, site: &Site) -> Result<Vec<WantedFile>, Error> {
     let quoted = |domain: &str| domain.replace('.', "\\.");
     let handoff = quoted(&config.rules.handoff_domain);
     let back = quoted(&config.rules.return_domain);
@@ -576,7 +576,7 @@ fn files(config: &Config) -> Result<Vec<WantedFile>, Error> {
         ),
         file(VIRTUAL, virtual_aliases),
     ];
-    Ok(ours.into_iter().chain(outgoing::files(config)?).collect())
+    Ok(ours.into_iter().chain(outgoing::files(config, site)?).collect())
 }
 
 /// How Postfix's lmtp(8) names a socket. It does not run chrooted.

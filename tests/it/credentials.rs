@@ -121,7 +121,7 @@ fn a_login_sends_mail_and_opens_no_mailbox_until_it_is_rotated_or_removed() {
     let mut mx = postfix(&scratch, &printed);
     let socket = mx.queue_dir().join("private/auth");
     let lines = dovecot_lines(&printed, &socket);
-    let dovecot = Dovecot::start_with(&scratch, &socket, &[BOB], &lines);
+    let dovecot = Dovecot::start(&scratch, &socket, &[(BOB, PASSWORD)], &lines);
     mx.start();
     let port = mx.port();
 
@@ -174,7 +174,7 @@ fn an_entry_opens_no_mailbox_even_where_every_service_looks_it_up() {
     } else {
         format!("passdb all {{\n  driver = passwd-file\n  passwd_file_path = {users}\n}}\n")
     };
-    let dovecot = Dovecot::start_with(&scratch, &scratch.join("auth"), &[BOB], &everywhere);
+    let dovecot = Dovecot::start(&scratch, &scratch.join("auth"), &[(BOB, PASSWORD)], &everywhere);
     let fields = |user: &str, password: &str| {
         let answer = dovecot.ask("imap", user, password);
         answer.split('\t').map(str::to_owned).collect::<Vec<_>>()

@@ -18,6 +18,7 @@ mod credentials;
 mod flow;
 mod golden;
 mod outage;
+mod outbound;
 mod reading;
 mod routes;
 mod service;

@@ -1,8 +1,6 @@
 //! Routes of outgoing mail: which next hop gets which mail, with Postfix configured by the program.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::fs;
-
 use crate::harness::dovecot::PASSWORD;
 use crate::harness::site::{BOB, ERIKA, HR, JOBS, SABINE, Setup, Site};
 use crate::harness::{Delivered, Mail, Postfix, Scratch};
@@ -44,9 +42,6 @@ bounces_to = "{HR}"
             mx: Some(|mx| mx.param("default_transport", "smtp")),
             ..Setup::default()
         });
-        let socket = site.mx.queue_dir().join("recruit-milter/submission.sock");
-        let line = format!("[milter]\nsubmission = \"unix:{}\"\n", socket.display());
-        fs::write(&site.config, site.config_text().replace("[milter]\n", &line)).unwrap();
         // What takes no route leaves by the usual relay.
         site.mx.set(&[("relayhost", &format!("[127.0.0.1]:{}", site.ats.port()))]);
         site.run();

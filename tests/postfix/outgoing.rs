@@ -513,10 +513,6 @@ fn what_keeps_outgoing_mail_from_its_route_is_found() {
         ),
         ("default_transport=relay", "warning: default_transport is \"relay\""),
         (
-            "relayhost=[x.example]",
-            "warning: [route.own] has no next_hop: its mail goes by relayhost",
-        ),
-        (
             "transport_maps=$recruit_milter_transports, inline:{x=smtp:y}",
             "warning: [route.agency] is told by a field, which overrides transport_maps",
         ),

@@ -108,7 +108,7 @@ impl Login {
 pub struct Route {
     /// Its name in the configuration; a word.
     pub name: String,
-    /// Where Postfix sends its mail instead of the MX of each recipient.
+    /// Where Postfix sends its mail instead of where it sends other mail.
     pub next_hop: Option<String>,
     /// The service in Postfix's master.cf that sends it.
     pub transport: String,

@@ -17,7 +17,7 @@ use data_encoding::BASE64;
 use super::process::{Guarded, Process};
 use super::{LIMIT, Scratch, process, socket, wait_until};
 
-/// The password of every user.
+/// The password of every user that does not care which.
 pub const PASSWORD: &str = "correct horse";
 
 /// A running Dovecot. Stopped when dropped; if the test is panicking, its log is printed first.
@@ -29,18 +29,13 @@ pub struct Dovecot {
 }
 
 impl Dovecot {
-    /// Starts one in the scratch folder for some users. It answers on the socket `auth`, whose
-    /// folder exists already.
-    pub fn start(scratch: &Scratch, auth: &Path, users: &[&str]) -> Self {
-        Self::start_with(scratch, auth, users, "")
-    }
-
-    /// The same with more lines of configuration.
-    pub fn start_with(scratch: &Scratch, auth: &Path, users: &[&str], more: &str) -> Self {
+    /// Starts one in the scratch folder for some users with their passwords. It answers on the
+    /// socket `auth`, whose folder exists already. `more` are further lines of configuration.
+    pub fn start(scratch: &Scratch, auth: &Path, users: &[(&str, &str)], more: &str) -> Self {
         let root = scratch.join("dovecot");
         fs::create_dir(&root).unwrap();
         let users: String =
-            users.iter().map(|user| format!("{user}:{{PLAIN}}{PASSWORD}\n")).collect();
+            users.iter().map(|(user, word)| format!("{user}:{{PLAIN}}{word}\n")).collect();
         fs::write(root.join("users"), users).unwrap();
         let config = root.join("dovecot.conf");
         fs::write(&config, configuration(&root, auth) + more).unwrap();
@@ -93,6 +88,20 @@ impl Dovecot {
         // Not there: contrib/dev/install-deps.sh installs it.
         let version = process::output(Command::new(PROGRAM).arg("--version"), b"");
         String::from_utf8_lossy(&version.stdout).starts_with("2.3.")
+    }
+
+    /// Lines by which those in a passwd-file can log in for SMTP and for nothing else; the same that
+    /// `recruit-milter login add` prints.
+    pub fn smtp_only(file: &Path) -> String {
+        let file = file.display();
+        let passdb = if Self::is_2_3() {
+            format!("passdb {{\n    driver = passwd-file\n    args = {file}\n  }}")
+        } else {
+            format!(
+                "passdb recruit-milter {{\n    driver = passwd-file\n    passwd_file_path = {file}\n  }}"
+            )
+        };
+        format!("protocol smtp {{\n  {passdb}\n}}\n")
     }
 
     /// All its processes.

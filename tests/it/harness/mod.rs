@@ -24,6 +24,7 @@
     reason = "everything here may panic, that is how it fails a test"
 )]
 
+pub mod certificate;
 pub mod daemon;
 pub mod dkim;
 pub mod dovecot;
@@ -40,10 +41,15 @@ pub mod proxy;
 pub mod queue;
 pub mod relay;
 pub mod report;
+pub mod routes;
 pub mod scratch;
 pub mod site;
 pub mod smtp;
+pub mod smtplib;
 pub mod socket;
+pub mod submission;
+pub mod swaks;
+pub mod tls;
 pub mod wait;
 pub mod watchdog;
 
@@ -54,5 +60,7 @@ pub use postfix::Postfix;
 pub use scratch::Scratch;
 pub use site::Site;
 pub use smtp::{Mail, Smtp};
+pub use smtplib::Smtplib;
 pub use socket::Endpoint;
+pub use swaks::Swaks;
 pub use wait::{LIMIT, wait_for, wait_until, within};

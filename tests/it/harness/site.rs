@@ -4,17 +4,20 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use recruit_milter::mail::header::{is_own, relaxed};
 use recruit_milter::mail::{Field, Message};
 
 use super::daemon::{Daemon, succeed};
+use super::dovecot::PASSWORD;
 use super::postfix::Builder;
 use super::proxy::Proxy;
 use super::report::Reporter;
+use super::routes::{self, Arrival, NextHops, Place};
 use super::socket::Endpoint;
+use super::submission::{self, AUTH_SOCKET, Access, Encryption, Submission};
 use super::watchdog::Watchdog;
 use super::{Delivered, Dovecot, LIMIT, Port, Postfix, Scratch, wait_until};
 
@@ -39,6 +42,7 @@ pub const ERIKA: &str = "erika@example.org";
 
 /// What differs from the usual scene.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent parts of a scene")]
 pub struct Setup {
     /// More of the company's Postfix.
     pub mx: Option<fn(Builder) -> Builder>,
@@ -48,6 +52,15 @@ pub struct Setup {
     pub proxies: bool,
     /// A smtpd for colleagues, who log in as [`BOB`] or [`SABINE`], with a Dovecot that knows them.
     pub logins: bool,
+    /// The same as real ones are: the services `submission` (STARTTLS) and `submissions` (implicit
+    /// TLS) as Debian's master.cf has them.
+    pub submission: bool,
+    /// Users with their passwords that Dovecot knows as well.
+    pub users: Vec<(&'static str, &'static str)>,
+    /// Users that get a password by `recruit-milter login add`, and may use it for SMTP alone.
+    pub systems_log_in: &'static [&'static str],
+    /// Two next hops for mail that leaves the company; nothing but `own` is used by itself.
+    pub next_hops: bool,
 }
 
 /// The scene. All of it is gone when dropped.
@@ -64,9 +77,15 @@ pub struct Site {
     pub config: PathBuf,
     /// Checks the passwords of colleagues, if asked for.
     pub dovecot: Option<Dovecot>,
+    /// The next hops for mail that leaves the company, if asked for.
+    pub next_hops: Option<NextHops>,
     /// Ends the test if it hangs.
     pub watchdog: Watchdog,
-    submission: Option<Port>,
+    /// The services for logins with TLS, if asked for.
+    pub submission: Option<Submission>,
+    logins: Option<Port>,
+    /// The passwords that `login add` has shown.
+    passwords: Vec<(&'static str, String)>,
     ports: [Port; 2],
     scratch: Scratch,
 }
@@ -95,6 +114,9 @@ impl Site {
         self.daemon.start();
         self.attach();
         self.ats.start();
+        if let Some(hops) = &mut self.next_hops {
+            hops.start();
+        }
         self.mx.start();
         wait_until("our smtpd services answer", LIMIT, || {
             self.ports.iter().all(|port| TcpStream::connect(("127.0.0.1", port.number())).is_ok())
@@ -108,9 +130,17 @@ impl Site {
         for mailbox in [JOBS, KARRIERE, HR, BOB, SABINE, OTHER_JOBS, "erika@acme.example"] {
             mx = mx.mailbox(mailbox);
         }
-        let submission = setup.logins.then(Port::reserve);
-        if let Some(port) = &submission {
-            mx = with_logins(mx, port.number());
+        let logins = setup.logins.then(Port::reserve);
+        if let Some(port) = &logins {
+            mx = submission::without_tls(mx, port.number());
+        }
+        let submission = setup.submission.then(|| Submission::new(&scratch, "mx.example"));
+        if let Some(submission) = &submission {
+            mx = submission.configure(mx);
+        }
+        let next_hops = setup.next_hops.then(|| NextHops::prepare(&scratch));
+        if let Some(hops) = &next_hops {
+            mx = mx.param("default_transport", &format!("smtp:[127.0.0.1]:{}", hops.own.port()));
         }
         if let Some(more) = setup.mx {
             mx = more(mx);
@@ -128,55 +158,46 @@ impl Site {
         let config = scratch.join("recruit-milter.toml");
         let state = scratch.join("state");
         fs::create_dir(&state).unwrap();
-        let site_config = format!(
-            r#"state_dir = "{state}"
-{top}
-[milter]
-front = "unix:{sockets}/front.sock"
-handoff = "unix:{sockets}/handoff.sock"
-
-[agent]
-socket = "unix:{sockets}/agent.sock"
-
-[handoff]
-smtpd = "127.0.0.1:{handoff}"
-return_smtpd = "127.0.0.1:{back}"
-
-[system.personio]
-inbound = "{INBOUND}"
-addresses = ["{JOBS}", "{KARRIERE}"]
-next_hop = "[127.0.0.1]:{ats}"
-
-[system.other]
-inbound = "{OTHER_INBOUND}"
-addresses = ["{OTHER_JOBS}"]
-next_hop = "[127.0.0.1]:{ats}"
-
-[address."{KARRIERE}"]
-local_copy = false
-fallback = "{HR}"
-{tables}"#,
-            state = state.display(),
-            sockets = sockets.display(),
-            handoff = ports[0].number(),
-            back = ports[1].number(),
-            ats = ats.port(),
-            top = if setup.config.starts_with('[') { "" } else { &setup.config },
-            tables = if setup.config.starts_with('[') { &setup.config } else { "" },
-        );
-        fs::write(&config, site_config).unwrap();
+        fs::write(&config, configuration(&setup.config, &state, &sockets, &ports, ats.port()))
+            .unwrap();
         succeed(&["init-key", "--config", config.to_str().unwrap()]);
-        let paths = ["front", "handoff"].map(|name| sockets.join(name).with_extension("sock"));
-        let daemon = Daemon::new(&config, paths.to_vec());
+        let socket = |name| sockets.join(name).with_extension("sock");
+        let paths = ["front", "handoff"].map(socket);
+        let mut waited_for = paths.to_vec();
+        if listens_for_submission(&config) {
+            waited_for.push(socket("submission"));
+        }
+        let daemon = Daemon::new(&config, waited_for);
         let proxies = setup.proxies.then(|| {
             paths.map(|path| Proxy::start(&path.with_extension("proxy"), Endpoint::Unix(path)))
         });
-        let dovecot = submission
-            .as_ref()
-            .map(|_| Dovecot::start(&scratch, &mx.queue_dir().join(AUTH_SOCKET), &[BOB, SABINE]));
+        let users = [&[(BOB, PASSWORD), (SABINE, PASSWORD)], &setup.users[..]].concat();
+        let logins_file = config.with_file_name("dovecot-users");
+        let passwords = setup.systems_log_in.iter().map(|name| (*name, add_login(&config, name)));
+        let passwords = passwords.collect();
+        let dovecot = (setup.logins || setup.submission).then(|| {
+            let socket = mx.queue_dir().join(AUTH_SOCKET);
+            let logins = !setup.systems_log_in.is_empty();
+            let more = if logins { Dovecot::smtp_only(&logins_file) } else { String::new() };
+            Dovecot::start(&scratch, &socket, &users, &more)
+        });
         let reporter = Reporter::new(&mx, &ats, &daemon);
         let watchdog = Watchdog::start(move || reporter.text());
-        Self { mx, ats, daemon, proxies, config, dovecot, watchdog, submission, ports, scratch }
+        Self {
+            mx,
+            ats,
+            daemon,
+            proxies,
+            config,
+            dovecot,
+            next_hops,
+            watchdog,
+            submission,
+            logins,
+            passwords,
+            ports,
+            scratch,
+        }
     }
 
     /// All that is known about the scene.
@@ -207,9 +228,52 @@ fallback = "{HR}"
         }
     }
 
-    /// The port of the smtpd for colleagues.
+    /// The port of the smtpd for colleagues, without TLS.
     pub fn submission_port(&self) -> u16 {
-        self.submission.as_ref().expect("logins were asked for").number()
+        self.logins.as_ref().expect("logins were asked for").number()
+    }
+
+    /// The password that `recruit-milter login add` has shown for a user.
+    pub fn password(&self, user: &str) -> &str {
+        let found = self.passwords.iter().find(|(name, _)| *name == user);
+        found.map(|(_, password)| password.as_str()).expect("a login was asked for")
+    }
+
+    /// The submission service that is protected so, and what a client needs to know of it.
+    pub fn access(&self, encryption: Encryption) -> Access {
+        if encryption == Encryption::None {
+            return Access::plain(self.submission_port());
+        }
+        self.submission.as_ref().expect("submission was asked for").access(encryption)
+    }
+
+    /// Puts the port of a next hop into the configuration, in place of a word. Before it runs.
+    pub fn next_hop(&self, word: &str, which: fn(&NextHops) -> &Postfix) {
+        let hops = self.next_hops.as_ref().expect("next hops were asked for");
+        let port = which(hops).port().to_string();
+        fs::write(&self.config, self.config_text().replace(word, &port)).unwrap();
+    }
+
+    /// The way out that the company has by itself.
+    pub fn own(&self) -> &Postfix {
+        &self.next_hops.as_ref().expect("next hops were asked for").own
+    }
+
+    /// Another way out.
+    pub fn relay(&self) -> &Postfix {
+        &self.next_hops.as_ref().expect("next hops were asked for").relay
+    }
+
+    /// Where a message arrived, once everything is through. It is told by its Message-ID (with
+    /// brackets) or its Subject.
+    #[track_caller]
+    pub fn arrivals(&self, key: &str) -> Vec<Arrival> {
+        self.settle();
+        let mut places = vec![(Place::Local, &self.mx), (Place::System, &self.ats)];
+        if let Some(hops) = &self.next_hops {
+            places.extend([(Place::Own, &hops.own), (Place::Relay, &hops.relay)]);
+        }
+        routes::arrivals(&places, key)
     }
 
     /// The scratch folder.
@@ -239,12 +303,17 @@ fallback = "{HR}"
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Waits until nothing is under way in either Postfix.
+    /// Waits until nothing is under way in any Postfix.
+    #[track_caller]
     pub fn settle(&self) {
-        // A report can still be made while both queues look empty for a moment: ask twice.
+        // A report can still be made while all queues look empty for a moment: ask twice.
         for _ in 0..2 {
             self.mx.wait_until_idle();
             self.ats.wait_until_idle();
+            if let Some(hops) = &self.next_hops {
+                hops.own.wait_until_idle();
+                hops.relay.wait_until_idle();
+            }
         }
     }
 
@@ -254,19 +323,60 @@ fallback = "{HR}"
     }
 }
 
-/// The socket at which Dovecot answers, as Postfix names it.
-const AUTH_SOCKET: &str = "private/auth";
+/// recruit-milter's configuration, with more lines: those of sections behind the others, all else
+/// before them.
+fn configuration(more: &str, state: &Path, sockets: &Path, ports: &[Port; 2], ats: u16) -> String {
+    format!(
+        r#"state_dir = "{state}"
+{top}
+[milter]
+front = "unix:{sockets}/front.sock"
+submission = "unix:{sockets}/submission.sock"
+handoff = "unix:{sockets}/handoff.sock"
 
-/// The service `submission` as Debian's master.cf has it, on a port of its own and without TLS.
-fn with_logins(mx: Builder, port: u16) -> Builder {
-    mx.param("smtpd_sasl_type", "dovecot").param("smtpd_sasl_path", AUTH_SOCKET).service(&format!(
-        "127.0.0.1:{port} inet n - n - - smtpd\n\
-         \x20 -o syslog_name=postfix/submission\n\
-         \x20 -o smtpd_sasl_auth_enable=yes\n\
-         \x20 -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n\
-         \x20 -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n\
-         \x20 -o milter_macro_daemon_name=ORIGINATING"
-    ))
+[agent]
+socket = "unix:{sockets}/agent.sock"
+
+[handoff]
+smtpd = "127.0.0.1:{handoff}"
+return_smtpd = "127.0.0.1:{back}"
+
+[system.personio]
+inbound = "{INBOUND}"
+addresses = ["{JOBS}", "{KARRIERE}"]
+next_hop = "[127.0.0.1]:{ats}"
+
+[system.other]
+inbound = "{OTHER_INBOUND}"
+addresses = ["{OTHER_JOBS}"]
+next_hop = "[127.0.0.1]:{ats}"
+
+[address."{KARRIERE}"]
+local_copy = false
+fallback = "{HR}"
+{tables}"#,
+        state = state.display(),
+        sockets = sockets.display(),
+        handoff = ports[0].number(),
+        back = ports[1].number(),
+        top = if more.starts_with('[') { "" } else { more },
+        tables = if more.starts_with('[') { more } else { "" },
+    )
+}
+
+/// Makes a login by the program's own command; its password.
+fn add_login(config: &Path, name: &str) -> String {
+    let config = config.to_str().unwrap();
+    let args = ["login", "add", name, "--json", "--host", "mx.example", "--config", config];
+    let told: serde_json::Value = serde_json::from_str(&succeed(&args)).unwrap();
+    told["password"].as_str().expect("a password").to_owned()
+}
+
+/// Whether the daemon will have a submission socket.
+fn listens_for_submission(config: &Path) -> bool {
+    let text = fs::read_to_string(config).unwrap();
+    let loaded = recruit_milter::config::parse(&[(config.to_owned(), text)]);
+    loaded.is_ok_and(|loaded| loaded.config.rules.has_outbound())
 }
 
 /// The fields of ours in a message, unfolded.

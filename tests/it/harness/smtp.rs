@@ -3,10 +3,14 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Shutdown, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use data_encoding::BASE64;
+
+use super::socket::{Endpoint, Stream};
+use super::submission::{Access, Encryption};
+use super::tls::{self, Tls};
 
 /// A reply of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +54,9 @@ impl fmt::Display for Reply {
 /// An SMTP session on a port of 127.0.0.1.
 #[derive(Debug)]
 pub struct Smtp {
-    stream: TcpStream,
-    reader: BufReader<TcpStream>,
+    stream: Stream,
+    reader: BufReader<Stream>,
+    tls: Option<Tls>,
 }
 
 impl Smtp {
@@ -66,12 +71,50 @@ impl Smtp {
 
     /// Connects and reads nothing yet.
     pub fn connect_silently(port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        stream.set_write_timeout(Some(Duration::from_secs(60)))?;
+        Self::over(Endpoint::Tcp(port).connect()?, None)
+    }
+
+    fn over(stream: Stream, tls: Option<Tls>) -> io::Result<Self> {
+        stream.set_timeouts(Duration::from_secs(60))?;
         let reader = BufReader::new(stream.try_clone()?);
-        Ok(Self { stream, reader })
+        Ok(Self { stream, reader, tls })
+    }
+
+    /// Shakes hands for TLS now, whatever was said before. The server has to show a certificate
+    /// that is signed by the authority in a file.
+    pub fn try_tls(self, authority: &Path) -> io::Result<Self> {
+        let (stream, tls) = tls::shake_hands(&self.stream, authority)?;
+        Self::over(stream, Some(tls))
+    }
+
+    /// Connects as the access asks for, and says EHLO; the session is ready for [`Smtp::login`].
+    pub fn try_access(access: &Access) -> io::Result<Self> {
+        let mut smtp = match access.encryption {
+            Encryption::None => Self::connect(access.port)?,
+            Encryption::StartTls => {
+                let mut smtp = Self::connect(access.port)?;
+                for line in ["EHLO client.example", "STARTTLS"] {
+                    let reply = smtp.try_command(line)?;
+                    if !reply.is_ok() {
+                        return Err(io::Error::other(format!("{line}: {reply}")));
+                    }
+                }
+                smtp.try_tls(&access.authority)?
+            }
+            Encryption::Implicit => {
+                let mut smtp = Self::connect_silently(access.port)?.try_tls(&access.authority)?;
+                smtp.try_reply()?;
+                smtp
+            }
+        };
+        smtp.try_command("EHLO client.example")?;
+        Ok(smtp)
+    }
+
+    /// Like [`Smtp::try_access`], but what fails ends the test.
+    #[track_caller]
+    pub fn access(access: &Access) -> Self {
+        Self::try_access(access).unwrap_or_else(|error| panic!("{access:?}: {error}"))
     }
 
     /// Connects and says EHLO; the session is ready for MAIL.
@@ -84,7 +127,7 @@ impl Smtp {
 
     /// How long a reply may take from now on.
     pub fn set_timeout(&mut self, timeout: Duration) {
-        self.stream.set_read_timeout(Some(timeout)).unwrap();
+        self.stream.set_timeout(Some(timeout)).unwrap();
     }
 
     /// Sends bytes as they are.
@@ -189,8 +232,7 @@ impl Smtp {
 
     /// Closes the connection at once, whatever is under way.
     pub fn abort(self) {
-        // Fails where the server was faster.
-        let _ = self.stream.shutdown(Shutdown::Both);
+        self.stream.cut();
     }
 
     /// QUIT, politely.

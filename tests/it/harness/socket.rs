@@ -167,6 +167,15 @@ impl Stream {
             Self::Tcp(stream) => stream.set_read_timeout(timeout),
         }
     }
+
+    /// How long a read and how long a write may take.
+    pub fn set_timeouts(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.set_write_timeout(Some(timeout))?,
+            Self::Tcp(stream) => stream.set_write_timeout(Some(timeout))?,
+        }
+        self.set_timeout(Some(timeout))
+    }
 }
 
 impl Read for Stream {
