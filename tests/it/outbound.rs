@@ -2,6 +2,10 @@
 //! real Dovecot, a login made by `login add`, real clients, and two real next hops.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod headers;
+mod limits;
+mod signed;
+
 use crate::harness::dovecot::PASSWORD;
 use crate::harness::routes::{Arrival, Place};
 use crate::harness::site::{BOB, ERIKA, HR, INBOUND, JOBS, KARRIERE, SABINE, Setup, Site};
@@ -13,6 +17,9 @@ use crate::harness::{Mail, Smtp, Smtplib, Swaks, swaks};
 const JOE: &str = "joe@example.net";
 /// An address of the vendor, to which the test of the settings writes.
 const VENDOR: &str = "noreply@vendor.example";
+
+/// Login, From, envelope sender, recipients; what arrives where.
+type Case<'a> = (&'a str, &'a str, &'a str, Vec<&'a str>, Vec<String>);
 
 /// Logins and routes of the usual scene. Personio leaves by `own`, Odoo by `relay`.
 const CONFIG: &str = r#"[login.personio]
@@ -132,8 +139,6 @@ fn each_mail_takes_the_way_that_its_identity_wants() {
     let relay = |to: &str| format!("Relay BOUNCE -> {to}");
     let other = "jobs@other.example";
     let odoos = "bounce-7@other.example";
-    // Login, From, envelope sender, recipients; what arrives where.
-    type Case<'a> = (&'a str, &'a str, &'a str, Vec<&'a str>, Vec<String>);
     let cases: Vec<Case<'_>> = vec![
         ("personio", JOBS, JOBS, vec![ERIKA], vec![own(ERIKA)]),
         (

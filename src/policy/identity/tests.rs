@@ -9,69 +9,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::mail::mailbox::MailboxList;
 
-const FORGERIES: &str = include_str!("../../../tests/outbound/forgeries.txt");
-const LEGITIMATE: &str = include_str!("../../../tests/outbound/legitimate.txt");
+#[path = "../../../tests/outbound/table.rs"]
+mod table;
 
-/// A case of a table: its title and its fields, name and body.
-#[derive(Debug)]
-struct Case {
-    title: String,
-    fields: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-/// Reads a table; its form is described at its top.
-fn cases(table: &str) -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
-    for line in table.lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {
-        if let Some(title) = line.strip_prefix("== ") {
-            cases.push(Case { title: title.into(), fields: Vec::new() });
-        } else if let Some((name, body)) =
-            line.split_once(':').filter(|_| !line.starts_with([' ', '\t']))
-        {
-            cases.last_mut().unwrap().fields.push((unescape(name), unescape(body)));
-        } else {
-            let (_, body) = cases.last_mut().unwrap().fields.last_mut().unwrap();
-            body.push(b'\n');
-            body.extend(unescape(line));
-        }
-    }
-    cases
-}
-
-fn unescape(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut rest = text;
-    while let Some((plain, escape)) = rest.split_once('\\') {
-        out.extend(plain.as_bytes());
-        let kind = escape.chars().next().unwrap();
-        rest = &escape[1..];
-        match kind {
-            '\\' => out.push(b'\\'),
-            'n' => out.push(b'\n'),
-            'r' => out.push(b'\r'),
-            't' => out.push(b'\t'),
-            'x' => {
-                out.push(u8::from_str_radix(&rest[..2], 16).unwrap());
-                rest = &rest[2..];
-            }
-            'u' => {
-                let (digits, after) = rest.strip_prefix('{').unwrap().split_once('}').unwrap();
-                let c = char::from_u32(u32::from_str_radix(digits, 16).unwrap()).unwrap();
-                out.extend(c.to_string().bytes());
-                rest = after;
-            }
-            '*' => {
-                let (count, after) = rest.split_once('{').unwrap();
-                let (what, after) = after.split_once('}').unwrap();
-                out.extend(what.repeat(count.parse().unwrap()).bytes());
-                rest = after;
-            }
-            other => panic!("\\{other} in {text}"),
-        }
-    }
-    out.extend(rest.as_bytes());
-    out
-}
+use table::{Case, FORGERIES, LEGITIMATE, cases};
 
 fn claims(fields: &[(Vec<u8>, Vec<u8>)]) -> Claims {
     let mut claims = Claims::default();
