@@ -282,3 +282,115 @@ fn restarted(mut site: Site) -> Site {
     }
     site
 }
+
+#[test]
+fn routes_by_a_field_by_recipients_and_with_other_envelope_senders() {
+    let site = with(
+        r#"[login.personio]
+may_send_as = ["jobs@acme.example"]
+route = "relay"
+
+[login.odoo]
+may_send_as = ["talent@acme.example"]
+
+[route.relay]
+next_hop = "[127.0.0.1]:RELAY"
+recipe = "field"
+mixed = "refuse"
+envelope_sender = "keep"
+
+[route.partners]
+next_hop = "[127.0.0.1]:RELAY"
+recipients = ["@partner.example"]
+bounces_to = "hr@acme.example"
+
+[route.authors]
+next_hop = "[127.0.0.1]:RELAY"
+from = ["karriere@acme.example"]
+envelope_sender = "from"
+"#,
+    );
+    let talent = "talent@acme.example";
+    let odd = "bounce-1@acme.example";
+    let partner = "x@partner.example";
+    let cases: [Case<'_>; 7] = [
+        // Kept, since the domain is the login's own; the null sender as well.
+        ("personio", JOBS, odd, vec![ERIKA, JOE], vec![format!("Relay {odd} -> {ERIKA} {JOE}")]),
+        ("personio", JOBS, "", vec![ERIKA], vec![format!("Relay <> -> {ERIKA}")]),
+        ("personio", JOBS, JOBS, vec![BOB], vec![format!("Local {JOBS} -> {BOB}")]),
+        // By recipients: all of those outside, or none.
+        ("odoo", talent, talent, vec![partner], vec![format!("Relay BOUNCE -> {partner}")]),
+        (
+            "odoo",
+            talent,
+            talent,
+            vec![JOE, partner],
+            vec![format!("Own {talent} -> {JOE} {partner}")],
+        ),
+        (
+            "odoo",
+            talent,
+            talent,
+            vec![BOB, partner],
+            vec![format!("Local BOUNCE -> {BOB}"), format!("Relay BOUNCE -> {partner}")],
+        ),
+        // By author, whose address it leaves under.
+        (BOB, KARRIERE, BOB, vec![ERIKA], vec![format!("Relay {KARRIERE} -> {ERIKA}")]),
+    ];
+    for (number, (user, from, sender, to, expected)) in cases.iter().enumerate() {
+        let subject = format!("case-{number}");
+        send(&site, user, &mail(from, sender, to, &subject)).ok();
+        let found = site.arrivals(&subject);
+        assert_eq!(&lines(&found), expected, "{user} {from} {sender} {to:?}");
+        assert!(found.iter().all(|arrival| !arrival.text().contains("X-Recruiting")));
+    }
+    // A field would take the colleague inside along.
+    let reply = send(&site, "personio", &mail(JOBS, JOBS, &[BOB, ERIKA], "mixed"));
+    assert_eq!(
+        reply.to_string(),
+        "550 5.7.1 Recipients inside and outside need messages of their own"
+    );
+    let reply = send(&site, "personio", &mail(JOBS, "x@odd.example", &[ERIKA], "odd"));
+    assert_eq!(reply.to_string(), "550 5.7.1 This login may not use this envelope sender address");
+}
+
+#[test]
+fn while_the_milter_is_down_a_login_is_told_to_try_again_and_nothing_slips_by() {
+    let mut site = scene();
+    let forged = mail("ceo@acme.example", JOBS, &[ERIKA], "forged");
+    let good = mail(JOBS, JOBS, &[ERIKA], "good");
+    let access = site.access(Encryption::StartTls);
+    let mut open = Smtp::access(&access);
+    open.login("personio", site.password("personio")).ok();
+    open.command(&good.mail_line()).ok();
+    site.daemon.kill();
+    // Within a message, and from its beginning.
+    let told: Vec<Reply> = good.rcpt_lines().iter().map(|line| open.command(line)).collect();
+    assert!(told.iter().all(Reply::is_temporary), "{told:?}");
+    // Postfix: STARTTLS itself is put off then; where TLS begins at once, the login is.
+    let refused = Smtp::try_access(&access).err().expect("no session").to_string();
+    assert_eq!(refused, "STARTTLS: 454 4.3.0 Try again later");
+    let mut smtp = Smtp::access(&site.access(Encryption::Implicit));
+    assert_eq!(smtp.login("personio", site.password("personio")).code, 454);
+    site.daemon.start();
+    send(&site, "personio", &good).ok();
+    assert_eq!(send(&site, "personio", &forged).code, 550);
+    assert_eq!(lines(&site.arrivals("good")), [format!("Own BOUNCE -> {ERIKA}")]);
+    assert!(site.arrivals("forged").is_empty());
+}
+
+#[test]
+fn a_login_is_bound_to_its_networks_and_to_its_name_in_any_case() {
+    let site = with(&CONFIG.replace(
+        "[login.personio]\n",
+        "[login.personio]\nuser = \"Personio\"\nnetworks = [\"192.0.2.0/24\"]\n",
+    ));
+    let good = mail(JOBS, JOBS, &[ERIKA], "good");
+    let reply = send(&site, "personio", &good);
+    assert_eq!(reply.to_string(), "550 5.7.1 This login may not be used from here");
+    let mut smtp = Smtp::access(&site.access(Encryption::Implicit));
+    smtp.xclient("ADDR=192.0.2.7");
+    smtp.login("PERSONIO", site.password("personio")).ok();
+    smtp.try_mail(&good).unwrap().ok();
+    assert_eq!(lines(&site.arrivals("good")), [format!("Own BOUNCE -> {ERIKA}")]);
+}
