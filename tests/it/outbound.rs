@@ -10,7 +10,7 @@ use crate::harness::dovecot::PASSWORD;
 use crate::harness::routes::{Arrival, Place};
 use crate::harness::site::{BOB, ERIKA, HR, INBOUND, JOBS, KARRIERE, SABINE, Setup, Site};
 use crate::harness::smtp::Reply;
-use crate::harness::submission::{ENCRYPTED, Encryption};
+use crate::harness::submission::{AUTH_SOCKET, ENCRYPTED, Encryption};
 use crate::harness::{Mail, Smtp, Smtplib, Swaks, swaks};
 
 /// A person outside.
@@ -368,7 +368,7 @@ fn while_the_milter_is_down_a_login_is_told_to_try_again_and_nothing_slips_by() 
     let told: Vec<Reply> = good.rcpt_lines().iter().map(|line| open.command(line)).collect();
     assert!(told.iter().all(Reply::is_temporary), "{told:?}");
     // Postfix: STARTTLS itself is put off then; where TLS begins at once, the login is.
-    let refused = Smtp::try_access(&access).err().expect("no session").to_string();
+    let refused = Smtp::try_access(&access).expect_err("no session").to_string();
     assert_eq!(refused, "STARTTLS: 454 4.3.0 Try again later");
     let mut smtp = Smtp::access(&site.access(Encryption::Implicit));
     assert_eq!(smtp.login("personio", site.password("personio")).code, 454);
@@ -377,6 +377,40 @@ fn while_the_milter_is_down_a_login_is_told_to_try_again_and_nothing_slips_by() 
     assert_eq!(send(&site, "personio", &forged).code, 550);
     assert_eq!(lines(&site.arrivals("good")), [format!("Own BOUNCE -> {ERIKA}")]);
     assert!(site.arrivals("forged").is_empty());
+}
+
+#[test]
+fn where_one_service_takes_all_mail_one_socket_serves_both() {
+    let mut site = Site::prepare(Setup {
+        next_hops: true,
+        systems_log_in: SYSTEMS,
+        config: CONFIG.to_owned(),
+        mx: Some(|mx| {
+            mx.param("smtpd_sasl_auth_enable", "yes")
+                .param("smtpd_sasl_type", "dovecot")
+                .param("smtpd_sasl_path", AUTH_SOCKET)
+                .param("smtpd_tls_auth_only", "no")
+        }),
+        ..Setup::default()
+    });
+    site.next_hop("RELAY", |hops| &hops.relay);
+    site.run();
+    let milters = site.mx.postconf("smtpd_milters");
+    assert_eq!(milters, "$recruit_milter_submission");
+    // An applicant from outside.
+    mail(ERIKA, ERIKA, &[JOBS], "application").try_send(site.mx.port()).unwrap().ok();
+    let found = site.arrivals("application");
+    assert_eq!(lines(&found)[0], format!("Local {ERIKA} -> {JOBS}"));
+    assert_eq!((found.len(), found[1].place), (2, Place::System));
+    // One who pretends to be the system takes no route, and the system itself does.
+    mail(JOBS, JOBS, &[SABINE], "pretended").try_send(site.mx.port()).unwrap().ok();
+    assert_eq!(lines(&site.arrivals("pretended")), [format!("Local {JOBS} -> {SABINE}")]);
+    for (from, code) in [(JOBS, 250), (ERIKA, 550)] {
+        let mut smtp = Smtp::hello(site.mx.port());
+        smtp.login("personio", site.password("personio")).ok();
+        assert_eq!(smtp.try_mail(&mail(from, JOBS, &[ERIKA], "sent")).unwrap().code, code);
+    }
+    assert_eq!(lines(&site.arrivals("sent")), [format!("Own BOUNCE -> {ERIKA}")]);
 }
 
 #[test]

@@ -175,7 +175,8 @@ impl Site {
         let logins_file = config.with_file_name("dovecot-users");
         let passwords = setup.systems_log_in.iter().map(|name| (*name, add_login(&config, name)));
         let passwords = passwords.collect();
-        let dovecot = (setup.logins || setup.submission).then(|| {
+        let asked = setup.logins || setup.submission || !setup.systems_log_in.is_empty();
+        let dovecot = asked.then(|| {
             let socket = mx.queue_dir().join(AUTH_SOCKET);
             let logins = !setup.systems_log_in.is_empty();
             let more = if logins { Dovecot::smtp_only(&logins_file) } else { String::new() };
