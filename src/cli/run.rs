@@ -201,7 +201,10 @@ fn reload(shell: &Shell<Active>, logging: &Logging) {
             if routes(&loaded.config) != routes(old.config()) {
                 observe::needs_apply("system, bounces or recipient_delimiter");
             }
-            if loaded.config.milter != old.config().milter {
+            if outgoing(&loaded.config) != outgoing(old.config()) {
+                observe::needs_apply("login, route or outbound_copy");
+            }
+            if loaded.config.listening() != old.config().listening() {
                 observe::needs_restart("[milter]");
             }
             if agent_of(&loaded.config) != agent_of(old.config()) {
@@ -237,6 +240,15 @@ fn same_hops(one: &Config, other: &Config) -> bool {
 fn agent_of(config: &Config) -> impl PartialEq + use<> {
     let settings = || (config.agent.clone(), config.rules.reading.unwrap_limit);
     config.rules.unwraps().then(settings)
+}
+
+/// What Postfix has to know of outgoing mail: its routes, and who takes them.
+fn outgoing(config: &Config) -> impl PartialEq + use<> {
+    let outbound = &config.rules.outbound;
+    let senders = outbound.logins.iter().map(|login| login.may_send_as.clone());
+    let senders: Vec<_> = senders.collect();
+    let (routes, choices) = (outbound.routes.clone(), outbound.choices.clone());
+    (config.rules.has_outbound(), routes, choices, senders)
 }
 
 /// What Postfix has to know besides.

@@ -339,11 +339,12 @@ pub struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    /// Who sends, from where. A user that is not one of the configuration is a colleague: not named.
+    /// Who sends, from where. A user that is not one of the configuration is a colleague: neither he
+    /// nor his place is named.
     fn who(&self, line: Line) -> Line {
         line.some("login", self.login)
             .some("user", self.user.filter(|user| self.login.is_some_and(|login| login != *user)))
-            .some("client", self.client)
+            .some("client", self.client.filter(|_| self.login.is_some()))
             .path("from", self.from)
             .some("author", self.author)
     }

@@ -6,6 +6,8 @@ mod headers;
 mod limits;
 mod signed;
 
+use rustix::process::Signal;
+
 use crate::harness::dovecot::PASSWORD;
 use crate::harness::routes::{Arrival, Place};
 use crate::harness::site::{BOB, ERIKA, HR, INBOUND, JOBS, KARRIERE, SABINE, Setup, Site};
@@ -124,6 +126,12 @@ fn a_login_made_by_the_program_works_in_every_encryption_and_with_every_client()
         assert_eq!(told.code, swaks::LOGIN_REFUSED);
     }
     assert!(site.arrivals("forged").is_empty());
+    // Without encryption, and with that of the other port, a system is told so or hears nothing.
+    let mut plain = Smtp::hello(site.access(Encryption::StartTls).port);
+    assert_eq!(plain.command("AUTH PLAIN").code, 530);
+    let mut mixed = Smtp::connect_silently(site.access(Encryption::Implicit).port).unwrap();
+    mixed.set_timeout(std::time::Duration::from_secs(2));
+    assert!(mixed.try_command("EHLO client.example").is_err());
     let refused = site.daemon.wait_for_log("action=refused");
     assert!(
         refused.contains("login=personio") && refused.contains("ceo@acme.example"),
@@ -411,6 +419,22 @@ fn where_one_service_takes_all_mail_one_socket_serves_both() {
         assert_eq!(smtp.try_mail(&mail(from, JOBS, &[ERIKA], "sent")).unwrap().code, code);
     }
     assert_eq!(lines(&site.arrivals("sent")), [format!("Own BOUNCE -> {ERIKA}")]);
+}
+
+#[test]
+fn a_reload_takes_new_logins_and_says_what_else_is_to_be_done() {
+    let mut site = Site::prepare(Setup { next_hops: true, ..Setup::default() });
+    site.run();
+    let without = site.config_text();
+    site.daemon.configure(&format!("{without}\n{}", CONFIG.replace("RELAY", "25")));
+    site.daemon.signal(Signal::HUP);
+    site.daemon.wait_for_log("reloaded");
+    let log = site.daemon.log();
+    assert!(log.contains("changed=\"login, route or outbound_copy\""), "{log}");
+    assert!(log.lines().any(|line| line.contains("[milter]") && line.contains("restart")), "{log}");
+    // Nobody listens there yet, and applications go on as before.
+    mail(ERIKA, ERIKA, &[JOBS], "application").send(site.mx.port());
+    assert_eq!(site.arrivals("application").len(), 2);
 }
 
 #[test]

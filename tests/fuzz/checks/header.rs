@@ -6,6 +6,7 @@ use recruit_milter::mail::header::{OWN_PREFIX, is_own, relaxed};
 use recruit_milter::mail::mailbox::{Mailbox, MailboxList, clean_name, domain_key, is_invisible};
 use recruit_milter::mail::mime::{Limits, Typed, base64, quoted_printable, unstructured, walk};
 use recruit_milter::mail::{Address, Field, FieldBody, Message, OwnField, OwnName};
+use recruit_milter::policy::identity::Claims;
 
 pub fn check(bytes: &[u8]) {
     let message = Message::parse(bytes);
@@ -20,7 +21,33 @@ pub fn check(bytes: &[u8]) {
         let first = message.header.first(name).map(|f| unstructured(&f.body));
         assert_eq!(message.header.text(name), first);
     }
+    claims_nothing_else(&message);
     walks(&message);
+}
+
+/// A header that passes for jobs@acme.example names nobody else to a reader that makes the best of
+/// what it gets; and why one does not pass is a line for the log.
+fn claims_nothing_else(message: &Message) {
+    let mut claims = Claims::default();
+    for field in &message.header.fields {
+        claims.push(&field.name, &field.body);
+    }
+    let own = |address: &Address| address.key() == "jobs@acme.example";
+    match claims.check(&own) {
+        Ok(identity) => {
+            assert!(own(&identity.from));
+            let from =
+                message.header.all("From").flat_map(|f| MailboxList::parse(&f.body).mailboxes);
+            for mailbox in from {
+                let plain = mailbox.address().replace(['"', ' ', '\t'], "");
+                assert_eq!(plain.to_lowercase(), "jobs@acme.example");
+            }
+        }
+        Err(violation) => {
+            let detail = violation.to_string();
+            assert!(detail.chars().all(|c| c.is_ascii_graphic() || c == ' '), "{detail:?}");
+        }
+    }
 }
 
 fn prints_back(bytes: &[u8], message: &Message) {
