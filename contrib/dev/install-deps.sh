@@ -5,8 +5,8 @@
 # their own. Uses sudo where it is not root. Does nothing where everything is there.
 set -eu
 
-packages="ca-certificates gcc libc6-dev make postfix"
-[ "${1-}" = demo ] || packages="$packages dovecot-core libmilter-dev opendkim openssl postsrsd python3 python3-dkim swaks libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl"
+packages="ca-certificates dovecot-core gcc libc6-dev make openssl postfix"
+[ "${1-}" = demo ] || packages="$packages libmilter-dev opendkim postsrsd python3 python3-dkim swaks libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl"
 
 missing=
 for package in $packages; do

@@ -4,11 +4,13 @@
 
 #[path = "../it/harness/mod.rs"]
 mod harness;
+mod outgoing;
 mod table;
 
 use std::process::ExitCode;
 
 use harness::site::{BOB, ERIKA, INBOUND, JOBS, KARRIERE, Setup, without_ours};
+use harness::submission::Encryption;
 use harness::{Delivered, Mail, Site};
 use table::Table;
 
@@ -28,15 +30,25 @@ fn main() -> ExitCode {
     let keep = std::env::args().any(|arg| arg == "--keep");
     println!("Starting a company's Postfix, a recruiting system's Postfix and the milter ...");
     // Whoever sends from this machine and writes as a colleague is one.
-    let inside = "[internal]\nnetworks = [\"127.0.0.0/8\"]\n".to_owned();
-    let site = Site::with(Setup { config: inside, ..Setup::default() });
+    let inside = format!("[internal]\nnetworks = [\"127.0.0.0/8\"]\n\n{}", outgoing::CONFIG);
+    let mut site = Site::prepare(Setup {
+        config: inside,
+        submission: true,
+        next_hops: true,
+        systems_log_in: outgoing::SYSTEMS,
+        ..Setup::default()
+    });
+    site.next_hop("RELAY", |hops| &hops.relay);
+    site.run();
     println!(
         "  company   mx.example   127.0.0.1:{}   recruiting addresses {JOBS}, {KARRIERE}",
         site.mx.port()
     );
+    println!("  system    ats.example  127.0.0.1:{}   inbound address {INBOUND}", site.ats.port());
     println!(
-        "  system    ats.example  127.0.0.1:{}   inbound address {INBOUND}\n",
-        site.ats.port()
+        "  way out   own.example  127.0.0.1:{}   and by a relay, relay.example 127.0.0.1:{}\n",
+        site.own().port(),
+        site.relay().port()
     );
 
     let mut table = Table::new(&["sent", "to", "recruiting system", "local mailboxes", "bytes"]);
@@ -68,6 +80,7 @@ fn main() -> ExitCode {
         site.ats.clear_deliveries();
     }
     println!("{table}");
+    failures.extend(outgoing::show(&site));
     if let Some(copy) = copy {
         println!("The application, as the recruiting system got it (top of the header):");
         for line in copy.text().lines().take_while(|line| !line.is_empty()).take(18) {
@@ -75,7 +88,7 @@ fn main() -> ExitCode {
         }
     }
     println!("\nWhat the log says:");
-    for line in site.daemon.log().lines().filter(|line| line.contains("action=")) {
+    for line in site.daemon.log().lines().filter(|line| line.contains(" action=")) {
         println!("  {line}");
     }
     for title in &failures {
@@ -112,6 +125,14 @@ fn describe(inbound: &[Delivered]) -> String {
 fn wait(site: &Site) {
     println!("\nEverything is left running. Send a mail by hand, for example:");
     println!("  swaks --server 127.0.0.1:{} --from {ERIKA} --to {JOBS}", site.mx.port());
+    let access = site.access(Encryption::StartTls);
+    println!("or as the recruiting system, with the password that `login add` has made:");
+    println!(
+        "  swaks --server 127.0.0.1:{} --tls --auth-user personio --auth-password {} \\\n    \
+         --from {JOBS} --to {ERIKA}",
+        access.port,
+        site.password("personio")
+    );
     println!("What arrives, and the logs, are below {}", site.scratch().path().display());
     println!("Press Enter to end.");
     let _ = std::io::stdin().read_line(&mut String::new());
