@@ -7,7 +7,7 @@ use std::fs;
 use crate::cpu;
 use crate::harness::postfix::Builder;
 use crate::harness::site::{ERIKA, INBOUND, JOBS, Setup};
-use crate::harness::{Mail, Port, Postfix, Scratch, Site};
+use crate::harness::{Mail, Port, Postfix, Scratch, Site, Smtp};
 use crate::programs::PostSrsd;
 
 /// One way of taking mail in: a port of a Postfix, and the program that helps it there.
@@ -18,9 +18,20 @@ pub(crate) struct Host<'a> {
     pub(crate) port: u16,
     /// The process id of a program whose CPU time counts as well, with its process group.
     pub(crate) beside: Option<u32>,
+    /// The user who is logged in, so to speak, if anybody.
+    pub(crate) login: Option<&'static str>,
 }
 
 impl Host<'_> {
+    fn send(&self, mail: &Mail) {
+        let mut smtp = Smtp::hello(self.port);
+        if let Some(login) = self.login {
+            smtp.xclient(&format!("LOGIN={login}"));
+        }
+        smtp.try_mail(mail).unwrap().ok();
+        smtp.quit();
+    }
+
     /// The CPU seconds it takes to accept and deliver a message `count` times, each in a session of
     /// its own.
     fn cost(&self, count: usize, recipient: &str, message: &[u8]) -> f64 {
@@ -28,7 +39,7 @@ impl Host<'_> {
         let leaders: Vec<u32> = self.postfix.pid().into_iter().chain(self.beside).collect();
         let cost = cpu::cost(&leaders, || {
             for _ in 0..count {
-                mail.send(self.port);
+                self.send(&mail);
             }
             // A report can still be made while the queue looks empty for a moment: ask twice.
             self.postfix.wait_until_idle();
@@ -56,6 +67,33 @@ pub(crate) fn site(accept_early: bool) -> Site {
     site.daemon.start();
     site.attach();
     site
+}
+
+/// Two logins that differ in their limits.
+const LOGINS: &str = r#"[login.free]
+may_send_as = ["erika@example.org"]
+envelope_senders = ["erika@example.org"]
+
+[login.limited]
+may_send_as = ["erika@example.org"]
+envelope_senders = ["erika@example.org"]
+messages_per_minute = 1000000
+messages_per_day = 1000000
+recipients_per_minute = 1000000
+recipients_per_day = 1000000
+"#;
+
+/// A scene with a submission socket. Its milter runs; it is not attached.
+pub(crate) fn with_logins() -> Site {
+    let mut site =
+        Site::prepare(Setup { mx: Some(quiet), config: LOGINS.to_owned(), ..Setup::default() });
+    site.daemon.start();
+    site
+}
+
+/// Where Postfix reaches the submission socket of a site.
+pub(crate) fn submission(site: &Site) -> String {
+    format!("unix:{}", site.mx.queue_dir().join("recruit-milter/submission.sock").display())
 }
 
 /// Where Postfix reaches pass 1 of a site.

@@ -46,6 +46,9 @@ fn main() {
     if wanted("others") {
         mail_of_others(&mut figures);
     }
+    if wanted("submission") {
+        submission(&mut figures);
+    }
     if wanted("forwarding") {
         forwarding(&mut figures);
     }
@@ -65,7 +68,7 @@ fn mail_of_others(figures: &mut Figures) {
         // It is the first smtpd alone that `start` waits for.
         wait_until("all smtpd listen", LIMIT, || Smtp::connect(port.number()).is_ok());
     }
-    let host = |port: u16, beside| Host { postfix: &site.mx, port, beside };
+    let host = |port: u16, beside| Host { postfix: &site.mx, port, beside, login: None };
     let hosts = [
         host(ports[0].number(), None),
         host(site.mx.port(), Some(site.daemon.pid())),
@@ -83,6 +86,39 @@ fn mail_of_others(figures: &mut Figures) {
     }
 }
 
+/// Mail on the submission socket that is not ours, against a program that does nothing with the same;
+/// and what limits cost a login.
+fn submission(figures: &mut Figures) {
+    let scratch = Scratch::new();
+    let nothing = Nothing::with_header(&scratch);
+    let mut site = hosts::with_logins();
+    let milters = [String::new(), nothing.endpoint.for_postfix(), hosts::submission(&site)];
+    let ports = milters.map(|milter| hosts::add_smtpd(&site.mx, &milter));
+    site.mx.start();
+    for port in &ports {
+        wait_until("all smtpd listen", LIMIT, || Smtp::connect(port.number()).is_ok());
+    }
+    let ours = Some(site.daemon.pid());
+    let host = |at: usize, beside, login| Host {
+        postfix: &site.mx,
+        port: ports[at].number(),
+        beside,
+        login,
+    };
+    let compared = [host(0, None, None), host(1, Some(nothing.pid()), None), host(2, ours, None)];
+    for (size, words) in [(SMALL, "1 KB"), (MEDIUM, "50 KB")] {
+        let ratios = hosts::ratios(&compared, 15, 100, BOB, &message(size));
+        let against: Vec<f64> = ratios[1].iter().zip(&ratios[0]).map(|(a, b)| a / b).collect();
+        let name = |with, to| format!("CPU, {words} of others at submission, {with} : {to}");
+        figures.ratio(&name("recruit-milter", "do-nothing"), &against, Some(1.05));
+        figures.ratio(&name("recruit-milter", "no milter"), &ratios[1], None);
+        figures.ratio(&name("do-nothing libmilter", "no milter"), &ratios[0], None);
+    }
+    let logins = [host(2, ours, Some("free")), host(2, ours, Some("limited"))];
+    let ratios = hosts::ratios(&logins, 15, 100, BOB, &message(SMALL));
+    figures.ratio("CPU, a login with four limits : one without", &ratios[0], None);
+}
+
 /// Forwarding with a local copy, against an alias with PostSRSd.
 fn forwarding(figures: &mut Figures) {
     let scratch = Scratch::new();
@@ -92,8 +128,13 @@ fn forwarding(figures: &mut Figures) {
     let srs = PostSrsd::start(&scratch);
     let alias = hosts::alias(&scratch, &srs, site.ats.port());
     let hosts = [
-        Host { postfix: &alias, port: alias.port(), beside: Some(srs.pid()) },
-        Host { postfix: &site.mx, port: site.mx.port(), beside: Some(site.daemon.pid()) },
+        Host { postfix: &alias, port: alias.port(), beside: Some(srs.pid()), login: None },
+        Host {
+            postfix: &site.mx,
+            port: site.mx.port(),
+            beside: Some(site.daemon.pid()),
+            login: None,
+        },
     ];
     for (size, rounds, count, words) in [(MEDIUM, 7, 40, "50 KB"), (LARGE, 7, 3, "10 MB")] {
         let ratios = hosts::ratios(&hosts, rounds, count, JOBS, &message(size));

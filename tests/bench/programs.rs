@@ -21,6 +21,15 @@ pub(crate) struct Nothing {
 impl Nothing {
     /// Compiles and starts it.
     pub(crate) fn start(scratch: &Scratch) -> Self {
+        Self::with(scratch, &[])
+    }
+
+    /// The same, given the header as well.
+    pub(crate) fn with_header(scratch: &Scratch) -> Self {
+        Self::with(scratch, &["header"])
+    }
+
+    fn with(scratch: &Scratch, more: &[&str]) -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/nothing.c");
         let program = scratch.join("nothing");
         let status = Command::new("cc")
@@ -33,7 +42,7 @@ impl Nothing {
         let socket = scratch.join("nothing.sock");
         let endpoint = Endpoint::Unix(socket.clone());
         let mut command = Command::new(program);
-        command.arg(format!("unix:{}", socket.display()));
+        command.arg(format!("unix:{}", socket.display())).args(more);
         let process = spawn(&mut command);
         wait_until("the C milter listens", LIMIT, || endpoint.connect().is_ok());
         let status = Command::new("chmod").arg("777").arg(&socket).status().unwrap();
