@@ -384,7 +384,7 @@ fn remove(header: &mut Header, name: &[u8], index: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::{Field, FieldBody};
+    use crate::mail::{Field, FieldBody, PlainName};
     use proptest::prelude::*;
 
     fn address(text: &str) -> Address {
@@ -445,12 +445,46 @@ mod tests {
         assert_eq!(envelope.recipients[0].path, RawPath::new("<in@ats.example>"));
     }
 
+    #[test]
+    fn outgoing_mail_is_tidied_and_a_passing_field_leaves_nothing() {
+        let mut b = PlanBuilder::default();
+        b.passing_field(own("Route", "own"));
+        b.del_header(OwnName::received(b"X-Recruiting-Route").unwrap(), 1);
+        b.del_bcc(1).del_bcc(2);
+        let body = FieldBody::new("today").unwrap();
+        b.add_header(PlainField { name: PlainName::date(), body });
+        b.chg_from_plain(address("b@acme.example"));
+        let plan = b.build();
+        assert_eq!(
+            plan.to_string(),
+            "del_header 1 X-Recruiting-Route\n\
+             del_header 2 Bcc\n\
+             del_header 1 Bcc\n\
+             add_header Date today\n\
+             ins_header 0 X-Recruiting-Route own\n\
+             del_header 1 X-Recruiting-Route\n\
+             chg_from <b@acme.example>\n\
+             continue"
+        );
+        let field = |name: &str| Field { name: name.into(), body: b" x".to_vec() };
+        let names = ["bcc", "X-Recruiting-Route", "From", "Bcc"];
+        let mut header = Header { fields: names.map(field).to_vec() };
+        let mut envelope =
+            Envelope { sender_args: vec![b"RET=HDRS".to_vec()], ..Envelope::default() };
+        apply(&plan, usize::MAX, &mut envelope, &mut header);
+        let left: Vec<_> =
+            header.fields.iter().map(|f| f.name.escape_ascii().to_string()).collect();
+        assert_eq!(left, ["From", "Date"]);
+        assert_eq!(envelope.sender, RawPath::new("<b@acme.example>"));
+        assert_eq!(envelope.sender_args, [b"RET=HDRS"], "the client's own");
+    }
+
     proptest! {
         /// Invariant 6: whatever is built in whatever order, a plan cut off anywhere leaves the
         /// message with a recipient for everyone it had.
         #[test]
         fn every_prefix_of_a_plan_is_safe_to_commit(
-            steps in proptest::collection::vec(0u8..5, 0..12), cut in 0usize..40
+            steps in proptest::collection::vec(0u8..9, 0..12), cut in 0usize..40
         ) {
             let mut b = PlanBuilder::default();
             let mut envelope = Envelope::default();
@@ -465,7 +499,14 @@ mod tests {
                         envelope.recipients.push(old);
                     }
                     3 => { b.chg_from(new, "x".into(), Ret::Full); }
-                    _ => { b.fields(vec![own("System", "p")]); }
+                    4 => { b.fields(vec![own("System", "p")]); }
+                    5 => { b.chg_from_plain(new); }
+                    6 => { b.passing_field(own("Route", "own")); }
+                    7 => { b.del_bcc(1); }
+                    _ => {
+                        let body = FieldBody::new("x").unwrap();
+                        b.add_header(PlainField { name: PlainName::date(), body });
+                    }
                 }
             }
             let before = envelope.recipients.len();

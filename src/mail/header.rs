@@ -294,6 +294,36 @@ pub fn relaxed(body: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_route_can_add_harmless_fields_alone() {
+        for name in ["X-Sent-For", "Organization", "Auto-Submitted", "List-Unsubscribe"] {
+            assert_eq!(PlainName::configured(name).unwrap().as_str(), name);
+        }
+        for name in [
+            "From",
+            "sender",
+            "BCC",
+            "Resent-To",
+            "Content-Type",
+            "DKIM-Signature",
+            "ARC-Seal",
+            "X-Recruiting-Kind",
+            "Received",
+            "Received-SPF",
+            "",
+            "X Y",
+            "X:",
+            "Ä",
+            "X\r\nBcc",
+        ] {
+            assert!(PlainName::configured(name).is_err(), "{name}");
+        }
+        let long = "x".repeat(100);
+        let body = FieldBody::new(format!("{long} b c")).unwrap();
+        let field = PlainField { name: PlainName::reply_to(), body };
+        assert_eq!(field.to_field().body, format!(" {long}\n\tb c").into_bytes());
+    }
     use proptest::prelude::*;
 
     #[test]

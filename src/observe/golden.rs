@@ -51,6 +51,51 @@ fn the_program_starts_and_stops() {
 }
 
 #[test]
+fn outgoing_mail_is_one_line_and_each_violation_another() {
+    let from = shown("<bounce@acme.example>");
+    let added = ["Date".to_owned(), "Message-ID".to_owned()];
+    let mail = Outgoing {
+        queue_id: Some("4XkQ3"),
+        from: &from,
+        login: Some("personio"),
+        user: Some("personio@mx"),
+        client: Some("192.0.2.7".parse().unwrap()),
+        author: Some("jobs@acme.example"),
+        route: Some("own"),
+        told_by: Some("sender"),
+        token: Some("ABCDEFGHIJKLMNOP".to_owned()),
+        recipients: (2, 1),
+        copy_to: None,
+        added: &added,
+        removed: 3,
+    };
+    check(
+        "4XkQ3: action=sent, login=personio, user=personio@mx, client=192.0.2.7, \
+         from=<bounce@acme.example>, author=jobs@acme.example, route=own, by=sender, outside=2, \
+         inside=1, token=ABCDEFGHIJKLMNOP, added=\"Date,Message-ID\", removed_fields=3",
+        || sent(&mail),
+    );
+    let colleague =
+        Outgoing { login: None, copy_to: Some("odoo"), added: &[], removed: 0, ..mail.clone() };
+    check(
+        "4XkQ3: action=sent, from=<bounce@acme.example>, author=jobs@acme.example, route=own, \
+         by=sender, outside=2, inside=1, token=ABCDEFGHIJKLMNOP, copy=odoo",
+        || sent(&colleague),
+    );
+    let refused = Outgoing { queue_id: None, user: Some("personio"), author: None, ..mail };
+    check(
+        "warning: NOQUEUE: action=refused, login=personio, client=192.0.2.7, \
+         from=<bounce@acme.example>, stage=mail, reason=envelope-sender, detail=\"<x, y>\"",
+        || violation(&refused, "mail", "envelope-sender", Some("<x, y>"), true),
+    );
+    check(
+        "warning: NOQUEUE: action=would-refuse, login=personio, client=192.0.2.7, \
+         from=<bounce@acme.example>, stage=eom, reason=no-from",
+        || violation(&refused, "eom", "no-from", None, false),
+    );
+}
+
+#[test]
 fn the_agent_tells_what_it_put_into_the_queue_and_what_not() {
     let (address, token) = ("jobs@acme.example", "ABCDEFGHIJKLMNOP");
     check("4XkQ3: action=unwrapped, address=jobs@acme.example, token=ABCDEFGHIJKLMNOP", || {

@@ -389,6 +389,36 @@ mod tests {
     }
 
     #[test]
+    fn the_bounce_address_of_an_outgoing_mail_is_read_back_and_cannot_be_changed() {
+        let bounce = OutgoingBounce { id: ID, route: route_mark("own"), rule: rule_tag("jobs@x") };
+        let extension = bounce.extension(&keys(7)).unwrap();
+        assert_eq!(extension.len(), BOUNCE_LETTERS, "no longer than the other bounce address");
+        assert!(OutgoingBounce::is_meant(&extension));
+        let parse = |text: &str, now| OutgoingBounce::parse(text, &keys(7), now);
+        assert_eq!(parse(&extension, MADE), Ok(bounce.clone()));
+        assert_eq!(parse(&extension.to_uppercase(), MADE), Ok(bounce));
+        for at in 0..extension.len() {
+            let mut other = extension.clone();
+            let letter = if &other[at..=at] == "a" { "b" } else { "a" };
+            other.replace_range(at..=at, letter);
+            // The first octet names the key.
+            let error = parse(&other, MADE).unwrap_err();
+            assert!(matches!(error, TokenError::NotOurs | TokenError::UnknownKey(_)), "{at}");
+        }
+        for text in ["", "1", "1abcd", &extension[1..], &format!("{extension}a")] {
+            assert_eq!(parse(text, MADE), Err(TokenError::NotOurs), "{text}");
+        }
+        assert_eq!(parse(&extension, MADE + BOUNCE_LIFE + 1), Err(TokenError::Expired));
+        let unknown = OutgoingBounce::parse(&extension, &keys(8), MADE);
+        assert_eq!(unknown, Err(TokenError::UnknownKey(7)));
+        // Neither is taken for the other.
+        let inbound = Bounce { id: ID, flags: Flags::default(), rule: [0; 4] };
+        let inbound = inbound.extension(&keys(7)).unwrap();
+        assert!(!OutgoingBounce::is_meant(&inbound));
+        assert_eq!(Bounce::parse(&extension, &keys(7), MADE), Err(TokenError::NotOurs));
+    }
+
+    #[test]
     fn a_token_is_bound_to_its_address_way_and_key() {
         let token = Handoff { way: Way::Forward, id: ID, flags: Flags::default() };
         let local = token.local_part(&keys(7), &jobs()).unwrap();
