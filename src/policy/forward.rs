@@ -652,5 +652,7 @@ fn mailboxes(facts: &Facts, name: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
+mod outgoing_tests;
+#[cfg(test)]
 mod tests;
 mod unwrap;

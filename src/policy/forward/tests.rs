@@ -33,7 +33,7 @@ fn decide(r: &Recipient, sender: &str, facts: &Facts, body: &str, budget: &mut B
     decide_by(&rules(), r, sender, facts, body, budget)
 }
 
-fn decide_by(
+pub(super) fn decide_by(
     rules: &Rules,
     r: &Recipient,
     sender: &str,
