@@ -205,3 +205,100 @@ fn a_file_is_one_message_whatever_its_name() {
     scene.write("mail#2.eml", VACATION);
     assert!(scene.text(&["mail#2.eml"], "").starts_with("kind       auto-reply\n"));
 }
+
+const OUTGOING: &str = r#"
+[system.personio]
+inbound = "acme-jobs@m-personio.example"
+addresses = ["jobs@acme.example", "karriere@acme.example"]
+
+[address."jobs@acme.example"]
+outbound_copy = true
+
+[login.personio]
+may_send_as = ["jobs@acme.example"]
+envelope_senders = ["<>", "@acme.example"]
+networks = ["192.0.2.0/24"]
+route = "own"
+messages_per_day = 1
+
+[login.careful]
+may_send_as = ["jobs@acme.example"]
+on_violation = "log"
+
+[route.own]
+"#;
+
+fn mail_from(from: &str) -> String {
+    format!("From: {from}\nTo: Erika <erika@example.org>\nSubject: Hello\n\nHello\n")
+}
+
+fn outgoing() -> Scene {
+    let scene = Scene::new();
+    scene.write("rm.toml", OUTGOING);
+    scene
+}
+
+#[test]
+fn a_systems_mail_is_told_with_its_route_and_edits() {
+    let scene = outgoing();
+    let mail = mail_from("Jobs <jobs@acme.example>");
+    let args = ["-", "--login", "PERSONIO", "--client", "192.0.2.7"];
+    let text = scene.text(&args, &mail);
+    let start = "outgoing   sent, login personio\n\
+                 route      own (login personio), told by sender\n\
+                 edits      add_header Date (the time)\n";
+    assert!(text.starts_with(start), "{text}");
+    let told = &scene.json(&args, &mail)["outgoing"];
+    assert_eq!(told["verdict"], "sent");
+    assert_eq!(told["violations"], json!([]));
+    assert_eq!(told["copy_to"], Value::Null);
+    let edits = told["edits"].as_array().unwrap();
+    assert!(edits.iter().any(|e| e.as_str().unwrap().starts_with("chg_from <recruit-bounces+1")));
+    // A colleague takes the same route, and the system gets a copy.
+    let told = &scene.json(&["-", "--login", "sabine"], &mail)["outgoing"];
+    assert_eq!(told["because"], "from jobs@acme.example");
+    assert_eq!((&told["login"], &told["copy_to"]), (&Value::Null, &json!("personio")));
+    // Other mail is none of it.
+    for args in [&["-"][..], &["-", "--login", "sabine"]] {
+        let told = scene.json(args, &mail_from("sabine@acme.example"));
+        assert_eq!(told.get("outgoing"), None, "{args:?}");
+    }
+}
+
+#[test]
+fn what_would_be_refused_is_told_with_the_reply_and_what_to_change() {
+    let scene = outgoing();
+    let jobs = mail_from("jobs@acme.example");
+    let inside = ["-", "--login", "personio", "--client", "192.0.2.7"];
+    for (args, mail, told) in [
+        (
+            &inside[..],
+            mail_from("Boss <ceo@acme.example>"),
+            "outgoing   refused, login personio: 550 5.7.1 This login may not send as this address\n\
+             \x20          not-allowed: From: ceo@acme.example is not allowed\n\
+             \x20          -> add \"ceo@acme.example\" to may_send_as of [login.personio]\n",
+        ),
+        (
+            &[&inside[..], &["--from", "bounce@odd.example"]].concat(),
+            jobs.clone(),
+            "outgoing   refused, login personio: 550 5.7.1 This login may not use this envelope \
+             sender address\n\
+             \x20          envelope-sender: <bounce@odd.example>\n\
+             \x20          -> add \"bounce@odd.example\" to envelope_senders of [login.personio]\n",
+        ),
+        (
+            &["-", "--login", "personio", "--client", "198.51.100.7"],
+            jobs.clone(),
+            "outgoing   refused, login personio: 550 5.7.1 This login may not be used from here\n\
+             \x20          network\n\
+             \x20          -> add \"198.51.100.7\" or its network to networks of [login.personio]\n",
+        ),
+    ] {
+        assert_eq!(scene.text(args, &mail), told);
+    }
+    // Where it is only logged, it goes on.
+    let text = scene.text(&["-", "--login", "careful"], &mail_from("ceo@acme.example"));
+    let start = "outgoing   sent, login careful\n\
+                 \x20          would be refused for not-allowed: From: ceo@acme.example is not allowed\n";
+    assert!(text.starts_with(start), "{text}");
+}

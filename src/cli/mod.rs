@@ -144,13 +144,15 @@ struct ExplainArgs {
     #[arg(long, value_name = "ADDRESS")]
     from: Option<String>,
     /// A recipient; can be given several times. Without it, the recruiting addresses that the
-    /// message names, or the first of the configuration.
+    /// message names, or the first of the configuration; with --login and outgoing mail configured,
+    /// those in To and Cc.
     #[arg(long = "rcpt", value_name = "ADDRESS")]
     to: Vec<String>,
     /// The client's IP address.
     #[arg(long, value_name = "IP")]
     client: Option<std::net::IpAddr>,
-    /// The SASL login name.
+    /// The SASL user name: as if a colleague had logged in; or a recruiting system, whose mail is
+    /// then checked as on its way out.
     #[arg(long, value_name = "NAME")]
     login: Option<String>,
     /// Print counts only.

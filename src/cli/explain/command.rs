@@ -1,11 +1,13 @@
 //! `explain` as a command: reads the messages, asks, prints.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
 use super::input::{Named, each};
+use super::outgoing::everybody;
 use super::summary::Summary;
 use super::text::escaped;
 use super::{Explanation, Question, explain as ask, recipients_of};
@@ -25,6 +27,8 @@ struct Asked {
     from: Option<String>,
     to: Vec<String>,
     origin: Origin,
+    user: Option<String>,
+    client: Option<IpAddr>,
 }
 
 /// An answer and whose it is.
@@ -114,8 +118,12 @@ impl Asked {
             return Err(Exit::Usage);
         }
         let internal = args.client.is_some_and(|client| config.rules.is_internal_client(client));
+        let login = args.login.as_ref();
+        let own_login = login.is_some_and(|user| config.rules.outbound.login(user).is_some());
         Ok(Self {
-            origin: Origin { authenticated: args.login.is_some(), internal, own_login: false },
+            origin: Origin { authenticated: login.is_some(), internal, own_login },
+            user: args.login.clone(),
+            client: args.client,
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
             keys: keys(&config),
             config,
@@ -127,11 +135,19 @@ impl Asked {
     fn about(&self, bytes: &[u8]) -> Result<Explanation, Exit> {
         let rules = &self.config.rules;
         let message = Message::parse(bytes);
-        let to = if self.to.is_empty() { recipients_of(rules, &message) } else { self.to.clone() };
+        // What a login sends goes to whom it is addressed; other mail to one of our addresses.
+        let sends = self.user.is_some() && rules.has_outbound();
+        let to = match &self.to[..] {
+            [] if sends => everybody(&message),
+            [] => recipients_of(rules, &message),
+            named => named.to_vec(),
+        };
         let question = Question {
             from: self.from.clone().unwrap_or_else(|| sender_of(&message)),
             to,
             origin: self.origin,
+            user: self.user.clone(),
+            client: self.client,
             message,
         };
         ask(rules, &self.keys, self.now, &question).ok_or_else(|| {

@@ -2,6 +2,7 @@
 //! message in memory; nothing is sent.
 //!
 //! * here: the question and its answer;
+//! * `outgoing`: the answer for mail on its way out;
 //! * `text`: the answer for people;
 //! * `input`: messages from files, folders and mailboxes;
 //! * `summary`: many answers in one table;
@@ -10,10 +11,12 @@
 
 pub(super) mod command;
 mod input;
+mod outgoing;
 mod summary;
 mod text;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
@@ -32,6 +35,7 @@ use crate::policy::keys::Keys;
 use crate::policy::kind;
 use crate::policy::rules::{Pattern, Rules};
 use crate::policy::token::{Flags, Handoff, TokenId, Way};
+use outgoing::ShownOutgoing;
 
 /// Postfix: a piece of the body has at most so many octets (`MILTER_CHUNK_SIZE`).
 const CHUNK: usize = 65_535;
@@ -47,6 +51,10 @@ pub struct Question {
     pub to: Vec<String>,
     /// Who brings it.
     pub origin: Origin,
+    /// The SASL user name, if he logged in.
+    pub user: Option<String>,
+    /// The client's address, where it is known.
+    pub client: Option<IpAddr>,
 }
 
 /// What would happen.
@@ -69,6 +77,8 @@ pub struct Explanation {
     removed: Vec<String>,
     incoming: Shown,
     recipients: Vec<ShownRecipient>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outgoing: Option<ShownOutgoing>,
     pass1: Vec<String>,
     copies: Vec<Copy>,
 }
@@ -145,6 +155,7 @@ pub fn explain(rules: &Rules, keys: &Keys, now: u64, question: &Question) -> Opt
         count = count.wrapping_add(1);
         TokenId { time: u32::try_from(now).unwrap_or(u32::MAX), nonce: [0, 0, 0, 0, 0, count] }
     };
+    let outgoing = outgoing::ask(rules, keys, now, question, &mut stamp);
     let first = divert(rules, keys, &mine, question.origin, &mut stamp)?;
     apply(&first.plan, usize::MAX, &mut envelope, &mut Header::default());
     let facts = Facts::from(&question.message.header);
@@ -181,6 +192,7 @@ pub fn explain(rules: &Rules, keys: &Keys, now: u64, question: &Question) -> Opt
         added: result(|copy| &copy.added),
         removed: result(|copy| &copy.removed),
         recipients: recipients.iter().map(|r| shown(rules, r, &first.diverted)).collect(),
+        outgoing,
         pass1: words(&first.plan),
         copies,
         incoming,
@@ -349,7 +361,7 @@ fn unwrapped(
             let from = inner.forwarder.map_or_else(|| question.from.clone(), |f| f.printable());
             let message = Message::parse(&inner.message);
             let flags = Flags { unwrapped: true, ..token.flags };
-            (flags, Question { message, from, to: question.to.clone(), origin: question.origin })
+            (flags, Question { message, from, ..question.clone() })
         }
         // It comes back as it is.
         Err(_) => (token.flags, question.clone()),
@@ -443,6 +455,8 @@ mod tests {
             from: from.into(),
             to: to.iter().map(|t| (*t).to_owned()).collect(),
             origin: Origin::default(),
+            user: None,
+            client: None,
         };
         explain(&rules(), &keys(), 1_795_551_688, &question).unwrap()
     }

@@ -7,6 +7,13 @@ use super::{Copy, Explanation, Shown, ShownApplicant};
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(outgoing) = &self.outgoing {
+            write!(f, "{outgoing}")?;
+            // Nobody gets it, so nothing else happens to it.
+            if outgoing.is_refused() {
+                return Ok(());
+            }
+        }
         self.reading(f)?;
         let incoming = &self.incoming;
         writeln!(f, "envelope   from <{}> to {}", escaped(&incoming.from), list(&incoming.to))?;

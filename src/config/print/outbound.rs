@@ -36,14 +36,7 @@ pub(super) fn print(out: &mut Printer, outbound: &Outbound) {
     }
     for choice in &outbound.choices {
         let route = routes.get(choice.route).map_or("", |route| route.name.as_str());
-        let of = match &choice.of {
-            Condition::Login(login) => {
-                let name = outbound.logins.get(*login).map_or("", |login| login.name.as_str());
-                format!("login {name}")
-            }
-            Condition::From(pattern) => format!("from {pattern}"),
-            Condition::To(pattern) => format!("all outside to {pattern}"),
-        };
+        let of = outbound.words(&choice.of);
         out.comment(&format!("  {of}: {route}"));
     }
 }

@@ -145,6 +145,8 @@ pub struct Sent {
     pub from: Option<Address>,
     /// The route's name.
     pub route: Option<String>,
+    /// What decided on it.
+    pub because: Option<String>,
     /// How Postfix is told; nothing where no recipient is outside or the sender stays as it is.
     pub told_by: Option<Recipe>,
     /// The message's id in its bounce address.
@@ -314,7 +316,7 @@ impl Outgoing {
             // Other people's mail is not checked, but it takes the route of its author.
             None => authentic.then(|| self.header.claims.author()).flatten(),
         };
-        let route = from.as_ref().and_then(|from| {
+        let chosen = from.as_ref().and_then(|from| {
             let all_to = |choice: usize| {
                 self.outside > 0
                     && matches!(rules.outbound.choices[choice].of, Condition::To(_))
@@ -338,8 +340,10 @@ impl Outgoing {
         if let (Some(from), None, true) = (&from, login, authentic) {
             sent.copy_to = self.copy(&mut plan, rules, keys, from, origin, moment).ok()?;
         }
-        if let Some(route) = route {
+        let route = chosen.map(|(_, route)| route);
+        if let Some((choice, route)) = chosen {
             sent.route = Some(route.name.clone());
+            sent.because = Some(rules.outbound.words(&choice.of));
             if let Err(violation) = self.lead(&mut plan, rules, keys, route, &mut sent, moment)? {
                 return Some(self.refuse(rules, from, violation));
             }

@@ -235,22 +235,34 @@ impl Outbound {
         self.logins.iter().position(|login| login.user.to_lowercase() == user)
     }
 
-    /// The route of a message: the first choice that fits. `all_to` tells whether all recipients
-    /// outside, of which there is at least one, match a choice (by its place).
+    /// What decides on the route of a message: the first choice that fits. `all_to` tells whether all
+    /// recipients outside, of which there is at least one, match a choice (by its place).
     pub fn choose(
         &self,
         login: Option<usize>,
         from: &Address,
         delimiters: &str,
         all_to: impl Fn(usize) -> bool,
-    ) -> Option<&Route> {
+    ) -> Option<(&Choice, &Route)> {
         let fits = |(at, choice): &(usize, &Choice)| match &choice.of {
             Condition::Login(of) => Some(*of) == login,
             Condition::From(pattern) => pattern.covers(from.as_str(), delimiters),
             Condition::To(_) => all_to(*at),
         };
         let (_, choice) = self.choices.iter().enumerate().find(fits)?;
-        self.routes.get(choice.route)
+        Some((choice, self.routes.get(choice.route)?))
+    }
+
+    /// Of which messages a choice is, in words.
+    pub fn words(&self, of: &Condition) -> String {
+        match of {
+            Condition::Login(login) => {
+                let name = self.logins.get(*login).map_or("", |login| login.name.as_str());
+                format!("login {name}")
+            }
+            Condition::From(pattern) => format!("from {pattern}"),
+            Condition::To(pattern) => format!("all outside to {pattern}"),
+        }
     }
 
     /// Whether recipients with a transport of Postfix's are outside.

@@ -25,6 +25,8 @@ pub fn check(bytes: &[u8]) {
             from: from.clone(),
             to: [RECRUITING[0].to_owned()].into_iter().chain(more.clone()).collect(),
             origin: Origin { authenticated, ..Origin::default() },
+            user: None,
+            client: None,
         };
         SITE.with(|(rules, keys)| {
             let answer = explain(rules, keys, NOW, &question).unwrap();
