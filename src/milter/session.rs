@@ -82,19 +82,17 @@ pub(super) struct Front<P: Policy> {
     failed: bool,
 }
 
-/// An outgoing message.
-pub(super) struct Submission<P: Policy> {
+/// A message that is decided on by more than its envelope.
+pub(super) struct Whole<P, M> {
     policy: Arc<P>,
     /// None if a step failed.
-    message: Option<P::Submission>,
+    message: Option<M>,
 }
 
+/// An outgoing message.
+pub(super) type Submission<P> = Whole<P, <P as Policy>::Submission>;
 /// A message in pass 2.
-pub(super) struct Handoff<P: Policy> {
-    policy: Arc<P>,
-    /// None if a step failed.
-    message: Option<P::Handoff>,
-}
+pub(super) type Handoff<P> = Whole<P, <P as Policy>::Handoff>;
 
 /// The callbacks of the front socket.
 pub(super) fn front<P: Policy>(shell: &Arc<Shell<P>>) -> Callbacks<Front<P>> {
@@ -383,7 +381,7 @@ async fn submission_mail<P: Policy>(
     let opening = opening(mail, origin(&cx.macros));
     match shell.step(at, || policy.submission(opening)).await {
         Some(Ok(message)) => {
-            cx.data = Some(Submission { policy, message: Some(message) });
+            cx.data = Some(Whole { policy, message: Some(message) });
             Status::Continue
         }
         Some(Err(reply)) => execute::reply(reply, &mut cx.reply),
@@ -437,23 +435,6 @@ async fn submission_eom<P: Policy>(shell: &Shell<P>, cx: &mut EomContext<Submiss
     conclude(shell, &submission.policy, Pass::Submission, cx, decide).await
 }
 
-impl<P: Policy> Submission<P> {
-    /// Takes a step with the message. If that fails the message is given up.
-    async fn step<T>(
-        &mut self,
-        shell: &Shell<P>,
-        at: At<'_>,
-        work: impl FnOnce(&mut P::Submission) -> T,
-    ) -> Option<T> {
-        let message = self.message.as_mut()?;
-        let done = shell.step(at, || work(message)).await;
-        if done.is_none() {
-            self.message = None;
-        }
-        done
-    }
-}
-
 async fn handoff_mail<P: Policy>(
     shell: &Shell<P>,
     cx: &mut Context<Handoff<P>>,
@@ -465,7 +446,7 @@ async fn handoff_mail<P: Policy>(
     let origin = Origin { server: server(&cx.macros), ..Origin::default() };
     let begin = || policy.handoff(opening(mail, origin));
     let message = shell.step(at, begin).await;
-    cx.data = Some(Handoff { policy, message });
+    cx.data = Some(Whole { policy, message });
     Status::Noreply
 }
 
@@ -540,13 +521,13 @@ async fn handoff_eom<P: Policy>(shell: &Shell<P>, cx: &mut EomContext<Handoff<P>
     conclude(shell, &handoff.policy, Pass::Handoff, cx, decide).await
 }
 
-impl<P: Policy> Handoff<P> {
+impl<P: Policy, M> Whole<P, M> {
     /// Takes a step with the message. If that fails the message is given up.
     async fn step<T>(
         &mut self,
         shell: &Shell<P>,
         at: At<'_>,
-        work: impl FnOnce(&mut P::Handoff) -> T,
+        work: impl FnOnce(&mut M) -> T,
     ) -> Option<T> {
         let message = self.message.as_mut()?;
         let done = shell.step(at, || work(message)).await;

@@ -301,10 +301,23 @@ fn listing(key: &str, milters: &str, ours: &str) -> String {
 }
 
 fn sockets(report: &mut Report, config: &Config, site: &Site) {
-    let queue = Path::new(site.value("queue_directory"));
     let entrance = |s: &Service| ["smtpd", "cleanup"].contains(&s.command.as_str()) && !is_ours(s);
     let jailed = site.services.iter().find(|s| entrance(s) && s.is_chrooted());
-    if let (Some(Socket::Unix(path)), Some(service)) = (config.milter.front.first(), jailed)
+    if let Some(service) = jailed {
+        in_jail(report, site, config.milter.front.first(), service);
+    }
+}
+
+/// A service in a chroot jail must reach our socket.
+pub(super) fn in_jail(
+    report: &mut Report,
+    site: &Site,
+    socket: Option<&Socket>,
+    service: &Service,
+) {
+    let queue = Path::new(site.value("queue_directory"));
+    if let Some(Socket::Unix(path)) = socket
+        && service.is_chrooted()
         && !path.starts_with(queue)
     {
         let (key, queue, path) = (service.key(), queue.display(), path.display());

@@ -3,9 +3,7 @@
 //! Pure. Changes nothing.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::path::Path;
-
-use super::check::{Finding, Report, Severity, endpoints, is_one_of};
+use super::check::{Finding, Report, Severity, endpoints, in_jail, is_one_of};
 use super::outgoing::{
     FRONT, LISTS, MILTERS, SUBMISSION, SUBMISSIONS, is_by_sender, is_single, is_submission, names,
     parameter,
@@ -14,7 +12,7 @@ use super::signer::is_signer;
 use super::site::Site;
 use super::syntax::{Service, list};
 use super::wanted::{is_element, is_ours};
-use crate::config::{Config, Socket};
+use crate::config::Config;
 use crate::policy::outbound::rules::{NewSender, Recipe, Route};
 use crate::policy::token::{OUTGOING_LETTERS, route_mark};
 
@@ -145,7 +143,7 @@ fn entrance(report: &mut Report, config: &Config, site: &Site, service: &Service
             &format!("put {SUBMISSION} behind all filters, without {FRONT}"),
         );
     }
-    jail(report, config, site, service);
+    in_jail(report, site, config.milter.submission.first(), service);
 }
 
 /// Whether a list follows that of main.cf.
@@ -161,22 +159,6 @@ fn expanded<'a>(milters: &'a str, site: &'a Site) -> Vec<&'a str> {
         None => vec![element],
     };
     list(milters).into_iter().flat_map(expand).collect()
-}
-
-/// A service in a chroot jail must reach our socket.
-fn jail(report: &mut Report, config: &Config, site: &Site, service: &Service) {
-    let queue = Path::new(site.value("queue_directory"));
-    if let Some(Socket::Unix(path)) = config.milter.submission.first()
-        && service.is_chrooted()
-        && !path.starts_with(queue)
-    {
-        let (key, queue, path) = (service.key(), queue.display(), path.display());
-        report.error(
-            "RM-POSTFIX-15",
-            format!("{key} runs chrooted in {queue} and cannot reach {path}"),
-            &format!("put the sockets below {queue}/recruit-milter"),
-        );
-    }
 }
 
 /// The way out that a route names.

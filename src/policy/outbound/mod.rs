@@ -34,6 +34,10 @@ use crate::plan::{Plan, PlanBuilder, Reply, ReplyText};
 /// The name of the field that tells Postfix a route, without the prefix.
 pub const ROUTE: &str = "Route";
 
+/// How many octets of recruiting recipients are kept for one message. Postfix's
+/// `smtpd_recipient_limit` lets a thousand recipients in, which are a quarter of this at their longest.
+const MAX_RECIPIENTS: usize = 1024 * 1024;
+
 /// Who brought the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
@@ -66,6 +70,8 @@ pub enum Violation {
     Limit(Exceeded),
     /// Recipients inside and outside, and a route told by a field.
     Mixed,
+    /// More recruiting recipients than are kept.
+    TooManyRecipients,
 }
 
 impl Violation {
@@ -77,13 +83,14 @@ impl Violation {
             Self::Author(violation) => violation.word(),
             Self::Limit(_) => "limit",
             Self::Mixed => "mixed-recipients",
+            Self::TooManyRecipients => "too-many-recipients",
         }
     }
 
     /// What exactly, in printable characters.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::Network | Self::Mixed => None,
+            Self::Network | Self::Mixed | Self::TooManyRecipients => None,
             Self::EnvelopeSender(sender) => Some(format!("<{sender}>")),
             Self::Author(violation) => Some(violation.to_string()),
             Self::Limit(exceeded) => Some(exceeded.to_string()),
@@ -98,6 +105,7 @@ impl Violation {
             Self::Author(_) => Reply::Reject(ReplyText::NotThisAuthor),
             Self::Limit(_) => Reply::Tempfail(ReplyText::TooMuch),
             Self::Mixed => Reply::Reject(ReplyText::Mixed),
+            Self::TooManyRecipients => Reply::Tempfail(ReplyText::TryAgain),
         }
     }
 }
@@ -110,6 +118,8 @@ pub struct Outgoing {
     login: Option<usize>,
     sender: RawPath,
     recruiting: Vec<Recipient>,
+    /// The octets of these.
+    size: usize,
     /// How many recipients are outside the company, and how many are not.
     outside: u32,
     inside: u32,
@@ -175,6 +185,7 @@ impl Outgoing {
             login,
             sender,
             recruiting: Vec::new(),
+            size: 0,
             outside: 0,
             inside: 0,
             all_to: vec![true; outbound.choices.len()],
@@ -287,6 +298,11 @@ impl Outgoing {
         let key = resolved.to_lowercase();
         self.to_system |= rules.systems.iter().any(|system| system.inbound.key() == key);
         if divert::is_recruiting(rules, resolved) {
+            let args = recipient.args.iter().map(Vec::len).sum::<usize>();
+            self.size += recipient.path.as_bytes().len() + resolved.len() + args;
+            if self.size > MAX_RECIPIENTS {
+                return Err(Violation::TooManyRecipients);
+            }
             self.recruiting.push(recipient);
         }
         Ok(())

@@ -299,6 +299,24 @@ fn a_header_too_long_to_be_known_gets_nothing_twice() {
 }
 
 #[test]
+fn an_envelope_without_end_is_put_off_and_not_kept() {
+    let rules = rules();
+    let mut message = Message::default().outgoing(&rules);
+    let usage = Mutex::default();
+    let mut told = None;
+    for number in 0..20_000 {
+        let to = Recipient::plain(&format!("jobs+{number}{}@acme.example", "x".repeat(150)));
+        told = message.rcpt(&rules, to, None, &usage, NOW).err();
+        if told.is_some() {
+            break;
+        }
+    }
+    let told = told.expect("an end").reply();
+    assert_eq!(told, Reply::Tempfail(ReplyText::TryAgain));
+    assert!(message.recruiting.len() < 5_000);
+}
+
+#[test]
 fn the_system_gets_a_copy_of_what_colleagues_send_where_that_is_wanted() {
     let mut rules = rules();
     rules.addresses[0].outbound_copy = true;
