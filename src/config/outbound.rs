@@ -94,6 +94,7 @@ impl Drafts {
             self.check_ambiguity(at, route, report);
             if let Some(rules) = rules {
                 self.check_bounces(at, route, rules, report);
+                self.check_copies(at, route, rules, report);
             }
         }
         self.check_marks(report);
@@ -255,6 +256,28 @@ impl Drafts {
                 draft.name
             )),
         );
+    }
+
+    /// Where a field tells the route of all mail there is no place for a copy beside it.
+    fn check_copies(&self, at: usize, route: &Route, rules: &Rules, report: &mut Report) {
+        if route.lets_copies_be() {
+            return;
+        }
+        let copied = |author: &&Found<Pattern>| {
+            let mut wanted = rules.addresses.iter().filter(|rule| rule.outbound_copy);
+            wanted.any(|rule| meet(&rule.pattern, &author.value))
+        };
+        if let Some(author) = self.authors(at).find(copied) {
+            let name = &self.routes[at].name;
+            report.push(
+                Finding::warning(format!(
+                    "no copy is made of what colleagues send from \"{}\" by the route {name:?}",
+                    author.value
+                ))
+                .at(&author.at)
+                .remedy(format!("write mixed = \"sender\" in [route.{name}]")),
+            );
+        }
     }
 
     /// Two names in a million have the same letters in a bounce address.

@@ -353,10 +353,12 @@ impl Outgoing {
             recipients: (self.outside, self.inside),
             ..Sent::default()
         };
-        if let (Some(from), None, true) = (&from, login, authentic) {
+        let route = chosen.map(|(_, route)| route);
+        if let (Some(from), None, true) = (&from, login, authentic)
+            && route.is_none_or(Route::lets_copies_be)
+        {
             sent.copy_to = self.copy(&mut plan, rules, keys, from, origin, moment).ok()?;
         }
-        let route = chosen.map(|(_, route)| route);
         if let Some((choice, route)) = chosen {
             sent.route = Some(route.name.clone());
             sent.because = Some(rules.outbound.words(&choice.of));
@@ -424,8 +426,10 @@ impl Outgoing {
         let again = |to: &Recipient| {
             rules.lookup(&to.resolved).is_some_and(|(_, other)| other.system == rule.system)
         };
-        // What goes to an address of the same system reaches it that way.
-        if !rule.outbound_copy || self.to_system || self.recruiting.iter().any(again) {
+        // What goes to an address of the same system reaches it that way. A report is no answer to
+        // an applicant.
+        let known = self.to_system || self.recruiting.iter().any(again);
+        if !rule.outbound_copy || known || self.sender.is_null() {
             return Ok(None);
         }
         let flags = Flags {

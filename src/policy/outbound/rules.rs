@@ -126,6 +126,14 @@ pub struct Route {
     pub fields: Vec<(PlainName, FieldBody)>,
 }
 
+impl Route {
+    /// Whether a message that takes it can have a copy of ours beside it. A field would take that
+    /// along, out of the company.
+    pub fn lets_copies_be(&self) -> bool {
+        self.recipe == Recipe::Sender || self.mixed == Mixed::Sender
+    }
+}
+
 /// How Postfix is told the route of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipe {

@@ -340,6 +340,14 @@ fn the_system_gets_a_copy_of_what_colleagues_send_where_that_is_wanted() {
     assert_eq!(Message::default().plan(&rules), BY_OWN);
     let stranger = Message { user: None, ..Message::default() };
     assert_eq!(stranger.plan(&rules), "continue");
+    let report = Message { sender: "", ..colleague(&[(ERIKA, None)]) };
+    assert_eq!(report.plan(&rules), "continue");
+    // A field would take the copy along, so there is none; and his mail goes on.
+    let mut by_field = rules.clone();
+    by_field.outbound.routes[0].recipe = Recipe::Field;
+    by_field.outbound.routes[0].mixed = Mixed::Refuse;
+    let plan = message.plan(&by_field);
+    assert!(plan.starts_with("ins_header 0 X-Recruiting-Route own\n"), "{plan}");
 }
 
 #[test]
