@@ -1,8 +1,10 @@
 //! `postfix`: what Postfix must have for this configuration; shown, applied, removed or compared.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::os::unix::net::UnixStream;
+
 use super::{Exit, PostfixArgs, answer, load_with, say};
-use crate::config::{Config, Surroundings};
+use crate::config::{Config, Socket, Surroundings};
 use crate::postfix::{self, Error, Instance, Severity, Site, Wanted};
 
 pub(super) fn postfix(args: &PostfixArgs) -> Exit {
@@ -50,9 +52,26 @@ fn with_config(args: &PostfixArgs, instance: &Instance) -> Result<Exit, Failure>
         return Ok(Exit::Ok);
     }
     answer(&postfix::show(&changes));
+    warn_of_silent_sockets(&config);
     postfix::apply(instance, &wanted)?;
     tell_running(instance)?;
     Ok(Exit::Ok)
+}
+
+/// Postfix puts off all mail whose milter does not answer.
+fn warn_of_silent_sockets(config: &Config) {
+    let settings = config.listening();
+    for socket in settings.front.iter().chain(&settings.submission).chain(&settings.handoff) {
+        if let Socket::Unix(path) = socket
+            && UnixStream::connect(path).is_err()
+        {
+            say(&format!(
+                "warning: nobody answers at {}: until recruit-milter runs (or was restarted), mail \
+                 that passes there is put off",
+                path.display()
+            ));
+        }
+    }
 }
 
 fn remove(args: &PostfixArgs, instance: &Instance) -> Result<Exit, Failure> {

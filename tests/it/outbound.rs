@@ -8,6 +8,7 @@ mod signed;
 
 use rustix::process::Signal;
 
+use crate::harness::daemon::command;
 use crate::harness::dovecot::PASSWORD;
 use crate::harness::routes::{Arrival, Place};
 use crate::harness::site::{BOB, ERIKA, HR, INBOUND, JOBS, KARRIERE, SABINE, Setup, Site};
@@ -435,6 +436,13 @@ fn a_reload_takes_new_logins_and_says_what_else_is_to_be_done() {
     // Nobody listens there yet, and applications go on as before.
     mail(ERIKA, ERIKA, &[JOBS], "application").send(site.mx.port());
     assert_eq!(site.arrivals("application").len(), 2);
+    // Told to Postfix too early, the mail of colleagues would be put off.
+    let etc = site.mx.config_dir();
+    let (config, etc) = (site.config.to_str().unwrap(), etc.to_str().unwrap());
+    let applied = command(&["postfix", "--config", config, "--config-dir", etc, "--apply"]);
+    let told = String::from_utf8_lossy(&applied.stderr).into_owned();
+    let socket = "recruit-milter/submission.sock: until recruit-milter runs (or was restarted)";
+    assert!(told.contains(socket) && !told.contains("front.sock"), "{told}");
 }
 
 #[test]
