@@ -22,16 +22,23 @@ pub(super) fn check(args: &CheckArgs) -> Exit {
         answer(&config.effective());
         return Exit::Ok;
     }
-    let (addresses, systems) = (config.rules.addresses.len(), config.rules.systems.len());
-    if config.rules.is_idle() {
-        answer(&format!("{}: no addresses yet, all mail passes", config.path.display()));
-    } else {
-        answer(&format!(
-            "{}: ok, {addresses} recruiting {}, {systems} recruiting {}",
-            config.path.display(),
-            if addresses == 1 { "address" } else { "addresses" },
-            if systems == 1 { "system" } else { "systems" },
-        ));
+    let rules = &config.rules;
+    let path = config.path.display();
+    if rules.is_idle() {
+        answer(&format!("{path}: no addresses yet, all mail passes"));
+        return Exit::Ok;
     }
+    let count = |number: usize, one: &str, many: &str| {
+        format!("{number} {}", if number == 1 { one } else { many })
+    };
+    let mut parts = vec![
+        count(rules.addresses.len(), "recruiting address", "recruiting addresses"),
+        count(rules.systems.len(), "recruiting system", "recruiting systems"),
+    ];
+    if !rules.outbound.is_idle() {
+        parts.push(count(rules.outbound.logins.len(), "login", "logins"));
+        parts.push(count(rules.outbound.routes.len(), "route", "routes"));
+    }
+    answer(&format!("{path}: ok, {}", parts.join(", ")));
     Exit::Ok
 }
