@@ -129,9 +129,9 @@ fn now_ms() -> u64 {
         .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The time as a Date field has it (RFC 5322 3.3), in this machine's zone.
+/// The time as a Date field has it (RFC 5322 3.3). In UTC: the machine's zone stands in a file.
 fn date() -> String {
-    let now = Timestamp::now().to_zoned(TimeZone::system());
+    let now = Timestamp::now().to_zoned(TimeZone::UTC);
     let printer = DateTimePrinter::new();
     printer.zoned_to_string(&now).unwrap_or_default()
 }

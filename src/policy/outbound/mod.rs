@@ -497,26 +497,22 @@ impl Outgoing {
         sent: &mut Sent,
         moment: &mut Moment<'_>,
     ) {
-        let mut add = |name: PlainName, body: &FieldBody| {
-            if !self.header.has(name.as_str()) {
+        let mut add = |name: PlainName, body: &mut dyn FnMut() -> Option<FieldBody>| {
+            if !self.header.has(name.as_str())
+                && let Some(body) = body()
+            {
                 sent.added.push(name.to_string());
-                plan.add_header(PlainField { name, body: body.clone() });
+                plan.add_header(PlainField { name, body });
             }
         };
-        if let Ok(date) = FieldBody::new((moment.date)()) {
-            add(PlainName::date(), &date);
-        }
-        if let Some(domain) = domain
-            && let Ok(id) = FieldBody::new(format!("<{}@{domain}>", (moment.stamp)()))
-        {
-            add(PlainName::message_id(), &id);
-        }
+        add(PlainName::date(), &mut || FieldBody::new((moment.date)()).ok());
+        add(PlainName::message_id(), &mut || {
+            FieldBody::new(format!("<{}@{}>", (moment.stamp)(), domain?)).ok()
+        });
         if let Some(route) = route {
-            if let Some(reply_to) = &route.reply_to {
-                add(PlainName::reply_to(), reply_to);
-            }
+            add(PlainName::reply_to(), &mut || route.reply_to.clone());
             for (name, body) in &route.fields {
-                add(name.clone(), body);
+                add(name.clone(), &mut || Some(body.clone()));
             }
         }
         for index in 1..=self.header.bcc() {
