@@ -2,6 +2,7 @@
 //! real Dovecot, a login made by `login add`, real clients, and two real next hops.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod combinations;
 mod headers;
 mod limits;
 mod signed;

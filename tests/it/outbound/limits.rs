@@ -6,8 +6,9 @@ use std::thread;
 use rustix::process::Signal;
 
 use super::{CONFIG, ERIKA, JOE, mail, send, with};
-use crate::harness::Site;
 use crate::harness::site::{BOB, JOBS};
+use crate::harness::submission::Encryption;
+use crate::harness::{LIMIT, Site, Smtp, wait_for, wait_until};
 
 /// How many connections are open at once.
 const CONNECTIONS: usize = 20;
@@ -54,9 +55,7 @@ fn a_limit_of_messages_holds_over_many_connections_and_a_reload() {
     let text = site.config_text().replace("messages_per_day = 7", "messages_per_day = 9");
     site.daemon.configure(&text);
     site.daemon.signal(Signal::HUP);
-    crate::harness::wait_until("the second reload", crate::harness::LIMIT, || {
-        site.daemon.log().matches("reloaded").count() == 2
-    });
+    wait_until("the second reload", LIMIT, || site.daemon.log().matches("reloaded").count() == 2);
     assert_eq!(at_once(&site, 5, &[ERIKA]), (2, vec![TOO_MUCH.to_owned()]));
     assert!(site.daemon.is_running());
 }
@@ -91,4 +90,37 @@ fn what_is_only_to_be_logged_goes_on() {
         let line = site.daemon.wait_for_log(reason);
         assert!(line.contains("action=would-refuse"), "{line}");
     }
+}
+
+#[test]
+fn what_is_aborted_gives_its_room_back_and_leaves_nothing_to_the_next_message() {
+    let site = limited("messages_per_day = 3");
+    let password = site.password("personio").to_owned();
+    let mut smtp = Smtp::access(&site.access(Encryption::Implicit));
+    smtp.login("personio", &password).ok();
+    let good = mail(JOBS, JOBS, &[ERIKA], "good");
+    let forged = mail("ceo@acme.example", JOBS, &[ERIKA], "forged");
+    // Begun and taken back, in one session and by a client that is gone.
+    for _ in 0..5 {
+        smtp.command(&good.mail_line()).ok();
+        smtp.command(&good.rcpt_lines()[0]).ok();
+        smtp.command("RSET").ok();
+        let mut gone = Smtp::access(&site.access(Encryption::Implicit));
+        gone.login("personio", &password).ok();
+        gone.command(&good.mail_line()).ok();
+        gone.abort();
+    }
+    // One after the other in one session: each is judged by itself.
+    let mut codes = Vec::new();
+    for mail in [&good, &forged, &good, &forged, &good, &good] {
+        // The place of a client that is gone is free a moment later.
+        let reply = wait_for("an answer for good", LIMIT, || {
+            let reply = smtp.try_mail(mail).unwrap();
+            (codes.len() == 5 || !reply.is_temporary()).then_some(reply)
+        });
+        codes.push(reply.code);
+    }
+    assert_eq!(codes, [250, 550, 250, 550, 250, 450]);
+    assert_eq!(site.arrivals("good").len(), 3);
+    assert!(site.arrivals("forged").is_empty());
 }
