@@ -172,7 +172,7 @@ fn sockets_that_cannot_be_made_are_told_each_with_its_reason() {
         "{THREE_LINES}
 [milter]
 front   = [\"unix:DIR/no/front.sock\", \"unix:DIR/plain/front.sock\"]
-handoff = [\"unix:DIR/plain\", \"unix:DIR/good.sock\", \"unix:DIR/left.sock\"]
+handoff = [\"unix:DIR/no/handoff.sock\", \"unix:DIR/plain\", \"unix:DIR/good.sock\", \"unix:DIR/left.sock\"]
 "
     );
     let site = Site::new(&text);

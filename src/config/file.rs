@@ -3,6 +3,7 @@
 //! Must not know what addresses mean.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileTypeExt as _;
@@ -135,6 +136,7 @@ fn cannot_read(path: &Path, error: &io::Error) -> Finding {
 
 /// Checks that the milter can make its sockets where it shall.
 pub(super) fn check_sockets(sockets: &[Found<Socket>], report: &mut Report) {
+    let mut missing = HashSet::new();
     for found in sockets {
         let Socket::Unix(path) = &found.value else {
             continue;
@@ -142,6 +144,10 @@ pub(super) fn check_sockets(sockets: &[Found<Socket>], report: &mut Report) {
         let folder = folder_of(path);
         let shown = path.display();
         let (message, remedy) = match (fs::metadata(folder), fs::symlink_metadata(path)) {
+            // Once for all sockets that belong there.
+            (Err(e), _) if e.kind() == io::ErrorKind::NotFound && !missing.insert(folder) => {
+                continue;
+            }
             (Err(e), _) if e.kind() == io::ErrorKind::NotFound => (
                 format!("the folder of socket \"{shown}\" does not exist"),
                 format!("install -d -o recruit-milter -g postfix -m 2750 {}", folder.display()),
