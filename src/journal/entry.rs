@@ -355,6 +355,23 @@ mod tests {
     }
 
     #[test]
+    fn outgoing_mail_has_its_login_and_route_and_older_lines_have_none() {
+        let entry = Entry {
+            login: Some("personio".into()),
+            route: Some("own".into()),
+            ..Entry::new(millis::round_down(time()), Pass::Submission, Action::Sent)
+        };
+        let record = Record::Entry(Box::new(entry));
+        let written = line(&record);
+        assert!(written.contains(r#""pass":"submission","action":"sent""#), "{written}");
+        assert!(written.contains(r#""login":"personio","route":"own""#), "{written}");
+        assert_eq!(Record::parse(written.trim_end().as_bytes()), Ok(record));
+        let old = br#"{"v":1,"time":"2026-03-01T09:05:07Z","pass":"front","action":"diverted"}"#;
+        let Ok(Record::Entry(old)) = Record::parse(old) else { panic!("an entry") };
+        assert_eq!((old.login, old.route), (None, None));
+    }
+
+    #[test]
     fn the_words_in_log_lines_are_those_of_the_journal() {
         fn check<T: Serialize + fmt::Display>(all: &[T]) {
             for each in all {
@@ -400,15 +417,15 @@ mod tests {
         #[test]
         fn any_text_in_any_field_is_one_line_and_reads_back_the_same(
             ms in -1_000_000_000_000i64..10_000_000_000_000,
-            texts in proptest::collection::vec(any_text(), 8),
+            texts in proptest::collection::vec(any_text(), 10),
             pass in proptest::sample::select(Pass::ALL),
             action in proptest::sample::select(Action::ALL),
             report in proptest::option::of(proptest::sample::select(ReportAction::ALL)),
         ) {
-            let [reason, queue_id, token, address, system, kind, sender, detail] =
-                <[_; 8]>::try_from(texts).unwrap();
+            let [reason, queue_id, token, address, system, kind, sender, login, route, detail] =
+                <[_; 10]>::try_from(texts).unwrap();
             let entry = Entry {
-                reason, queue_id, token, address, system, kind, sender, report,
+                reason, queue_id, token, address, system, kind, sender, login, route, report,
                 status: detail.clone(),
                 detail,
                 ..Entry::new(Timestamp::from_millisecond(ms).unwrap(), pass, action)

@@ -7,6 +7,7 @@ mod dialogue;
 mod drain;
 mod exhaustion;
 mod faults;
+mod submission;
 mod violations;
 mod wire;
 
