@@ -150,6 +150,8 @@ pub enum ReplyText {
     TooMuch,
     /// Recipients inside and outside, and a route that cannot tell them apart.
     Mixed,
+    /// More Bcc fields than can be taken off.
+    TooManyBcc,
 }
 
 impl ReplyText {
@@ -169,6 +171,7 @@ impl ReplyText {
             Self::Mixed => {
                 ("550", "5.7.1", "Recipients inside and outside need messages of their own")
             }
+            Self::TooManyBcc => ("550", "5.6.0", "Too many Bcc fields"),
         }
     }
 }

@@ -143,7 +143,10 @@ fn remedy(violation: &Violation, login: &str, client: Option<IpAddr>) -> Option<
         Violation::Author(identity::Violation::NotAllowed { address, .. }) => {
             Some(format!("add {:?} to may_send_as of {section}", address.as_str()))
         }
-        Violation::Author(_) | Violation::Limit(_) | Violation::TooManyRecipients => None,
+        Violation::Author(_)
+        | Violation::Limit(_)
+        | Violation::TooManyRecipients
+        | Violation::TooManyBcc => None,
         Violation::Mixed => Some("write mixed = \"sender\" for its route".to_owned()),
     }
 }

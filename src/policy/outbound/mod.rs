@@ -24,7 +24,7 @@ use super::divert::{self, Diverted, divert_into};
 use super::identity;
 use super::keys::Keys;
 use super::limits::{Count, Exceeded, Ticket, Usage};
-use super::rules::{AddressRule, Rules};
+use super::rules::{Pattern, Rules};
 use super::token::{Flags, Handoff, OutgoingBounce, TokenId, Way, route_mark, rule_tag};
 use crate::mail::{
     Address, FieldBody, Notify, Orcpt, OwnField, OwnName, PlainField, PlainName, RawPath, Recipient,
@@ -37,6 +37,10 @@ pub const ROUTE: &str = "Route";
 /// How many octets of recruiting recipients are kept for one message. Postfix's
 /// `smtpd_recipient_limit` lets a thousand recipients in, which are a quarter of this at their longest.
 const MAX_RECIPIENTS: usize = 1024 * 1024;
+
+/// How many Bcc fields are taken off. The MTA walks the header for each of them; and a message with
+/// more is refused, since those left would tell what its author wants nobody to see.
+const MAX_BCC: u32 = 200;
 
 /// Who brought the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +76,8 @@ pub enum Violation {
     Mixed,
     /// More recruiting recipients than are kept.
     TooManyRecipients,
+    /// More Bcc fields than are taken off.
+    TooManyBcc,
 }
 
 impl Violation {
@@ -84,13 +90,14 @@ impl Violation {
             Self::Limit(_) => "limit",
             Self::Mixed => "mixed-recipients",
             Self::TooManyRecipients => "too-many-recipients",
+            Self::TooManyBcc => "too-many-bcc",
         }
     }
 
     /// What exactly, in printable characters.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::Network | Self::Mixed | Self::TooManyRecipients => None,
+            Self::Network | Self::Mixed | Self::TooManyRecipients | Self::TooManyBcc => None,
             Self::EnvelopeSender(sender) => Some(format!("<{sender}>")),
             Self::Author(violation) => Some(violation.to_string()),
             Self::Limit(exceeded) => Some(exceeded.to_string()),
@@ -106,6 +113,15 @@ impl Violation {
             Self::Limit(_) => Reply::Tempfail(ReplyText::TooMuch),
             Self::Mixed => Reply::Reject(ReplyText::Mixed),
             Self::TooManyRecipients => Reply::Tempfail(ReplyText::TryAgain),
+            Self::TooManyBcc => Reply::Reject(ReplyText::TooManyBcc),
+        }
+    }
+
+    /// Whether another says the same, but for when there is room again.
+    fn repeats(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Limit(one), Self::Limit(two)) => one.count == two.count,
+            _ => self == other,
         }
     }
 }
@@ -238,7 +254,10 @@ impl Outgoing {
         match login.on_violation {
             OnViolation::Refuse => Err(violation),
             OnViolation::Log => {
-                self.tolerated.push(violation);
+                // Each of a thousand recipients may be over a limit, and each line is read by somebody.
+                if !self.tolerated.iter().any(|known| known.repeats(&violation)) {
+                    self.tolerated.push(violation);
+                }
                 Ok(())
             }
         }
@@ -367,6 +386,9 @@ impl Outgoing {
             }
         }
         if login.is_some() || route.is_some() {
+            if self.header.bcc() > MAX_BCC {
+                return Some(self.refuse(rules, from, Violation::TooManyBcc));
+            }
             let domain = from.as_ref().map(Address::domain);
             self.tidy(&mut plan, route, domain, &mut sent, moment);
         }
@@ -477,15 +499,32 @@ impl Outgoing {
             NewSender::Keep => return Some(Ok(())),
             NewSender::From => from,
             NewSender::Bounce => {
-                let rule = rules.lookup(from.as_str()).map(|(_, rule)| rule);
                 let id = (moment.stamp)();
                 sent.token = Some(id);
-                bounce_address(rules, keys, route, rule, id)?
+                bounce_address(rules, keys, &self.bounce(rules, route, &from, id))?
             }
         };
         plan.chg_from_plain(sender);
         sent.told_by.get_or_insert(Recipe::Sender);
         Some(Ok(()))
+    }
+
+    /// What the bounce address tells: the rule of the From address. Where a login's message goes on
+    /// although it is from somebody else, what comes back may have nowhere to go by that; then it is
+    /// the rule of an address that the login may send as.
+    fn bounce(&self, rules: &Rules, route: &Route, from: &Address, id: TokenId) -> OutgoingBounce {
+        let of = |address: &Address| {
+            let rule =
+                rules.lookup(address.as_str()).map(|(_, rule)| rule_tag(&rule.pattern.key()));
+            OutgoingBounce { id, route: route_mark(&route.name), rule: rule.unwrap_or_default() }
+        };
+        let own = self.login(rules).into_iter().flat_map(|login| &login.may_send_as);
+        let own = own.filter_map(|pattern| match pattern {
+            Pattern::Exact(address) => Some(address),
+            _ => None,
+        });
+        let mut all = std::iter::once(from).chain(own).map(of);
+        all.find(|bounce| bounce::goes_to(rules, bounce).is_some()).unwrap_or_else(|| of(from))
     }
 
     /// Adds what every mail should have, and takes off what none should show.
@@ -534,18 +573,7 @@ impl Outgoing {
 struct NoToken;
 
 /// The bounce address of a message that takes a route.
-fn bounce_address(
-    rules: &Rules,
-    keys: &Keys,
-    route: &Route,
-    rule: Option<&AddressRule>,
-    id: TokenId,
-) -> Option<Address> {
-    let bounce = OutgoingBounce {
-        id,
-        route: route_mark(&route.name),
-        rule: rule.map_or([0; 4], |rule| rule_tag(&rule.pattern.key())),
-    };
+fn bounce_address(rules: &Rules, keys: &Keys, bounce: &OutgoingBounce) -> Option<Address> {
     let base = rules.bounce.as_ref()?;
     let delimiter = rules.delimiters.chars().next()?;
     let (local, domain) = (base.local_part(), base.domain());

@@ -430,6 +430,65 @@ fn where_it_is_only_logged_all_that_is_wrong_is_told() {
 }
 
 #[test]
+fn a_limit_that_many_recipients_exceed_is_told_once() {
+    let mut rules = rules();
+    let login = &mut rules.outbound.logins[0];
+    login.on_violation = OnViolation::Log;
+    login.limits.messages = Rates { per_day: Some(0), ..Rates::default() };
+    login.limits.recipients = Rates { per_day: Some(1), ..Rates::default() };
+    let to = [(ERIKA, None); 500];
+    let decision = Message { to: &to, ..Message::default() }.decide(&rules);
+    let details: Vec<_> =
+        decision.sent.unwrap().violations.iter().filter_map(Violation::detail).collect();
+    assert_eq!(
+        details,
+        ["more than 0 messages in 24 hours", "more than 1 recipients in 24 hours"],
+        "one of each kind, not one for each recipient"
+    );
+}
+
+#[test]
+fn what_comes_back_from_mail_that_is_only_logged_has_somewhere_to_go() {
+    let mut rules = rules();
+    rules.outbound.logins[0].on_violation = OnViolation::Log;
+    let sender = |rules: &Rules, from: &str| {
+        let header = format!("From: {from}\nDate: d\nMessage-ID: <1@x>");
+        let message = Message { header: &header, ..Message::default() };
+        let plan = message.decide(rules).plan.to_string();
+        let (_, extension) = plan.split_once("recruit-bounces+").unwrap();
+        let (extension, _) = extension.split_once('@').unwrap();
+        OutgoingBounce::parse(extension, &keys(), NOW).unwrap()
+    };
+    let goes = |rules: &Rules, from: &str| {
+        bounce::goes_to(rules, &sender(rules, from)).map(|address| address.to_string())
+    };
+    // Of nobody's, and of a pattern's without a fallback: to the first address of the login.
+    for from in ["ceo@acme.example", "a@karriere.acme.example"] {
+        assert_eq!(goes(&rules, from).as_deref(), Some(JOBS), "{from}");
+    }
+    assert_eq!(goes(&rules, "karriere@acme.example").as_deref(), Some("hr@acme.example"));
+    // Where the route says to whom, it does; what was sent keeps its own rule.
+    rules.outbound.routes[0].bounces_to = Some(address(BOB));
+    assert_eq!(goes(&rules, "ceo@acme.example").as_deref(), Some(BOB));
+    assert_eq!(sender(&rules, "ceo@acme.example").rule, [0; 4]);
+}
+
+#[test]
+fn more_bcc_fields_than_can_be_taken_off_are_refused() {
+    let with = |user, from: &str, count| {
+        let header = format!("From: {from}\n{}", "Bcc: a@b\n".repeat(count));
+        let message = Message { user, header: &header, ..Message::default() };
+        message.plan(&rules())
+    };
+    let plan = with(Some("personio"), JOBS, 200);
+    assert_eq!(plan.lines().filter(|line| line.starts_with("del_header")).count(), 200);
+    for user in ["personio", BOB] {
+        assert_eq!(with(Some(user), JOBS, 201), "550 5.6.0 Too many Bcc fields", "{user}");
+    }
+    assert_eq!(with(Some("x"), "info@other.example", 201), "continue", "none of ours");
+}
+
+#[test]
 fn room_is_taken_for_the_message_and_each_recipient_and_comes_back_with_the_decision() {
     let mut rules = rules();
     rules.outbound.logins[0].limits = Limits {
