@@ -301,11 +301,15 @@ proptest! {
     /// Each MAIL has a number, and each recipient that of the last MAIL. Whatever the order of
     /// commands, no decision sees two numbers, and none is made twice.
     #[test]
-    fn no_dialogue_mixes_two_messages(steps in dialogue(), pass in 0..2) {
+    fn no_dialogue_mixes_two_messages(steps in dialogue(), pass in 0..3) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let records = runtime.block_on(async {
             let server = Server::start();
-            let mut client = if pass == 0 { server.front().await } else { server.handoff().await };
+            let mut client = match pass {
+                0 => server.front().await,
+                1 => server.submission().await,
+                _ => server.handoff().await,
+            };
             let mut number = 0;
             for step in steps {
                 match step {
