@@ -42,6 +42,7 @@
 //! | [`submit`] | a message into Postfix's queue over SMTP; the only place that names lettre | policy |
 //! | [`socket`], [`gate`] | sockets to listen on; how many sessions may be open | protocols |
 //! | [`journal`] | one line per decision, appended and replayed | mail |
+//! | [`ledger`] | what happened to each copy, written by the agent from the journal | decisions |
 //! | [`observe`] | the log vocabulary, one function per event | decisions |
 //! | [`config`] | what an admin wrote, checked | running sessions |
 //! | [`credentials`] | passwords, and the passwd-file that keeps their hashes | what a login may send as |
@@ -88,6 +89,7 @@ pub mod config;
 pub mod credentials;
 pub mod gate;
 pub mod journal;
+pub mod ledger;
 pub mod mail;
 pub mod milter;
 pub mod observe;

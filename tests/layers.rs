@@ -103,10 +103,13 @@ fn the_core_knows_nothing_above_it() {
 fn only_the_milter_names_indymilter_and_it_opens_no_connection() {
     let outside = |name: &str| !name.starts_with("milter/") && !is_test(name);
     assert_eq!(uses(outside, &["indymilter"]), [""; 0]);
-    assert_eq!(uses(|_| true, &["rusqlite", "tokio_postgres"]), [""; 0]);
+    // The configuration asks whether the URL of a database is one.
+    let no_ledger = |n: &str| !n.starts_with("ledger/") && n != "config/value/books.rs";
+    assert_eq!(uses(no_ledger, &["rusqlite", "postgres::", "tokio_postgres"]), [""; 0]);
     // The watchdog's probe knocks at the milter's own sockets.
     let role = |n: &str| n.starts_with("milter/") && !is_test(n) && n != "milter/probe.rs";
-    let connecting = ["TcpStream::connect", "ToSocketAddrs", "crate::cli", "crate::submit"];
+    let connecting =
+        ["TcpStream::connect", "ToSocketAddrs", "crate::cli", "crate::submit", "crate::ledger"];
     assert_eq!(uses(role, &connecting), [""; 0]);
 }
 

@@ -12,7 +12,10 @@ use super::settings::{self as s, Section, Setting};
 use super::source::{Finding, Report};
 use super::tree::{Found, Table, Tree};
 use super::value::Items;
-use super::{AgentSettings, Config, HandoffSettings, LogSettings, MilterSettings, Socket};
+use super::{
+    AgentSettings, Config, HandoffSettings, LedgerSettings, LogSettings, MilterSettings, Socket,
+    VerifySettings,
+};
 use crate::policy::keys::Keys;
 use crate::policy::rules::Rules;
 
@@ -48,6 +51,11 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     let journal = tree.fixed(Section::Journal);
     let journal_size = take(journal, &s::JOURNAL_SIZE, report);
     let journal_files = take(journal, &s::JOURNAL_FILES, report);
+    let ledger = ledger(tree.fixed(Section::Ledger), report);
+    let verify = verify(tree.fixed(Section::Verify), report);
+    let alerts = tree.fixed(Section::Alerts).get(&s::ALERTS_TO, report).ok().flatten();
+    let alerts_to = alerts.map(|found| found.items().into_iter().map(|item| item.value).collect());
+    let metrics = tree.fixed(Section::Metrics).get(&s::METRICS_LISTEN, report).ok();
     let key_file = tree.fixed(Section::Seal).get(&s::KEY_FILE, report).ok().flatten();
     // Where outgoing mail is not looked at, or nothing is unwrapped, nobody listens there.
     if rules.as_ref().is_some_and(Rules::has_outbound) {
@@ -67,6 +75,10 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
             handoff: handoff?,
             agent: AgentSettings { socket: agent? },
             log: log?,
+            ledger: ledger?,
+            verify: verify?,
+            alerts_to: alerts_to?,
+            metrics: metrics?.map(|found| found.value),
             state_dir: state_dir.as_ref()?.value.clone(),
             journal_size: journal_size?,
             journal_files: journal_files?,
@@ -118,6 +130,29 @@ fn log(table: &Table<'_>, report: &mut Report) -> Option<LogSettings> {
     let addresses = take(table, &s::LOG_ADDRESSES, report);
     let target = take(table, &s::TARGET, report);
     Some(LogSettings { level: level?, addresses: addresses?, target: target? })
+}
+
+fn ledger(table: &Table<'_>, report: &mut Report) -> Option<LedgerSettings> {
+    let database = take(table, &s::DATABASE, report);
+    let credential = table.get(&s::DATABASE_CREDENTIAL, report).ok();
+    let addresses = take(table, &s::LEDGER_ADDRESSES, report);
+    let retention = take(table, &s::RETENTION, report);
+    let host = table.get(&s::HOST, report).ok();
+    Some(LedgerSettings {
+        database: database?,
+        credential: credential?.map(|found| found.value),
+        addresses: addresses?,
+        retention: retention?,
+        host: host?.map(|found| found.value),
+    })
+}
+
+fn verify(table: &Table<'_>, report: &mut Report) -> Option<VerifySettings> {
+    let every = take(table, &s::EVERY, report);
+    let stale = take(table, &s::STALE, report);
+    let via = take(table, &s::VIA, report);
+    let probes = take(table, &s::PROBES, report);
+    Some(VerifySettings { every: every?, stale: stale?, via: via?, probes: probes? })
 }
 
 /// Everything that listens, the milter's sockets and the smtpds of ours.

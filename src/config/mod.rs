@@ -29,6 +29,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::mail::Address;
 use crate::policy::keys::Keys;
 use crate::policy::rules::Rules;
 
@@ -171,7 +172,15 @@ pub struct Config {
     pub agent: AgentSettings,
     /// What is logged.
     pub log: LogSettings,
-    /// The folder for the journal (and, later, the ledger).
+    /// Where is kept what happened to each copy.
+    pub ledger: LedgerSettings,
+    /// How addresses are verified.
+    pub verify: VerifySettings,
+    /// Who is told of trouble.
+    pub alerts_to: Vec<Address>,
+    /// Where metrics can be read.
+    pub metrics: Option<SocketAddr>,
+    /// The folder for the journal and the ledger.
     pub state_dir: PathBuf,
     /// When the journal file is rotated, in octets.
     pub journal_size: u64,
@@ -217,6 +226,52 @@ pub struct MilterSettings {
 pub struct AgentSettings {
     /// Its LMTP socket.
     pub socket: Socket,
+}
+
+/// The ledger: what happened to each copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerSettings {
+    /// Where it is.
+    pub database: Database,
+    /// The name of the credential with the database's password.
+    pub credential: Option<String>,
+    /// How addresses of people outside are kept, in the journal as well.
+    pub addresses: Masking,
+    /// How long entries are kept.
+    pub retention: Duration,
+    /// This host's name in a ledger that several share; by default the system's.
+    pub host: Option<String>,
+}
+
+/// A database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// An SQLite file; if relative, in the state folder.
+    File(PathBuf),
+    /// A PostgreSQL database, by its URL without password.
+    Postgres(String),
+}
+
+/// How addresses are verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifySettings {
+    /// How often a probe is sent to each address; never, if not.
+    pub every: Option<Duration>,
+    /// How long an address stays verified without new evidence.
+    pub stale: Duration,
+    /// The server to which probes are submitted.
+    pub via: SocketAddr,
+    /// Where a probe ends.
+    pub probes: Probes,
+}
+
+/// Where a probe ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probes {
+    /// In pass 2, where a copy would go on to the recruiting system.
+    Stop,
+    /// In the recruiting system.
+    Through,
 }
 
 /// A place to listen.

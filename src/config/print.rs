@@ -8,10 +8,10 @@ mod outbound;
 use std::fmt::{Display, Write as _};
 
 use super::settings::{
-    self as s, LANGUAGES, LEVELS, MASKINGS, Section, Setting, TARGETS, UNWRAPS, Words,
+    self as s, LANGUAGES, LEVELS, MASKINGS, PROBES_WORDS, Section, Setting, TARGETS, UNWRAPS, Words,
 };
 use super::value::{SIZES, TIMES, in_units};
-use super::{Config, Socket};
+use super::{Config, Database, Socket};
 use crate::policy::kind::{Actions, Kind};
 use crate::policy::rules::{AddressRule, System};
 
@@ -86,6 +86,36 @@ impl Config {
         out.section(Section::Journal);
         out.set(&s::JOURNAL_SIZE, &text(in_units(self.journal_size, SIZES)));
         out.set(&s::JOURNAL_FILES, &self.journal_files.to_string());
+        self.print_books(out);
+    }
+
+    fn print_books(&self, out: &mut Printer) {
+        let ledger = &self.ledger;
+        out.section(Section::Ledger);
+        out.set(
+            &s::DATABASE,
+            &match &ledger.database {
+                Database::File(path) => text(path.display()),
+                Database::Postgres(url) => text(url),
+            },
+        );
+        out.set_if(&s::DATABASE_CREDENTIAL, ledger.credential.as_ref());
+        out.set(&s::LEDGER_ADDRESSES, &word(MASKINGS, ledger.addresses));
+        out.set(&s::RETENTION, &text(in_units(ledger.retention.as_secs(), TIMES)));
+        out.set_if(&s::HOST, ledger.host.as_ref());
+        let verify = &self.verify;
+        out.section(Section::Verify);
+        let every = verify.every.map_or("off".into(), |every| in_units(every.as_secs(), TIMES));
+        out.set(&s::EVERY, &text(every));
+        out.set(&s::STALE, &text(in_units(verify.stale.as_secs(), TIMES)));
+        out.set(&s::VIA, &text(verify.via));
+        out.set(&s::PROBES, &word(PROBES_WORDS, verify.probes));
+        out.section(Section::Alerts);
+        out.set(&s::ALERTS_TO, &list(&self.alerts_to));
+        if let Some(metrics) = self.metrics {
+            out.section(Section::Metrics);
+            out.set(&s::METRICS_LISTEN, &text(metrics));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::{self, Complaints, Input, Items};
-use super::{Language, LogLevel, LogTarget, Masking, Socket};
+use super::{Database, Language, LogLevel, LogTarget, Masking, Probes, Socket};
 use crate::mail::{Address, FieldBody, PlainName};
 use crate::policy::kind::{Action, Kind, Verdict};
 use crate::policy::outbound::rules::{Mixed, NewSender, OnViolation, Recipe, SenderPattern};
@@ -34,10 +34,14 @@ pub(super) enum Section {
     Loop,
     Log,
     Journal,
+    Ledger,
+    Verify,
+    Alerts,
+    Metrics,
 }
 
 impl Section {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Top,
         Self::Milter,
         Self::Handoff,
@@ -54,6 +58,10 @@ impl Section {
         Self::Loop,
         Self::Log,
         Self::Journal,
+        Self::Ledger,
+        Self::Verify,
+        Self::Alerts,
+        Self::Metrics,
     ];
 
     /// Its name in the file.
@@ -75,6 +83,10 @@ impl Section {
             Self::Loop => "loop",
             Self::Log => "log",
             Self::Journal => "journal",
+            Self::Ledger => "ledger",
+            Self::Verify => "verify",
+            Self::Alerts => "alerts",
+            Self::Metrics => "metrics",
         }
     }
 
@@ -315,6 +327,32 @@ settings! {
     JOURNAL_SIZE: u64 = Journal "size", Default("\"10M\""), |v| value::size(v, 64 << 10, 1 << 40);
     /// How many rotated files are kept.
     JOURNAL_FILES: u32 = Journal "files", Default("10"), |v| value::number(v, 0, 10_000);
+
+    /// Where the ledger is: a file in the state folder, or a PostgreSQL database.
+    DATABASE: Database = Ledger "database", Default("\"ledger.sqlite\""), value::database;
+    /// The credential with the database's password.
+    DATABASE_CREDENTIAL: String = Ledger "credential", Example("\"ledger-password\""), value::word;
+    /// How addresses of people outside are kept.
+    LEDGER_ADDRESSES: Masking = Ledger "addresses", Default("\"hash\""), |v| value::choice(v, MASKINGS);
+    /// How long entries are kept.
+    RETENTION: Duration = Ledger "retention", Default("\"30d\""), |v| value::duration(v, 86_400, 86_400 * 3660);
+    /// This host's name in a ledger that several share.
+    HOST: String = Ledger "host", Example("\"mx1\""), value::word;
+
+    /// How often each address is tested by a probe.
+    EVERY: Option<Duration> = Verify "every", Default("\"1d\""), value::interval;
+    /// How long an address stays verified without new evidence.
+    STALE: Duration = Verify "stale", Default("\"3d\""), |v| value::duration(v, 3600, 86_400 * 366);
+    /// The server to which probes are submitted: as mail from outside comes in.
+    VIA: SocketAddr = Verify "via", Default("\"127.0.0.1:25\""), value::server;
+    /// What happens with a probe before the recruiting system.
+    PROBES: Probes = Verify "probes", Default("\"stop\""), |v| value::choice(v, PROBES_WORDS);
+
+    /// Who is told of failed copies and of addresses that are no longer verified.
+    ALERTS_TO: Items<Address> = Alerts "to", Default("[]"), value::addresses;
+
+    /// Where metrics can be read, on loopback.
+    METRICS_LISTEN: SocketAddr = Metrics "listen", Example("\"127.0.0.1:9807\""), value::loopback;
 }
 
 /// The words of a setting that takes one of a few.
@@ -344,6 +382,9 @@ pub(super) static LEVELS: Words<LogLevel> = &[
 
 pub(super) static MASKINGS: Words<Masking> =
     &[("hash", Masking::Hash), ("masked", Masking::Masked), ("full", Masking::Full)];
+
+pub(super) static PROBES_WORDS: Words<Probes> =
+    &[("stop", Probes::Stop), ("through", Probes::Through)];
 
 pub(super) static TARGETS: Words<LogTarget> =
     &[("auto", LogTarget::Auto), ("stderr", LogTarget::Stderr), ("journald", LogTarget::Journald)];
@@ -481,6 +522,7 @@ mod tests {
             .chain(NEW_SENDERS.iter().map(|(word, _)| *word))
             .chain(LEVELS.iter().map(|(word, _)| *word))
             .chain(MASKINGS.iter().map(|(word, _)| *word))
+            .chain(PROBES_WORDS.iter().map(|(word, _)| *word))
             .chain(TARGETS.iter().map(|(word, _)| *word));
         for word in words {
             assert!(sample.contains(&format!("{word:?}")), "{word}");

@@ -3,6 +3,7 @@
 //! Must not know other settings than the one at hand.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod books;
 mod kinds;
 mod outbound;
 
@@ -20,6 +21,7 @@ use crate::mail::Address;
 use crate::mail::address::is_domain;
 use crate::policy::rules::{Network, Pattern};
 
+pub(super) use books::{addresses, database, interval, server};
 pub(super) use kinds::{kinds, verdicts};
 pub(super) use outbound::{
     count, header_fields, is_user, is_word, reply_to, sender_patterns, user, word, words,

@@ -61,12 +61,31 @@ pub struct Entry {
     /// The envelope sender as the configuration allows it to be shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
+    /// The size that the client announced, in octets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Keyed hashes of the addresses of people outside that the mail is of: its envelope sender, its
+    /// applicants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<String>,
+    /// A keyed hash of the Message-ID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Our own probe, by the number that it carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
     /// What a delivery report says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<ReportAction>,
     /// The enhanced status code of a delivery report (RFC 3463).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// The server that a delivery report is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_hop: Option<String>,
+    /// What that server said, in its own words; addresses of people outside masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
     /// A few words more; see [`Entry::with_detail`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -88,8 +107,14 @@ impl Entry {
             route: None,
             kind: None,
             sender: None,
+            size: None,
+            subjects: Vec::new(),
+            message: None,
+            probe: None,
             report: None,
             status: None,
+            next_hop: None,
+            reply: None,
             detail: None,
         }
     }
@@ -124,6 +149,8 @@ pub enum Pass {
     Handoff,
     /// The way back to local delivery.
     Return,
+    /// No pass of the milter: what the agent or a command did.
+    Agent,
 }
 
 /// What was decided.
@@ -152,6 +179,20 @@ pub enum Action {
     Sent,
     /// Outgoing mail was refused.
     Refused,
+    /// A probe of ours came to where it ends, before the recruiting system (pass 2).
+    ProbeArrived,
+    /// A probe of ours was submitted, and Postfix took it.
+    ProbeSent,
+    /// A probe of ours was not taken.
+    ProbeRefused,
+    /// The recruiting system's server was asked, and takes mail for the inbound address.
+    InboundAccepted,
+    /// The recruiting system's server was asked, and takes no mail for the inbound address.
+    InboundRefused,
+    /// A copy was sent once more.
+    Resent,
+    /// Somebody was told of trouble.
+    Alerted,
 }
 
 /// What a delivery report says (RFC 3464 2.3.3).
@@ -190,7 +231,7 @@ macro_rules! display_as_word {
 }
 
 display_as_word! {
-    Pass { Front => "front", Submission => "submission", Handoff => "handoff", Return => "return" }
+    Pass { Front => "front", Submission => "submission", Handoff => "handoff", Return => "return", Agent => "agent" }
     Action {
         Diverted => "diverted",
         Forwarded => "forwarded",
@@ -203,6 +244,13 @@ display_as_word! {
         Rejected => "rejected",
         Sent => "sent",
         Refused => "refused",
+        ProbeArrived => "probe-arrived",
+        ProbeSent => "probe-sent",
+        ProbeRefused => "probe-refused",
+        InboundAccepted => "inbound-accepted",
+        InboundRefused => "inbound-refused",
+        Resent => "resent",
+        Alerted => "alerted",
     }
     ReportAction {
         Delivered => "delivered",

@@ -15,8 +15,8 @@ mod real;
 use std::time::Duration;
 
 use recruit_milter::config::{
-    AgentSettings, Config, HandoffSettings, Language, LogLevel, LogSettings, LogTarget, Masking,
-    MilterSettings, Socket,
+    AgentSettings, Config, Database, HandoffSettings, Language, LedgerSettings, LogLevel,
+    LogSettings, LogTarget, Masking, MilterSettings, Probes, Socket, VerifySettings,
 };
 use recruit_milter::mail::Address;
 use recruit_milter::policy::keys::Keys;
@@ -56,6 +56,21 @@ fn config(queue_directory: &str) -> Config {
             addresses: Masking::Hash,
             target: LogTarget::Stderr,
         },
+        ledger: LedgerSettings {
+            database: Database::File("ledger.sqlite".into()),
+            credential: None,
+            addresses: Masking::Hash,
+            retention: Duration::from_secs(30 * 86_400),
+            host: None,
+        },
+        verify: VerifySettings {
+            every: None,
+            stale: Duration::from_secs(3 * 86_400),
+            via: "127.0.0.1:25".parse().unwrap(),
+            probes: Probes::Stop,
+        },
+        alerts_to: Vec::new(),
+        metrics: None,
         state_dir: "state".into(),
         journal_size: 1 << 20,
         journal_files: 4,
