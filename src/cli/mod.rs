@@ -86,6 +86,10 @@ struct ConfigArg {
 struct RunArgs {
     #[command(flatten)]
     config: ConfigArg,
+    /// Run one role alone: the milter, which decides on mail, or the agent, which keeps books, verifies
+    /// and unwraps. Without it both run in one process.
+    #[arg(long)]
+    role: Option<run::Role>,
     /// Accepted and ignored: the program always stays in the foreground.
     #[arg(short = 'f', hide = true)]
     _foreground: bool,
@@ -173,7 +177,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     match cli.command {
-        Command::Run(args) => run::run(&args.config.config),
+        Command::Run(args) => run::run(&args.config.config, args.role),
         Command::Check(args) => check::check(&args),
         Command::InitKey(args) => init_key::init_key(&args),
         Command::Postfix(args) => postfix::postfix(&args),

@@ -1,0 +1,58 @@
+//! The agent's parts, started and stopped together.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::agent::{self, Unwrapper};
+use crate::config::Config;
+use crate::socket::Bound;
+
+/// How long the agent may take for what it has begun.
+const AGENT_DRAIN: Duration = Duration::from_secs(5);
+
+/// The agent at work.
+pub(super) struct Agent {
+    /// Nothing where no message is to be unwrapped.
+    unwrapper: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Agent {
+    /// Starts it. It goes by the configuration that `current` holds at the time.
+    pub(super) fn start(bound: Vec<Bound>, current: &Arc<ArcSwap<Config>>) -> Self {
+        Self { unwrapper: (!bound.is_empty()).then(|| unwrapper(bound, current)) }
+    }
+
+    /// Stops it; what it has begun may come to its end.
+    pub(super) async fn stop(self) {
+        if let Some((stop, running)) = self.unwrapper {
+            drop(stop);
+            let _ = running.await;
+        }
+    }
+}
+
+fn unwrapper(
+    bound: Vec<Bound>,
+    current: &Arc<ArcSwap<Config>>,
+) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel();
+    let size = current.load().rules.reading.unwrap_limit;
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let drain = current.load().milter.drain.min(AGENT_DRAIN);
+    let current = Arc::clone(current);
+    let inbox = Unwrapper::new(move || {
+        let config = current.load();
+        agent::Settings {
+            keys: config.keys.clone(),
+            handoff_domain: config.rules.handoff_domain.clone(),
+            smtpd: config.handoff.smtpd,
+        }
+    });
+    let shutdown = async { drop(stopped.await) };
+    (stop, tokio::spawn(agent::serve(bound, inbox, size, drain, shutdown)))
+}
