@@ -107,6 +107,24 @@ fn a_colleagues_attached_forward_goes_out_as_the_original() {
 }
 
 #[test]
+fn milter_and_agent_work_as_two_processes() {
+    let mut site = Site::prepare(Setup { config: CONFIG.to_owned(), ..Setup::default() });
+    site.daemon.only("milter");
+    let mut agent = site.agent();
+    begin(&mut site);
+    send(&site, JOBS, &wrapped(&original(), ""));
+    Mail::new("erika@example.org", &[JOBS], "From: erika@example.org\r\n\r\nHello\r\n")
+        .send(site.mx.port());
+    wait_until("what needs no agent is forwarded without it", LIMIT, || site.inbound().len() == 1);
+    site.mx.wait_for_log("status=deferred");
+    agent.start();
+    settle_with_flushes(&site);
+    assert_eq!(site.inbound().len(), 2);
+    assert!(agent.stop().success());
+    assert!(site.daemon.is_running());
+}
+
+#[test]
 fn fields_of_ours_in_the_original_are_taken_out_and_a_transfer_encoding_is_undone() {
     let site = start(CONFIG);
     let forged = format!("X-Recruiting-Applicant: <x@evil.example>\r\n{}", original());

@@ -44,6 +44,8 @@ pub struct Daemon {
     child: Option<Guarded>,
     /// Wraps the program: `prlimit --nofile=24`, say.
     wrapper: Vec<String>,
+    /// The one role that it has; both, if not.
+    role: Option<&'static str>,
     target: Target,
     starts: u32,
 }
@@ -77,6 +79,7 @@ impl Daemon {
             sockets,
             child: None,
             wrapper: Vec::new(),
+            role: None,
             target: Target::default(),
             starts: 0,
         }
@@ -85,6 +88,11 @@ impl Daemon {
     /// Lets it be started by way of another program that becomes it.
     pub fn wrap(&mut self, wrapper: &[&str]) {
         self.wrapper = wrapper.iter().map(|w| (*w).to_owned()).collect();
+    }
+
+    /// Lets it have one role alone, `milter` or `agent`.
+    pub fn only(&mut self, role: &'static str) {
+        self.role = Some(role);
     }
 
     /// Starts it and waits until its sockets answer.
@@ -108,6 +116,7 @@ impl Daemon {
             .args(words)
             .args(["run", "--config"])
             .arg(&self.config)
+            .args(self.role.map(|role| format!("--role={role}")))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -122,7 +131,10 @@ impl Daemon {
 
     /// Where its log is.
     pub fn log_file(&self) -> PathBuf {
-        self.config.with_extension("log")
+        match self.role {
+            Some("agent") => self.config.with_extension("agent.log"),
+            _ => self.config.with_extension("log"),
+        }
     }
 
     /// The log so far, over all starts.

@@ -277,6 +277,15 @@ impl Site {
         routes::arrivals(&places, key)
     }
 
+    /// The agent in a process of its own, not started yet, for a milter that is told to be that only.
+    pub fn agent(&self) -> Daemon {
+        let socket = self.mx.queue_dir().join("recruit-milter/agent.sock");
+        let unwraps = self.config_text().contains("unwrap =");
+        let mut agent = Daemon::new(&self.config, unwraps.then_some(socket).into_iter().collect());
+        agent.only("agent");
+        agent
+    }
+
     /// The scratch folder.
     pub fn scratch(&self) -> &Scratch {
         &self.scratch
