@@ -9,12 +9,14 @@
 //! Killed between the two answers it leaves a second copy, the window that SMTP itself has (RFC
 //! 1047).
 //!
+//! * [`books`]: the ledger, written from the journal.
 //! * [`lmtp`], `command`, `data`: the protocol.
 //! * [`mod@unwrap`]: the pure part.
 //!
 //! Must not know what pass 2 decides, nor the milter's protocol.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+pub mod books;
 mod command;
 mod data;
 pub mod lmtp;

@@ -12,6 +12,7 @@
 mod addresses;
 mod build;
 mod checks;
+mod credential;
 mod file;
 pub mod keyfile;
 mod mend;
@@ -33,6 +34,7 @@ use crate::mail::Address;
 use crate::policy::keys::Keys;
 use crate::policy::rules::Rules;
 
+pub use credential::credential;
 use mend::Mended;
 pub use problem::{Problem, Problems, Severity};
 pub(crate) use settings::suggest;
@@ -191,6 +193,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether there is nothing to do: no recruiting address, and no outgoing mail to look at.
+    pub fn is_idle(&self) -> bool {
+        self.rules.is_idle() && !self.rules.has_outbound()
+    }
+
     /// The milter's settings as they are in effect: nobody listens for outgoing mail where it is not
     /// looked at.
     pub fn listening(&self) -> MilterSettings {

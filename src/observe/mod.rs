@@ -9,6 +9,7 @@
 //! Must not know who logs, nor decide anything.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod books;
 mod events;
 #[cfg(test)]
 mod golden;
@@ -16,6 +17,7 @@ mod line;
 mod mask;
 mod output;
 
+pub use books::*;
 pub use events::*;
 pub use mask::{Masker, Shown};
 #[cfg(test)]

@@ -8,23 +8,33 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::agent::books::Books;
 use crate::agent::{self, Unwrapper};
 use crate::config::Config;
+use crate::observe;
 use crate::socket::Bound;
 
 /// How long the agent may take for what it has begun.
 const AGENT_DRAIN: Duration = Duration::from_secs(5);
 
+/// How long the ledger may take for what it is at.
+const BOOKS_DRAIN: Duration = Duration::from_secs(5);
+
 /// The agent at work.
 pub(super) struct Agent {
     /// Nothing where no message is to be unwrapped.
     unwrapper: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Nothing where there is no thread for it.
+    books: Option<Books>,
 }
 
 impl Agent {
     /// Starts it. It goes by the configuration that `current` holds at the time.
     pub(super) fn start(bound: Vec<Bound>, current: &Arc<ArcSwap<Config>>) -> Self {
-        Self { unwrapper: (!bound.is_empty()).then(|| unwrapper(bound, current)) }
+        Self {
+            unwrapper: (!bound.is_empty()).then(|| unwrapper(bound, current)),
+            books: books(current),
+        }
     }
 
     /// Stops it; what it has begun may come to its end.
@@ -33,7 +43,16 @@ impl Agent {
             drop(stop);
             let _ = running.await;
         }
+        if let Some(books) = self.books {
+            // It may wait for a database: not on a thread that serves sessions.
+            let _ = tokio::task::spawn_blocking(|| books.stop(BOOKS_DRAIN)).await;
+        }
     }
+}
+
+fn books(current: &Arc<ArcSwap<Config>>) -> Option<Books> {
+    let books = Books::start(Arc::clone(current), Vec::new());
+    books.inspect_err(|error| observe::ledger_trouble(error, "start the agent again")).ok()
 }
 
 fn unwrapper(

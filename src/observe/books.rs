@@ -1,0 +1,56 @@
+//! What the agent's bookkeeping tells the log.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fmt::Display;
+use std::path::Path;
+
+use super::line::Line;
+use crate::config::LogLevel::{Error, Info, Warning};
+
+/// The ledger cannot be written. Mail goes on; what is missing is read from the journal later.
+pub fn ledger_trouble(error: &dyn Display, remedy: &str) {
+    Line::program(Warning, "ledger")
+        .pair("alarm", "ledger")
+        .pair("error", error)
+        .pair("mail", "not affected")
+        .pair("remedy", remedy)
+        .emit();
+}
+
+/// The ledger is written again.
+pub fn ledger_back(entries: u64) {
+    Line::program(Info, "ledger").pair("written", "again").pair("entries", entries).emit();
+}
+
+/// A damaged ledger was set aside, and a new one begun with what the journal still holds.
+pub fn ledger_set_aside(to: &Path) {
+    Line::program(Error, "ledger")
+        .pair("alarm", "ledger-damaged")
+        .pair("set_aside", to.display())
+        .pair("begun_anew", "from the journal")
+        .emit();
+}
+
+/// A line of the journal is missing or cannot be read: the ledger does not know of it.
+pub fn journal_gap(what: &dyn Display, count: u64) {
+    Line::program(Warning, "ledger")
+        .pair("alarm", "journal-gap")
+        .pair("reason", what)
+        .pair("lines", count)
+        .emit();
+}
+
+/// Old entries were deleted.
+pub fn ledger_expired(rows: u64) {
+    Line::program(Info, "ledger").pair("expired", rows).emit();
+}
+
+/// Nothing is deleted, since the clock went forward further than time did.
+pub fn ledger_clock(days: u64) {
+    Line::program(Warning, "ledger")
+        .pair("alarm", "clock")
+        .pair("ahead_days", days)
+        .pair("expiry", "paused")
+        .pair("remedy", "set the clock, or restart the agent if it is right")
+        .emit();
+}
