@@ -68,7 +68,7 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     let config = || {
         Some(Config {
             path: path.to_owned(),
-            rules: Rules { signs_copies, ..rules? },
+            rules: Rules { signs_copies, probes: verify.as_ref()?.probes, ..rules? },
             keys: Keys::default(),
             key_file: key_file.as_ref()?.value.clone(),
             milter: milter?,

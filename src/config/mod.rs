@@ -34,6 +34,7 @@ use crate::mail::Address;
 use crate::policy::keys::Keys;
 use crate::policy::rules::Rules;
 
+pub use crate::policy::probe::Probes;
 pub use credential::credential;
 use mend::Mended;
 pub use problem::{Problem, Problems, Severity};
@@ -270,15 +271,6 @@ pub struct VerifySettings {
     pub via: SocketAddr,
     /// Where a probe ends.
     pub probes: Probes,
-}
-
-/// Where a probe ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probes {
-    /// In pass 2, where a copy would go on to the recruiting system.
-    Stop,
-    /// In the recruiting system.
-    Through,
 }
 
 /// A place to listen.

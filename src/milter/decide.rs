@@ -26,6 +26,7 @@ use crate::policy::forward::{
     self, Accepted, Action, Arrival, Decision, Reason, Refusal, body_need, forward,
 };
 use crate::policy::limits::Usage;
+use crate::policy::probe::Probe;
 use crate::policy::report;
 use crate::policy::token::{TokenId, Way};
 
@@ -172,6 +173,7 @@ impl FrontMessage for Front {
             // Who it is must be known: nobody is believed because the MTA does not say.
             internal: client.is_some_and(|client| config.rules.is_internal_client(client)),
             own_login: false,
+            probe: Probe::of_sender(&config.rules, &config.keys, &self.opening.sender, now()),
         };
         let record = |outcome| Record {
             queue_id: queue_id.map(str::to_owned),
@@ -254,7 +256,9 @@ impl HandoffMessage for Handoff {
         };
         let way = match accepted {
             Accepted::Handoff { token, .. } => token.way,
-            Accepted::Report { .. } | Accepted::Returned { .. } => Way::Forward,
+            Accepted::Report { .. } | Accepted::Returned { .. } | Accepted::ProbeReport { .. } => {
+                Way::Forward
+            }
         };
         let arrival = Arrival {
             accepted,
@@ -328,6 +332,7 @@ impl Record {
                 entry.kind = decision.reading.as_ref().map(|r| r.kind.word().to_owned());
                 entry.report = report_action(decision.reason);
                 entry.status.clone_from(&decision.status);
+                entry.probe = decision.probe.map(|probe| probe.to_string());
                 active.journal.record(entry);
             }
         }
@@ -342,6 +347,7 @@ impl Record {
             entry.token = one.handoff.map(|h| h.id.to_string());
             entry.address = Some(one.address.to_string());
             entry.system = Some(one.system.clone());
+            entry.probe = one.probe.map(|probe| probe.to_string());
             active.journal.record(entry);
         }
     }
@@ -408,7 +414,7 @@ impl Record {
                 address: d.address.as_str(),
                 system: &d.system,
                 token,
-                local_copy: kept(d),
+                local_copy: kept(d) && d.probe.is_none(),
             })
             .collect();
         observe::diverted(self.queue_id.as_deref(), &self.sender, &copies);
@@ -450,6 +456,7 @@ impl Record {
                 observe::given_back(&copy, person.unwrap_or_default(), reason);
             }
             Action::ToAgent => observe::to_agent(&copy),
+            Action::ProbeArrived => observe::discarded(&copy, "probe"),
             Action::Merged => observe::discarded(&copy, "merged"),
             Action::ReportForeign => observe::report_unreadable(queue_id, reason),
             Action::ReportWaiting => observe::unknown_handoff(queue_id, "", "report-without-rule"),
@@ -502,6 +509,7 @@ fn journal_action(action: Action) -> journal::Action {
         Action::KeptLocal => journal::Action::KeptLocal,
         Action::GivenBack | Action::ToPerson | Action::Returned => journal::Action::GivenBack,
         Action::Merged | Action::ReportForeign => journal::Action::Discarded,
+        Action::ProbeArrived => journal::Action::ProbeArrived,
         Action::ReportRead | Action::ReportGivenBack => journal::Action::Report,
         Action::ReportWaiting => journal::Action::Tempfail,
     }

@@ -9,20 +9,25 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::probe::Accepted;
 use super::token::TokenId;
 
 /// The length of the window in seconds.
 const WINDOW: u64 = 3600;
 
-/// What was forwarded in the last hour, by recruiting address.
+/// What was forwarded in the last hour, by recruiting address; and the probes that were accepted.
 #[derive(Clone, Debug, Default)]
-pub struct Budget(HashMap<String, VecDeque<(u64, TokenId)>>);
+pub struct Budget {
+    spent: HashMap<String, VecDeque<(u64, TokenId)>>,
+    /// The probes that were accepted.
+    pub probes: Accepted,
+}
 
 impl Budget {
     /// Whether one more may be forwarded for `address`; if so, it is counted. A second attempt at
     /// the same copy is not counted again. `now` in seconds since 1970.
     pub fn allow(&mut self, address: &str, id: TokenId, now: u64, limit: u32) -> bool {
-        let spent = self.0.entry(address.to_lowercase()).or_default();
+        let spent = self.spent.entry(address.to_lowercase()).or_default();
         // Entries from the future are left over from a clock that was set back.
         spent.retain(|(time, _)| *time <= now && now - time < WINDOW);
         if spent.iter().any(|(_, seen)| *seen == id) {

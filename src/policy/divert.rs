@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::keys::Keys;
+use super::probe::Probe;
 use super::rules::{AddressRule, Rules};
 use super::token::{Flags, Handoff, TokenId, Way};
 use crate::mail::{Address, Notify, Orcpt, RawPath, Recipient};
@@ -21,6 +22,8 @@ pub struct Origin {
     /// The client is the login of a recruiting system. What it sends is never forwarded: it would be
     /// a loop.
     pub own_login: bool,
+    /// The probe of ours that the envelope sender says it is.
+    pub probe: Option<Probe>,
 }
 
 /// One recruiting recipient and what becomes of it.
@@ -33,6 +36,8 @@ pub struct Diverted {
     /// What the token says; none where another recruiting address leads the copy and this one keeps
     /// its own, so that nothing is to be done.
     pub handoff: Option<Handoff>,
+    /// The probe that it is.
+    pub probe: Option<TokenId>,
 }
 
 /// The outcome of pass 1.
@@ -92,9 +97,12 @@ pub(super) fn divert_into(
         }
         let again = done.iter().any(|(seen, _)| *seen == key);
         done.push((key, recipient.path.clone()));
+        // A probe is to litter no mailbox. Nobody misses it, so it counts as kept where it ends.
+        let probe = origin.probe.filter(|probe| probe.is_for(&address)).map(|probe| probe.id);
+        let stays = rule.local_copy && probe.is_none();
         let companion = led.iter().any(|leader| leader.shares_copy_with(rule));
         let flags = Flags {
-            kept: rule.local_copy,
+            kept: rule.local_copy || probe.is_some(),
             authenticated: origin.authenticated,
             internal: origin.internal,
             companion,
@@ -105,17 +113,18 @@ pub(super) fn divert_into(
             address: address.clone(),
             system: rules.system(rule).id.clone(),
             handoff: None,
+            probe,
         };
         // A companion that stays where it is needs nobody to watch over it, nor does what is not to
         // be forwarded.
-        if !rule.local_copy || !companion && !again && !origin.own_login {
+        if !stays || !companion && !again && !origin.own_login {
             let handoff = Handoff { way: Way::Forward, id: stamp(), flags };
             let local = handoff.local_part(keys, &address)?;
             let to = Address::parse(&format!("{local}@{}", rules.handoff_domain)).ok()?;
             let orcpt = Some(Orcpt::new(address));
             // RFC 3461 4.1 NOTIFY=NEVER: the envelope sender is still the applicant, who must not
             // hear of this recipient. The second smtpd asks for reports again.
-            if rule.local_copy {
+            if stays {
                 builder.add_rcpt(to, Notify::Never, orcpt);
             } else {
                 let path = &recipient.path;

@@ -12,12 +12,14 @@ use super::facts::Facts;
 use super::keys::Keys;
 use super::kind::{self, Kind};
 use super::outbound::bounce;
+use super::probe::{Probe, Probes};
 use super::report::{self, Outcome, Report};
 use super::rules::{AddressRule, Rules};
 use super::seal::{UNSIGNED, is_sealed, seal};
 use super::tags::{About, tags};
 use super::token::{
-    Bounce, Flags, Handoff, OutgoingBounce, TokenError, TokenId, UNWRAP_LETTER, Way, rule_tag,
+    BOUNCE_LIFE, Bounce, Flags, Handoff, OutgoingBounce, TokenError, TokenId, UNWRAP_LETTER, Way,
+    rule_tag,
 };
 use crate::mail::address::split_extension;
 use crate::mail::mailbox::{Mailbox, MailboxList};
@@ -40,6 +42,11 @@ pub enum Accepted {
     Report {
         /// The copy it is for, if the address holds a token of ours.
         token: Result<Bounce, TokenError>,
+    },
+    /// Something that came back to the sender of a probe.
+    ProbeReport {
+        /// The probe, if the address holds a token of ours.
+        probe: Result<Probe, TokenError>,
     },
     /// Something that came back from outgoing mail.
     Returned {
@@ -104,6 +111,10 @@ pub fn recipient(
                 }
                 return Ok(Accepted::Returned { token });
             }
+            if Probe::is_meant(extension) {
+                let probe = Probe::parse(extension, keys, now, BOUNCE_LIFE);
+                return Ok(Accepted::ProbeReport { probe });
+            }
             let token = Bounce::parse(extension, keys, now);
             if let Err(TokenError::UnknownKey(id)) = token {
                 return Err(Refusal::UnknownKey(id));
@@ -156,6 +167,8 @@ pub enum Action {
     Returned,
     /// The copy ends here: another recruiting address of the message leads the one that goes on.
     Merged,
+    /// A probe of ours came to where it ends.
+    ProbeArrived,
     /// A report was read and ends here.
     ReportRead,
     /// A report of failure goes to the fallback, with the message in it.
@@ -177,6 +190,7 @@ impl Action {
             Self::ToAgent => "unwrap",
             Self::Returned => "returned",
             Self::Merged => "merged",
+            Self::ProbeArrived => "probe-arrived",
             Self::ReportRead => "report",
             Self::ReportGivenBack => "report-given-back",
             Self::ReportWaiting => "report-waiting",
@@ -198,6 +212,8 @@ pub enum Reason {
     LoopBudget,
     /// The system sent it by its own login.
     OwnLogin,
+    /// A probe of ours that was accepted before.
+    ProbeReplayed,
     /// Hundreds of fields claim to be ours.
     TooManyForged,
     /// Not from the null sender, or without a token of ours.
@@ -219,6 +235,7 @@ impl Reason {
             Self::Sealed => "sealed",
             Self::LoopBudget => "loop-budget",
             Self::OwnLogin => "own-login",
+            Self::ProbeReplayed => "probe-replayed",
             Self::TooManyForged => "too-many-forged",
             Self::NotOurs => "not-ours",
             Self::Expired => "expired",
@@ -278,9 +295,9 @@ impl Arrival<'_> {
 /// How much of the body the decision needs.
 pub fn body_need(rules: &Rules, accepted: &Accepted, sender: &RawPath, facts: &Facts) -> BodyNeed {
     match accepted {
-        Accepted::Report { token: Ok(_) } | Accepted::Returned { token: Ok(_) } => {
-            BodyNeed::UpTo(report::READ)
-        }
+        Accepted::Report { token: Ok(_) }
+        | Accepted::Returned { token: Ok(_) }
+        | Accepted::ProbeReport { probe: Ok(_) } => BodyNeed::UpTo(report::READ),
         Accepted::Handoff { token, .. } if token.way != Way::Return && !token.flags.unwrapped => {
             let sender = sender.printable();
             let context = context(rules, evidence(token), &sender);
@@ -327,6 +344,8 @@ pub struct Decision {
     pub reading: Option<Reading>,
     /// The status code of a report.
     pub status: Option<String>,
+    /// The probe that it is, or is a report on.
+    pub probe: Option<TokenId>,
 }
 
 /// Decides on a message. `now` in seconds since 1970. None only if a token cannot be made: no key,
@@ -358,6 +377,7 @@ pub fn forward(
             handoff(rules, keys, now, arrival, budget, token, address)
         }
         Accepted::Report { token } => on_report(rules, keys, arrival, *token),
+        Accepted::ProbeReport { probe } => Some(on_probe_report(arrival, *probe)),
         Accepted::Returned { token } => on_returned(rules, keys, arrival, token.as_ref()),
     }
 }
@@ -379,6 +399,7 @@ fn decision(
         system,
         reading: None,
         status: None,
+        probe: None,
     }
 }
 
@@ -395,7 +416,13 @@ fn handoff(
     let system = rules.system(rule);
     let sender = arrival.sender.printable();
     let facts = arrival.facts;
-    let context = context(rules, evidence(token), &sender);
+    let probe = Probe::of_sender(rules, keys, arrival.sender, now).filter(|p| p.is_for(address));
+    let replayed = probe.is_some_and(|probe| !budget.probes.is_first(probe.id, token.id, now));
+    let probe = probe.filter(|_| !replayed);
+    // Pass 1 has taken a probe away from its recruiting address. What is none now has to go back there.
+    let token =
+        &Handoff { flags: Flags { kept: token.flags.kept && !replayed, ..token.flags }, ..*token };
+    let context = Context { probe: probe.is_some(), ..context(rules, evidence(token), &sender) };
     let reading = if token.flags.outbound {
         applicant::read_outbound(facts.header(), &context)
     } else if token.flags.unwrapped {
@@ -406,10 +433,15 @@ fn handoff(
     // What a colleague sends goes to the system because the admin said so for the address.
     let action =
         if token.flags.outbound { kind::Action::Forward } else { rule.actions.of(reading.kind) };
-    let may_loop =
-        !token.flags.outbound && (reading.kind == Kind::SystemTest || is_ours(rules, arrival));
+    let may_loop = !token.flags.outbound
+        && probe.is_none()
+        && (reading.kind == Kind::SystemTest || is_ours(rules, arrival));
     let stays = if facts.has_too_many_forged() {
         Some(Reason::TooManyForged)
+    } else if replayed {
+        Some(Reason::ProbeReplayed)
+    } else if probe.is_some() {
+        None
     } else if is_sealed(keys, facts) {
         Some(Reason::Sealed)
     } else if token.flags.own_login {
@@ -441,6 +473,9 @@ fn handoff(
         None if token.flags.companion && may_loop => {
             (give_back(rules, keys, arrival, token, address)?, Action::GivenBack)
         }
+        None if probe.is_some() && rules.probes == Probes::Stop => {
+            (Plan::only(Reply::Discard), Action::ProbeArrived)
+        }
         None if token.flags.companion => (Plan::only(Reply::Discard), Action::Merged),
         None if is_to_be_unwrapped(rules, keys, rule, arrival, token, &reading) => {
             (to_agent(rules, keys, arrival, token, address)?, Action::ToAgent)
@@ -459,6 +494,7 @@ fn handoff(
     let reason = stays.unwrap_or(Reason::Rule);
     let mut decision = decision(plan, done, reason, token.id, address, Some(system.id.clone()));
     decision.reading = Some(reading);
+    decision.probe = probe.map(|probe| probe.id);
     Some(decision)
 }
 
@@ -548,6 +584,7 @@ fn on_report(
         system: None,
         reading: None,
         status: None,
+        probe: None,
     };
     let token = match token {
         // RFC 3461 6.1: a report has the null sender. Anything else is not one.
@@ -584,6 +621,33 @@ fn on_report(
     Some(decision)
 }
 
+/// A report on a probe, or an automatic answer to it: nothing is lost with either.
+fn on_probe_report(arrival: &Arrival<'_>, probe: Result<Probe, TokenError>) -> Decision {
+    let mut decision = Decision {
+        plan: Plan::only(Reply::Discard),
+        action: Action::ReportForeign,
+        reason: Reason::NotOurs,
+        token: None,
+        address: None,
+        system: None,
+        reading: None,
+        status: None,
+        probe: None,
+    };
+    match probe {
+        Ok(probe) if arrival.sender.is_null() => {
+            let Report { outcome, status } = report::read(arrival.body);
+            decision.action = Action::ReportRead;
+            decision.reason = Reason::Report(outcome);
+            decision.status = status;
+            decision.probe = Some(probe.id);
+        }
+        Ok(_) | Err(TokenError::NotOurs) => {}
+        Err(TokenError::UnknownKey(_) | TokenError::Expired) => decision.reason = Reason::Expired,
+    }
+    decision
+}
+
 /// Whatever comes to the bounce address of an outgoing mail goes to where somebody sees it.
 fn on_returned(
     rules: &Rules,
@@ -600,6 +664,7 @@ fn on_returned(
         system: None,
         reading: None,
         status: None,
+        probe: None,
     };
     let discard = Plan::only(Reply::Discard);
     let token = match token {
@@ -653,6 +718,8 @@ fn mailboxes(facts: &Facts, name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod outgoing_tests;
+#[cfg(test)]
+mod probe_tests;
 #[cfg(test)]
 mod tests;
 mod unwrap;

@@ -9,6 +9,7 @@
 //!   header and body; `tags`: the fields that tell it.
 //! * [`outbound`]: outgoing mail: logins and routes; [`identity`]: under which address it comes;
 //!   [`limits`]: how much of it.
+//! * [`probe`]: our own test mail.
 //! * [`budget`]: the breaker of loops in which every round is a new message.
 //!
 //! Must not know I/O, clock, async or logging.
@@ -24,6 +25,7 @@ pub mod keys;
 pub mod kind;
 pub mod limits;
 pub mod outbound;
+pub mod probe;
 pub mod report;
 pub mod rules;
 pub mod seal;

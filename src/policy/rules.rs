@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use super::kind::{Actions, Verdict};
 use super::outbound::rules::Outbound;
+use super::probe::Probes;
 use crate::mail::address::{Address, is_domain, split_extension};
 
 /// A recruiting system.
@@ -299,6 +300,8 @@ pub struct Rules {
     /// Whether a DKIM signer comes after pass 2. What is no copy then says so, where it has fields
     /// in our namespace.
     pub signs_copies: bool,
+    /// Where our own probes end.
+    pub probes: Probes,
     /// How mail is read.
     pub reading: ReadingRules,
     /// Logins and routes of outgoing mail.

@@ -10,9 +10,10 @@
 //! g KEY FLAGS TIME NONCE MAC @return domain       a copy on its way back to local delivery
 //! recruit-bounces+KEY FLAGS TIME NONCE RULE MAC   where reports on a forwarded copy go
 //! recruit-bounces+1ROUTE KEY TIME NONCE RULE MAC  where what outgoing mail comes back to goes
+//! recruit-bounces+8...                            the sender of a probe: see `probe`
 //! ```
 //!
-//! No letter of base32 is a `1`, so the two bounce addresses cannot be taken for each other, and
+//! No letter of base32 is a `1` or an `8`, so the bounce addresses cannot be taken for each other, and
 //! Postfix can tell the route of an outgoing mail by the letters behind it.
 //!
 //! The recruiting address itself stands beside the token, in ORCPT, and is bound by the MAC.
@@ -36,14 +37,14 @@ pub struct TokenId {
 }
 
 impl TokenId {
-    fn octets(self) -> [u8; 10] {
+    pub(super) fn octets(self) -> [u8; 10] {
         let mut out = [0; 10];
         out[..4].copy_from_slice(&self.time.to_be_bytes());
         out[4..].copy_from_slice(&self.nonce);
         out
     }
 
-    fn from_octets(octets: &[u8]) -> Option<Self> {
+    pub(super) fn from_octets(octets: &[u8]) -> Option<Self> {
         let (time, nonce) = octets.split_first_chunk::<4>()?;
         Some(Self { time: u32::from_be_bytes(*time), nonce: nonce.try_into().ok()? })
     }
@@ -334,7 +335,7 @@ impl OutgoingBounce {
 }
 
 /// Decodes exactly `len` octets. The length is looked at before anything else is done.
-fn decode(letters: &str, len: usize) -> Result<Vec<u8>, TokenError> {
+pub(super) fn decode(letters: &str, len: usize) -> Result<Vec<u8>, TokenError> {
     if letters.len() != (len * 8).div_ceil(5) {
         return Err(TokenError::NotOurs);
     }
@@ -343,7 +344,7 @@ fn decode(letters: &str, len: usize) -> Result<Vec<u8>, TokenError> {
 }
 
 /// RFC 4648 base32 in lower case, without padding.
-fn base32() -> &'static Encoding {
+pub(super) fn base32() -> &'static Encoding {
     static BASE32: std::sync::OnceLock<Encoding> = std::sync::OnceLock::new();
     BASE32.get_or_init(|| {
         let mut spec = Specification::new();

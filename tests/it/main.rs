@@ -19,6 +19,7 @@ mod flow;
 mod golden;
 mod outage;
 mod outbound;
+mod probe;
 mod reading;
 mod routes;
 mod service;

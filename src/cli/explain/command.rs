@@ -121,7 +121,7 @@ impl Asked {
         let login = args.login.as_ref();
         let own_login = login.is_some_and(|user| config.rules.outbound.login(user).is_some());
         Ok(Self {
-            origin: Origin { authenticated: login.is_some(), internal, own_login },
+            origin: Origin { authenticated: login.is_some(), internal, own_login, probe: None },
             user: args.login.clone(),
             client: args.client,
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),

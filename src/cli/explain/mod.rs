@@ -33,6 +33,7 @@ use crate::policy::forward::{
 };
 use crate::policy::keys::Keys;
 use crate::policy::kind;
+use crate::policy::probe::Probe;
 use crate::policy::rules::{Pattern, Rules};
 use crate::policy::token::{Flags, Handoff, TokenId, Way};
 use outgoing::ShownOutgoing;
@@ -156,7 +157,9 @@ pub fn explain(rules: &Rules, keys: &Keys, now: u64, question: &Question) -> Opt
         TokenId { time: u32::try_from(now).unwrap_or(u32::MAX), nonce: [0, 0, 0, 0, 0, count] }
     };
     let outgoing = outgoing::ask(rules, keys, now, question, &mut stamp);
-    let first = divert(rules, keys, &mine, question.origin, &mut stamp)?;
+    let probe = Probe::of_sender(rules, keys, &envelope.sender, now);
+    let origin = Origin { probe, ..question.origin };
+    let first = divert(rules, keys, &mine, origin, &mut stamp)?;
     apply(&first.plan, usize::MAX, &mut envelope, &mut Header::default());
     let facts = Facts::from(&question.message.header);
     let mut budget = Budget::default();

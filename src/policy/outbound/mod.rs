@@ -364,6 +364,7 @@ impl Outgoing {
             authenticated: self.client.user.is_some(),
             internal: self.client.address.is_some_and(|client| rules.is_internal_client(client)),
             own_login: login.is_some(),
+            probe: None,
         };
         let diverted = divert_into(&mut plan, rules, keys, &self.recruiting, origin, moment.stamp)?;
         let mut sent = Sent {
