@@ -28,6 +28,7 @@ use crate::policy::forward::{
 use crate::policy::limits::Usage;
 use crate::policy::probe::Probe;
 use crate::policy::report;
+use crate::policy::subject;
 use crate::policy::token::{TokenId, Way};
 
 /// A configuration at work. What outlives a reload is shared with the one before.
@@ -35,6 +36,8 @@ use crate::policy::token::{TokenId, Way};
 pub struct Active {
     config: Arc<Config>,
     masker: Masker,
+    /// Shows addresses as the ledger may keep them.
+    keeper: Masker,
     journal: Journal,
     budget: Arc<Mutex<Budget>>,
     usage: Arc<Mutex<Usage>>,
@@ -44,8 +47,9 @@ impl Active {
     /// A configuration that writes to a journal.
     pub fn new(config: Config, journal: Journal) -> Self {
         let masker = Masker::new(config.log.addresses, &config.keys);
+        let keeper = Masker::new(config.ledger.addresses, &config.keys);
         let (budget, usage) = Default::default();
-        Self { config: Arc::new(config), masker, journal, budget, usage }
+        Self { config: Arc::new(config), masker, keeper, journal, budget, usage }
     }
 
     /// Another configuration, with the journal and the memory of this one.
@@ -60,8 +64,20 @@ impl Active {
         &self.config
     }
 
-    pub(super) fn masker(&self) -> &Masker {
-        &self.masker
+    /// An envelope sender as it may be shown.
+    pub(super) fn sender(&self, sender: &RawPath) -> Sender {
+        Sender { logged: self.masker.show(sender), kept: self.keeper.show(sender) }
+    }
+
+    /// The words of another server as they may be kept: people outside as the ledger may have them.
+    fn masked(&self, words: &str) -> String {
+        let rules = &self.config.rules;
+        let ours = |address: &Address| {
+            rules.is_internal(address.as_str())
+                || rules.systems.iter().any(|system| system.inbound.key() == address.key())
+        };
+        let mask = |address: &Address| self.keeper.show(&RawPath::from(address)).to_string();
+        report::Report::masked(words, ours, mask)
     }
 
     pub(super) fn journal(&self) -> &Journal {
@@ -95,10 +111,29 @@ pub struct Handoff {
     body: Vec<u8>,
 }
 
+/// An envelope sender, as the log and as the journal may have it.
+#[derive(Clone)]
+pub(super) struct Sender {
+    pub(super) logged: Shown,
+    pub(super) kept: Shown,
+}
+
+/// What the journal has of a mail besides what was decided.
+#[derive(Default)]
+pub(super) struct Mail {
+    /// See [`Entry::size`].
+    size: Option<u64>,
+    /// See [`Entry::subjects`].
+    subjects: Vec<String>,
+    /// See [`Entry::message`].
+    message: Option<String>,
+}
+
 /// What is to be said about a message once the MTA has its edits.
 pub struct Record {
     queue_id: Option<String>,
-    sender: Shown,
+    sender: Sender,
+    mail: Mail,
     outcome: Told,
 }
 
@@ -108,7 +143,7 @@ pub(super) enum Told {
     /// Pass 1.
     Diverted(Vec<Diverted>),
     /// Pass 2.
-    Decided { way: Way, decision: Box<Decision>, forged: usize },
+    Decided { pass: journal::Pass, decision: Box<Decision>, forged: usize },
     /// No decision could be made.
     Undecided(journal::Pass, &'static str),
 }
@@ -175,9 +210,16 @@ impl FrontMessage for Front {
             own_login: false,
             probe: Probe::of_sender(&config.rules, &config.keys, &self.opening.sender, now()),
         };
+        let sender = &self.opening.sender;
+        let mail = Mail {
+            size: self.opening.announced_size(),
+            subjects: subject::of_mail(&config.rules, &config.keys, sender, None),
+            message: None,
+        };
         let record = |outcome| Record {
             queue_id: queue_id.map(str::to_owned),
-            sender: self.active.masker.show(&self.opening.sender),
+            sender: self.active.sender(sender),
+            mail,
             outcome,
         };
         let diversion = stamps().and_then(|mut stamp| {
@@ -246,19 +288,21 @@ impl HandoffMessage for Handoff {
 
     fn finish(self, queue_id: Option<&str>) -> (Plan, Record) {
         let config = &self.active.config;
-        let record = |outcome| Record {
+        let record = |mail, outcome| Record {
             queue_id: queue_id.map(str::to_owned),
-            sender: self.active.masker.show(&self.opening.sender),
+            sender: self.active.sender(&self.opening.sender),
+            mail,
             outcome,
         };
         let Some((accepted, path)) = &self.taken else {
-            return undecided(record(Told::Undecided(journal::Pass::Handoff, "no-recipient")));
+            let told = Told::Undecided(journal::Pass::Handoff, "no-recipient");
+            return undecided(record(Mail::default(), told));
         };
-        let way = match accepted {
-            Accepted::Handoff { token, .. } => token.way,
-            Accepted::Report { .. } | Accepted::Returned { .. } | Accepted::ProbeReport { .. } => {
-                Way::Forward
-            }
+        let pass = match accepted {
+            Accepted::Handoff { token, .. } => pass_of(token.way),
+            Accepted::Report { .. } | Accepted::ProbeReport { .. } => journal::Pass::Handoff,
+            // It is of outgoing mail: no copy for a recruiting system.
+            Accepted::Returned { .. } => journal::Pass::Submission,
         };
         let arrival = Arrival {
             accepted,
@@ -277,14 +321,27 @@ impl HandoffMessage for Handoff {
             Some(decision) => {
                 let forged = self.facts.forged().len();
                 let plan = decision.plan.clone();
-                (plan, record(Told::Decided { way, decision: Box::new(decision), forged }))
+                let mail = self.mail(&decision);
+                let told = Told::Decided { pass, decision: Box::new(decision), forged };
+                (plan, record(mail, told))
             }
-            None => undecided(record(Told::Undecided(pass_of(way), "no-token"))),
+            None => undecided(record(Mail::default(), Told::Undecided(pass, "no-token"))),
         }
     }
 }
 
 impl Handoff {
+    /// What the journal has of the mail. A report is nobody's.
+    fn mail(&self, decision: &Decision) -> Mail {
+        let Some(reading) = &decision.reading else { return Mail::default() };
+        let (rules, keys) = (&self.active.config.rules, &self.active.config.keys);
+        Mail {
+            size: self.opening.announced_size(),
+            subjects: subject::of_mail(rules, keys, &self.opening.sender, Some(reading)),
+            message: subject::message_of(keys, &self.facts),
+        }
+    }
+
     fn need(&self) -> BodyNeed {
         let need = |(accepted, _): &(Accepted, RawPath)| {
             body_need(&self.active.config.rules, accepted, &self.opening.sender, &self.facts)
@@ -299,8 +356,8 @@ impl Handoff {
 }
 
 impl Record {
-    pub(super) fn new(queue_id: Option<String>, sender: Shown, outcome: Told) -> Self {
-        Self { queue_id, sender, outcome }
+    pub(super) fn new(queue_id: Option<String>, sender: Sender, outcome: Told) -> Self {
+        Self { queue_id, sender, mail: Mail::default(), outcome }
     }
 
     fn tell(self, active: &Active) {
@@ -322,16 +379,21 @@ impl Record {
                 }
                 self.tell_diverted(active, diverted);
             }
-            Told::Decided { way, decision, forged } => {
+            Told::Decided { pass, decision, forged } => {
                 self.log_decided(active, decision, *forged);
-                let mut entry = self.entry(pass_of(*way), journal_action(decision.action));
+                let mut entry = self.entry(*pass, journal_action(decision.action));
                 entry.reason = Some(decision.reason.word().to_owned());
                 entry.token = decision.token.map(|t| t.to_string());
                 entry.address.clone_from(&decision.address);
                 entry.system.clone_from(&decision.system);
                 entry.kind = decision.reading.as_ref().map(|r| r.kind.word().to_owned());
                 entry.report = report_action(decision.reason);
-                entry.status.clone_from(&decision.status);
+                entry.message.clone_from(&self.mail.message);
+                if let Some(report) = &decision.report {
+                    entry.status.clone_from(&report.status);
+                    entry.next_hop.clone_from(&report.next_hop);
+                    entry.reply = report.reply.as_ref().map(|reply| active.masked(reply));
+                }
                 entry.probe = decision.probe.map(|probe| probe.to_string());
                 active.journal.record(entry);
             }
@@ -379,10 +441,9 @@ impl Record {
             Told::Diverted(diverted) => {
                 (journal::Pass::Front, diverted.iter().map(front).collect())
             }
-            Told::Decided { way, decision, .. } => {
-                let pass = pass_of(*way);
+            Told::Decided { pass, decision, .. } => {
                 let (address, system) = (decision.address.clone(), decision.system.clone());
-                (pass, vec![unedited(pass, decision.token, address, system)])
+                (*pass, vec![unedited(*pass, decision.token, address, system)])
             }
             Told::Undecided(pass, _) => (*pass, vec![unedited(*pass, None, None, None)]),
         };
@@ -395,7 +456,9 @@ impl Record {
     fn entry(&self, pass: journal::Pass, action: journal::Action) -> Entry {
         let mut entry = Entry::new(Timestamp::now(), pass, action);
         entry.queue_id.clone_from(&self.queue_id);
-        entry.sender = Some(self.sender.as_str().to_owned());
+        entry.sender = Some(self.sender.kept.as_str().to_owned());
+        entry.size = self.mail.size;
+        entry.subjects.clone_from(&self.mail.subjects);
         entry
     }
 
@@ -417,7 +480,7 @@ impl Record {
                 local_copy: kept(d) && d.probe.is_none(),
             })
             .collect();
-        observe::diverted(self.queue_id.as_deref(), &self.sender, &copies);
+        observe::diverted(self.queue_id.as_deref(), &self.sender.logged, &copies);
     }
 
     fn log_decided(&self, active: &Active, decision: &Decision, forged: usize) {
@@ -427,7 +490,7 @@ impl Record {
         let system = decision.system.as_deref();
         let copy = observe::CopyInHand {
             queue_id,
-            from: &self.sender,
+            from: &self.sender.logged,
             address: address.unwrap_or_default(),
             system: system.unwrap_or_default(),
             kind: decision.reading.as_ref().map(|reading| reading.kind.word()),
@@ -462,7 +525,8 @@ impl Record {
             Action::ReportWaiting => observe::unknown_handoff(queue_id, "", "report-without-rule"),
             Action::ReportRead | Action::ReportGivenBack => {
                 if let Some(outcome) = report_action(decision.reason) {
-                    let status = decision.status.as_deref();
+                    let status =
+                        decision.report.as_ref().and_then(|report| report.status.as_deref());
                     let line = observe::ReportLine {
                         queue_id,
                         token: &token,

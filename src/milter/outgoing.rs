@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::tz::TimeZone;
 
-use super::decide::{Active, Record, Told, now, stamps, undecided};
+use super::decide::{Active, Record, Sender, Told, now, stamps, undecided};
 use super::seam::{Opening, SubmissionMessage};
 use crate::journal::{self, Entry};
 use crate::mail::{Address, Recipient};
-use crate::observe::{self, Shown};
+use crate::observe;
 use crate::plan::{Plan, Reply};
 use crate::policy::divert::Diverted;
 use crate::policy::limits::{Ticket, Usage};
@@ -57,7 +57,7 @@ impl Drop for Taken {
 
 impl Outcome {
     /// Tells the log and the journal, apart from what pass 1 has to tell.
-    pub(super) fn tell(&self, active: &Active, queue_id: Option<&str>, sender: &Shown) {
+    pub(super) fn tell(&self, active: &Active, queue_id: Option<&str>, sender: &Sender) {
         if let Some(sent) = &self.sent {
             tell(active, queue_id, sender, &self.client, "eom", sent);
         }
@@ -75,7 +75,7 @@ impl Outcome {
 fn tell(
     active: &Active,
     queue_id: Option<&str>,
-    sender: &Shown,
+    sender: &Sender,
     client: &Client,
     stage: &'static str,
     sent: &Sent,
@@ -83,7 +83,7 @@ fn tell(
     let details: Vec<_> = sent.violations.iter().map(|v| (v.word(), v.detail())).collect();
     let line = observe::Outgoing {
         queue_id,
-        from: sender,
+        from: &sender.logged,
         login: sent.login.as_deref(),
         user: client.user.as_deref(),
         client: client.address,
@@ -107,7 +107,7 @@ fn tell(
     };
     let mut entry = entry(sent, details.first().map(|(word, _)| *word), action);
     entry.queue_id = queue_id.map(str::to_owned);
-    entry.sender = Some(sender.as_str().to_owned());
+    entry.sender = Some(sender.kept.as_str().to_owned());
     active.journal().record(entry);
 }
 
@@ -141,14 +141,14 @@ pub struct Submission {
     active: Arc<Active>,
     /// Gone when the message is decided on.
     message: Option<Outgoing>,
-    shown: Shown,
+    shown: Sender,
 }
 
 impl Submission {
     /// A message begins, or is refused.
     pub(super) fn begin(active: &Arc<Active>, opening: Opening) -> Result<Self, Reply> {
         let rules = &active.config().rules;
-        let shown = active.masker().show(&opening.sender);
+        let shown = active.sender(&opening.sender);
         let client = Client { user: opening.origin.login, address: opening.origin.client };
         let mut message = Outgoing::new(rules, client, opening.sender);
         let admitted = message.admit(rules, active.usage(), now_ms());
@@ -196,7 +196,7 @@ impl SubmissionMessage for Submission {
 
     fn finish(mut self, queue_id: Option<&str>) -> (Plan, Record) {
         let record =
-            |shown: &Shown, told| Record::new(queue_id.map(str::to_owned), shown.clone(), told);
+            |shown: &Sender, told| Record::new(queue_id.map(str::to_owned), shown.clone(), told);
         let pass = journal::Pass::Submission;
         let Some(mut message) = self.message.take() else {
             return undecided(record(&self.shown, Told::Undecided(pass, "no-message")));

@@ -11,7 +11,6 @@ use super::budget::Budget;
 use super::facts::Facts;
 use super::keys::Keys;
 use super::kind::{self, Kind};
-use super::outbound::bounce;
 use super::probe::{Probe, Probes};
 use super::report::{self, Outcome, Report};
 use super::rules::{AddressRule, Rules};
@@ -26,6 +25,7 @@ use crate::mail::mailbox::{Mailbox, MailboxList};
 use crate::mail::{Address, FieldBody, Notify, Orcpt, OwnField, OwnName, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
 
+use reports::{on_probe_report, on_report, on_returned};
 use unwrap::{is_to_be_unwrapped, to_agent};
 
 /// A recipient that pass 2 takes.
@@ -342,8 +342,8 @@ pub struct Decision {
     pub system: Option<String>,
     /// What was read in the message, where it was read.
     pub reading: Option<Reading>,
-    /// The status code of a report.
-    pub status: Option<String>,
+    /// What a report says.
+    pub report: Option<Report>,
     /// The probe that it is, or is a report on.
     pub probe: Option<TokenId>,
 }
@@ -398,7 +398,7 @@ fn decision(
         address: Some(address.to_string()),
         system,
         reading: None,
-        status: None,
+        report: None,
         probe: None,
     }
 }
@@ -569,137 +569,6 @@ fn way_back(rules: &Rules, keys: &Keys, token: &Handoff, address: &Address) -> O
     Address::parse(&format!("{}@{}", back.local_part(keys, address)?, rules.return_domain)).ok()
 }
 
-fn on_report(
-    rules: &Rules,
-    keys: &Keys,
-    arrival: &Arrival<'_>,
-    token: Result<Bounce, TokenError>,
-) -> Option<Decision> {
-    let ends = |action, reason, token: Option<Bounce>| Decision {
-        plan: Plan::only(Reply::Discard),
-        action,
-        reason,
-        token: token.map(|t| t.id),
-        address: None,
-        system: None,
-        reading: None,
-        status: None,
-        probe: None,
-    };
-    let token = match token {
-        // RFC 3461 6.1: a report has the null sender. Anything else is not one.
-        Ok(token) if arrival.sender.is_null() => token,
-        Ok(_) | Err(TokenError::NotOurs) => {
-            return Some(ends(Action::ReportForeign, Reason::NotOurs, None));
-        }
-        // A key that is gone was answered with 4xx at the recipient.
-        Err(TokenError::UnknownKey(_) | TokenError::Expired) => {
-            return Some(ends(Action::ReportForeign, Reason::Expired, None));
-        }
-    };
-    let Report { outcome, status } = report::read(arrival.body);
-    let mut decision = ends(Action::ReportRead, Reason::Report(outcome), Some(token));
-    decision.status = status;
-    let rule = rules.addresses.iter().find(|rule| rule_tag(&rule.pattern.key()) == token.rule);
-    if let Some(rule) = rule {
-        decision.address = Some(rule.pattern.to_string());
-        decision.system = Some(rules.system(rule).id.clone());
-    }
-    // Only what says in so many words that the copy failed: the recruiting system knows the bounce
-    // address, and automatic answers come to it too.
-    if outcome == Outcome::Failed && !token.flags.kept {
-        let Some(fallback) = rule.and_then(|rule| rule.fallback.clone()) else {
-            // The only copy is in this report, and its rule is gone: it waits until there is one.
-            decision.plan = Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff));
-            decision.action = Action::ReportWaiting;
-            return Some(decision);
-        };
-        let handoff = Handoff { way: Way::Return, id: token.id, flags: token.flags };
-        decision.plan = give_back(rules, keys, arrival, &handoff, &fallback)?;
-        decision.action = Action::ReportGivenBack;
-    }
-    Some(decision)
-}
-
-/// A report on a probe, or an automatic answer to it: nothing is lost with either.
-fn on_probe_report(arrival: &Arrival<'_>, probe: Result<Probe, TokenError>) -> Decision {
-    let mut decision = Decision {
-        plan: Plan::only(Reply::Discard),
-        action: Action::ReportForeign,
-        reason: Reason::NotOurs,
-        token: None,
-        address: None,
-        system: None,
-        reading: None,
-        status: None,
-        probe: None,
-    };
-    match probe {
-        Ok(probe) if arrival.sender.is_null() => {
-            let Report { outcome, status } = report::read(arrival.body);
-            decision.action = Action::ReportRead;
-            decision.reason = Reason::Report(outcome);
-            decision.status = status;
-            decision.probe = Some(probe.id);
-        }
-        Ok(_) | Err(TokenError::NotOurs) => {}
-        Err(TokenError::UnknownKey(_) | TokenError::Expired) => decision.reason = Reason::Expired,
-    }
-    decision
-}
-
-/// Whatever comes to the bounce address of an outgoing mail goes to where somebody sees it.
-fn on_returned(
-    rules: &Rules,
-    keys: &Keys,
-    arrival: &Arrival<'_>,
-    token: Result<&OutgoingBounce, &TokenError>,
-) -> Option<Decision> {
-    let ends = |plan, action, reason| Decision {
-        plan,
-        action,
-        reason,
-        token: None,
-        address: None,
-        system: None,
-        reading: None,
-        status: None,
-        probe: None,
-    };
-    let discard = Plan::only(Reply::Discard);
-    let token = match token {
-        Ok(token) => token,
-        Err(TokenError::NotOurs) => {
-            return Some(ends(discard, Action::ReportForeign, Reason::NotOurs));
-        }
-        Err(TokenError::UnknownKey(_) | TokenError::Expired) => {
-            return Some(ends(discard, Action::ReportForeign, Reason::Expired));
-        }
-    };
-    // An automatic answer comes here as well, and is no report.
-    let (reason, status) = if arrival.sender.is_null() {
-        let Report { outcome, status } = report::read(arrival.body);
-        (Reason::Report(outcome), status)
-    } else {
-        (Reason::Returned, None)
-    };
-    let (plan, action) = match bounce::goes_to(rules, token) {
-        Some(to) => {
-            let handoff = Handoff { way: Way::Return, id: token.id, flags: Flags::default() };
-            (give_back(rules, keys, arrival, &handoff, &to)?, Action::ReportGivenBack)
-        }
-        None => (Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff)), Action::ReportWaiting),
-    };
-    let mut decision = ends(plan, action, reason);
-    decision.token = Some(token.id);
-    decision.status = status;
-    if let Some(rule) = bounce::rule(rules, token) {
-        decision.address = Some(rule.pattern.to_string());
-        decision.system = Some(rules.system(rule).id.clone());
-    }
-    Some(decision)
-}
-
 /// Whether the message says that it comes from a recruiting address or from our bounce address: an
 /// answer to ourselves, as loops begin.
 fn is_ours(rules: &Rules, arrival: &Arrival<'_>) -> bool {
@@ -720,6 +589,7 @@ fn mailboxes(facts: &Facts, name: &str) -> Vec<String> {
 mod outgoing_tests;
 #[cfg(test)]
 mod probe_tests;
+mod reports;
 #[cfg(test)]
 mod tests;
 mod unwrap;

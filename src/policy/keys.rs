@@ -39,6 +39,11 @@ impl Keys {
         self.0.first().map_or(0, |(id, _)| *id)
     }
 
+    /// The numbers of all keys, the one that signs first.
+    pub fn ids(&self) -> impl Iterator<Item = u8> + '_ {
+        self.0.iter().map(|(id, _)| *id)
+    }
+
     /// Whether there is a key with this number.
     pub fn knows(&self, id: u8) -> bool {
         self.0.iter().any(|(known, _)| *known == id)

@@ -10,6 +10,7 @@
 //! * [`outbound`]: outgoing mail: logins and routes; [`identity`]: under which address it comes;
 //!   [`limits`]: how much of it.
 //! * [`probe`]: our own test mail.
+//! * [`subject`]: whose mail it is, as keyed hashes.
 //! * [`budget`]: the breaker of loops in which every round is a new message.
 //!
 //! Must not know I/O, clock, async or logging.
@@ -29,6 +30,7 @@ pub mod probe;
 pub mod report;
 pub mod rules;
 pub mod seal;
+pub mod subject;
 mod tags;
 #[cfg(test)]
 pub(crate) mod testing;

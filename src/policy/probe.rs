@@ -222,8 +222,10 @@ mod tests {
     #[test]
     fn the_memory_is_bounded_and_forgets_what_is_over() {
         let mut accepted = Accepted::default();
-        let nth =
-            |n: usize| TokenId { nonce: [0, 0, 0, 0, (n >> 8) as u8, (n & 255) as u8], ..id(0) };
+        let nth = |n: usize| {
+            let [.., high, low] = n.to_be_bytes();
+            TokenId { nonce: [0, 0, 0, 0, high, low], ..id(0) }
+        };
         for n in 0..REMEMBERED {
             assert!(accepted.is_first(nth(n), id(7), NOW));
         }

@@ -78,7 +78,7 @@ fn what_comes_back_to_a_probe_is_read_and_ends() {
     let report = "--b\nContent-Type: message/delivery-status\n\nAction: failed\nStatus: 5.1.1\n";
     let d = decide_by(&rules(), &r, "<>", &facts(&[]), report, &mut Budget::default());
     assert_eq!((d.action, d.reason), (Action::ReportRead, Reason::Report(Outcome::Failed)));
-    assert_eq!((d.probe, d.status.as_deref()), (Some(probe().id), Some("5.1.1")));
+    assert_eq!((d.probe, d.report.unwrap().status.as_deref()), (Some(probe().id), Some("5.1.1")));
     assert_eq!(d.plan, Plan::only(Reply::Discard));
     for (to, from) in [(base.as_str(), "<eve@x.example>"), (&base.replace("+8", "+8a"), "<>")] {
         let r = Recipient::plain(to);

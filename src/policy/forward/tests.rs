@@ -324,25 +324,39 @@ fn the_only_copy_comes_back_with_its_failure_report() {
     let d = report_to(GONE, "<>", "failed");
     assert_eq!(d.action, Action::ReportGivenBack);
     assert!(d.plan.to_string().contains("ORCPT=rfc822;hr@acme.example\n"));
-    for action in ["relayed", "delayed", "delivered", "eaten"] {
+    for action in ["relayed", "delayed", "delivered"] {
         assert_eq!(report_to(GONE, "<>", action).action, Action::ReportRead, "{action}");
     }
 }
 
 #[test]
-fn what_a_bounce_address_gets_reaches_the_fallback_only_as_a_report_of_failure() {
+fn what_nobody_can_read_may_bring_back_the_only_copy() {
     for body in [
         "",
         "I am away until Monday.\n",
         "Action: failed\nStatus: 5.1.1\n",
-        "Content-Type: text/plain\n\nAction: failed\n",
         "Content-Type: message/rfc822\n\nAction: failed\n",
+        "Content-Type: message/delivery-status\n\nAction: eaten\n",
     ] {
         let d = to_bounce_address(GONE, "<>", body);
-        assert_eq!(d.action, Action::ReportRead, "{body}");
+        assert_eq!(d.action, Action::ReportGivenBack, "{body}");
         assert_eq!(d.reason, Reason::Report(Outcome::Unknown), "{body}");
-        assert_eq!(d.plan, Plan::only(Reply::Discard), "{body}");
+        assert_eq!(to_bounce_address(KEPT, "<>", body).plan, Plan::only(Reply::Discard), "{body}");
     }
+}
+
+#[test]
+fn an_automatic_answer_is_no_report_and_ends_here() {
+    let tag = Bounce { id: ID, flags: GONE, rule: rule_tag("karriere@acme.example") };
+    let tag = tag.extension(&keys()).unwrap();
+    let r = Recipient::plain(&format!("recruit-bounces+{tag}@handoff.internal"));
+    let away = facts(&[("Auto-Submitted", " Auto-Replied; vacation")]);
+    let d = decide(&r, "<>", &away, "I am away until Monday.\n", &mut Budget::default());
+    assert_eq!((d.action, d.plan), (Action::ReportRead, Plan::only(Reply::Discard)));
+    // But what a server says of a failure counts, whatever it calls itself.
+    let failed = "This is a permanent error.\n550 5.1.1 no such user\n";
+    let d = decide(&r, "<>", &away, failed, &mut Budget::default());
+    assert_eq!(d.action, Action::ReportGivenBack);
 }
 
 #[test]

@@ -1,0 +1,155 @@
+//! What comes to a bounce address: reports on copies, on probes, and what outgoing mail comes back to.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use super::{Action, Arrival, Decision, Reason, give_back};
+use crate::plan::{Plan, Reply, ReplyText};
+use crate::policy::keys::Keys;
+use crate::policy::outbound::bounce;
+use crate::policy::probe::Probe;
+use crate::policy::report::{self, Outcome};
+use crate::policy::rules::Rules;
+use crate::policy::token::{Bounce, Flags, Handoff, OutgoingBounce, TokenError, Way, rule_tag};
+
+pub(super) fn on_report(
+    rules: &Rules,
+    keys: &Keys,
+    arrival: &Arrival<'_>,
+    token: Result<Bounce, TokenError>,
+) -> Option<Decision> {
+    let ends = |action, reason, token: Option<Bounce>| Decision {
+        plan: Plan::only(Reply::Discard),
+        action,
+        reason,
+        token: token.map(|t| t.id),
+        address: None,
+        system: None,
+        reading: None,
+        report: None,
+        probe: None,
+    };
+    let token = match token {
+        // RFC 3461 6.1: a report has the null sender. Anything else is not one.
+        Ok(token) if arrival.sender.is_null() => token,
+        Ok(_) | Err(TokenError::NotOurs) => {
+            return Some(ends(Action::ReportForeign, Reason::NotOurs, None));
+        }
+        // A key that is gone was answered with 4xx at the recipient.
+        Err(TokenError::UnknownKey(_) | TokenError::Expired) => {
+            return Some(ends(Action::ReportForeign, Reason::Expired, None));
+        }
+    };
+    let report = report::read(arrival.body);
+    let outcome = report.outcome;
+    let mut decision = ends(Action::ReportRead, Reason::Report(outcome), Some(token));
+    decision.report = Some(report);
+    let rule = rules.addresses.iter().find(|rule| rule_tag(&rule.pattern.key()) == token.rule);
+    if let Some(rule) = rule {
+        decision.address = Some(rule.pattern.to_string());
+        decision.system = Some(rules.system(rule).id.clone());
+    }
+    // The recruiting system knows the bounce address, and automatic answers come to it too. But what
+    // nobody can read may be the report that brings back the only copy.
+    let lost = match outcome {
+        Outcome::Failed => true,
+        Outcome::Unknown => !is_answer(arrival),
+        Outcome::Delivered | Outcome::Relayed | Outcome::Delayed => false,
+    };
+    if lost && !token.flags.kept {
+        let Some(fallback) = rule.and_then(|rule| rule.fallback.clone()) else {
+            // The only copy is in this report, and its rule is gone: it waits until there is one.
+            decision.plan = Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff));
+            decision.action = Action::ReportWaiting;
+            return Some(decision);
+        };
+        let handoff = Handoff { way: Way::Return, id: token.id, flags: token.flags };
+        decision.plan = give_back(rules, keys, arrival, &handoff, &fallback)?;
+        decision.action = Action::ReportGivenBack;
+    }
+    Some(decision)
+}
+
+/// A report on a probe, or an automatic answer to it: nothing is lost with either.
+pub(super) fn on_probe_report(arrival: &Arrival<'_>, probe: Result<Probe, TokenError>) -> Decision {
+    let mut decision = Decision {
+        plan: Plan::only(Reply::Discard),
+        action: Action::ReportForeign,
+        reason: Reason::NotOurs,
+        token: None,
+        address: None,
+        system: None,
+        reading: None,
+        report: None,
+        probe: None,
+    };
+    match probe {
+        Ok(probe) if arrival.sender.is_null() => {
+            let report = report::read(arrival.body);
+            decision.action = Action::ReportRead;
+            decision.reason = Reason::Report(report.outcome);
+            decision.report = Some(report);
+            decision.probe = Some(probe.id);
+        }
+        Ok(_) | Err(TokenError::NotOurs) => {}
+        Err(TokenError::UnknownKey(_) | TokenError::Expired) => decision.reason = Reason::Expired,
+    }
+    decision
+}
+
+/// Whatever comes to the bounce address of an outgoing mail goes to where somebody sees it.
+pub(super) fn on_returned(
+    rules: &Rules,
+    keys: &Keys,
+    arrival: &Arrival<'_>,
+    token: Result<&OutgoingBounce, &TokenError>,
+) -> Option<Decision> {
+    let ends = |plan, action, reason| Decision {
+        plan,
+        action,
+        reason,
+        token: None,
+        address: None,
+        system: None,
+        reading: None,
+        report: None,
+        probe: None,
+    };
+    let discard = Plan::only(Reply::Discard);
+    let token = match token {
+        Ok(token) => token,
+        Err(TokenError::NotOurs) => {
+            return Some(ends(discard, Action::ReportForeign, Reason::NotOurs));
+        }
+        Err(TokenError::UnknownKey(_) | TokenError::Expired) => {
+            return Some(ends(discard, Action::ReportForeign, Reason::Expired));
+        }
+    };
+    // An automatic answer comes here as well, and is no report.
+    let (reason, report) = if arrival.sender.is_null() {
+        let report = report::read(arrival.body);
+        (Reason::Report(report.outcome), Some(report))
+    } else {
+        (Reason::Returned, None)
+    };
+    let (plan, action) = match bounce::goes_to(rules, token) {
+        Some(to) => {
+            let handoff = Handoff { way: Way::Return, id: token.id, flags: Flags::default() };
+            (give_back(rules, keys, arrival, &handoff, &to)?, Action::ReportGivenBack)
+        }
+        None => (Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff)), Action::ReportWaiting),
+    };
+    let mut decision = ends(plan, action, reason);
+    decision.token = Some(token.id);
+    decision.report = report;
+    if let Some(rule) = bounce::rule(rules, token) {
+        decision.address = Some(rule.pattern.to_string());
+        decision.system = Some(rules.system(rule).id.clone());
+    }
+    Some(decision)
+}
+
+/// Whether a message calls itself the automatic answer of a person or program (RFC 3834 5.1), which
+/// comes with the null sender like a report.
+fn is_answer(arrival: &Arrival<'_>) -> bool {
+    let body = arrival.facts.header().text("Auto-Submitted");
+    body.is_some_and(|body| body.trim().to_ascii_lowercase().starts_with("auto-replied"))
+}
