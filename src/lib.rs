@@ -40,6 +40,7 @@
 //! | [`milter`] | the protocol: events in, plans out; the only place that names indymilter | decisions |
 //! | [`agent`] | what cannot be done in place, over LMTP: unwrapping a message attached to another | SMTP replies of the milter |
 //! | [`submit`] | a message into Postfix's queue over SMTP; the only place that names lettre | policy |
+//! | [`resolve`] | which servers take mail for a domain; the only place that asks DNS | why |
 //! | [`socket`], [`gate`] | sockets to listen on; how many sessions may be open | protocols |
 //! | [`journal`] | one line per decision, appended and replayed | mail |
 //! | [`ledger`] | what happened to each copy, written by the agent from the journal | decisions |
@@ -96,5 +97,6 @@ pub mod observe;
 pub mod plan;
 pub mod policy;
 pub mod postfix;
+pub mod resolve;
 pub mod socket;
 pub mod submit;

@@ -23,6 +23,7 @@ pub mod lmtp;
 #[cfg(test)]
 mod tests;
 pub mod unwrap;
+pub mod verify;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -179,7 +180,8 @@ impl Taken {
         smtputf8: bool,
         content: Content<'_>,
     ) -> Result<String, submit::Error> {
-        let orcpt = &Orcpt::new(self.address.clone());
+        let orcpt = Orcpt::new(self.address.clone());
+        let orcpt = Some(&orcpt);
         let submission = Submission { sender, recipient, orcpt, smtputf8, content };
         submit(self.settings.smtpd, &submission).await
     }

@@ -12,9 +12,11 @@ use crate::config::{self, Config, Surroundings};
 mod check;
 pub mod explain;
 mod init_key;
+mod lang;
 mod login;
 mod postfix;
 mod run;
+mod verify;
 
 /// Where the configuration is looked for if nothing else is said.
 const CONFIG: &str = "/etc/recruit-milter/recruit-milter.toml";
@@ -70,6 +72,8 @@ enum Command {
     Postfix(PostfixArgs),
     /// Logins for recruiting systems: to send with, from anywhere, and to open no mailbox.
     Login(login::LoginArgs),
+    /// Send a probe to recruiting addresses and follow it hop by hop: is it verified?
+    Verify(verify::VerifyArgs),
     /// Say what would happen to a message, and why.
     Explain(ExplainArgs),
 }
@@ -182,6 +186,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::InitKey(args) => init_key::init_key(&args),
         Command::Postfix(args) => postfix::postfix(&args),
         Command::Login(args) => login::login(&args),
+        Command::Verify(args) => verify::verify(&args),
         Command::Explain(args) => explain::command::explain(&args),
     }
 }

@@ -31,6 +31,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// To which something happened after that.
     pub changed_after: Option<Timestamp>,
+    /// Probes only.
+    pub probes: bool,
     /// At most so many, the newest.
     pub limit: Option<u32>,
 }
@@ -172,6 +174,9 @@ impl Ledger {
         }
         if let Some(kind) = &filter.kind {
             when.add("kind = ?", kind);
+        }
+        if filter.probes {
+            when.join("probe IS NOT NULL");
         }
         when.one_of("state", filter.states.iter().map(|state| state.word()));
         if let Some(since) = filter.since {

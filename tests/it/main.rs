@@ -27,3 +27,4 @@ mod signed;
 mod soak;
 mod transcripts;
 mod unwrap;
+mod verify;

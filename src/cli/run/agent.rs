@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::agent::books::Books;
-use crate::agent::{self, Unwrapper};
+use crate::agent::{self, Unwrapper, verify};
 use crate::config::Config;
 use crate::observe;
 use crate::socket::Bound;
@@ -24,6 +24,8 @@ const BOOKS_DRAIN: Duration = Duration::from_secs(5);
 pub(super) struct Agent {
     /// Nothing where no message is to be unwrapped.
     unwrapper: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Keeps the addresses verified.
+    verifier: JoinHandle<()>,
     /// Nothing where there is no thread for it.
     books: Option<Books>,
 }
@@ -33,12 +35,15 @@ impl Agent {
     pub(super) fn start(bound: Vec<Bound>, current: &Arc<ArcSwap<Config>>) -> Self {
         Self {
             unwrapper: (!bound.is_empty()).then(|| unwrapper(bound, current)),
+            verifier: tokio::spawn(verify::run(Arc::clone(current), Box::new(|_, _| {}))),
             books: books(current),
         }
     }
 
     /// Stops it; what it has begun may come to its end.
     pub(super) async fn stop(self) {
+        // A probe that is cut off is another one later.
+        self.verifier.abort();
         if let Some((stop, running)) = self.unwrapper {
             drop(stop);
             let _ = running.await;
