@@ -147,7 +147,7 @@ async fn one(config: &Arc<Config>, rule: &AddressRule, address: &Address) -> Res
     let mut pauses = AGAIN.iter();
     loop {
         let later = match probe::ask_inbound(config, system, probe, address).await {
-            Asked::Settled(entry) => return record(config, entry).await,
+            Asked::Settled(entry) => return record(config, *entry).await,
             Asked::Later(said) => said,
         };
         let Some(pause) = pauses.next() else {

@@ -13,9 +13,13 @@ mod check;
 pub mod explain;
 mod init_key;
 mod lang;
+mod list;
 mod login;
+mod looking;
 mod postfix;
 mod run;
+mod status;
+mod trace;
 mod verify;
 
 /// Where the configuration is looked for if nothing else is said.
@@ -29,6 +33,10 @@ pub enum Exit {
     Ok = 0,
     /// A test ran, and its answer is "not working".
     NotWorking = 1,
+    /// For monitoring: something is broken.
+    Critical = 2,
+    /// For monitoring: nothing can be said.
+    Unknown = 3,
     /// The command line is wrong.
     Usage = 64,
     /// A message or file could not be read.
@@ -74,6 +82,12 @@ enum Command {
     Login(login::LoginArgs),
     /// Send a probe to recruiting addresses and follow it hop by hop: is it verified?
     Verify(verify::VerifyArgs),
+    /// A line for each recruiting address: is it verified, and what became of its mail?
+    Status(status::StatusArgs),
+    /// The life of a mail in time order.
+    Trace(trace::TraceArgs),
+    /// Copies and what became of them.
+    List(list::ListArgs),
     /// Say what would happen to a message, and why.
     Explain(ExplainArgs),
 }
@@ -187,6 +201,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Postfix(args) => postfix::postfix(&args),
         Command::Login(args) => login::login(&args),
         Command::Verify(args) => verify::verify(&args),
+        Command::Status(args) => status::status(&args),
+        Command::Trace(args) => trace::trace(&args),
+        Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::command::explain(&args),
     }
 }

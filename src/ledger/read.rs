@@ -57,7 +57,7 @@ pub struct EventFilter {
 /// What a copy is looked for by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Needle {
-    /// Its token.
+    /// Its token, or that of the probe that it is.
     Token(String),
     /// A queue ID of Postfix.
     QueueId(String),
@@ -211,7 +211,10 @@ impl Ledger {
             Ok::<(), Error>(())
         };
         match needle {
-            Needle::Token(token) => ask(self, "copy WHERE copy.token = $1", token.into())?,
+            Needle::Token(token) => {
+                ask(self, "copy WHERE copy.token = $1", token.into())?;
+                ask(self, "copy WHERE copy.probe = $1", token.into())?;
+            }
             Needle::QueueId(id) => ask(
                 self,
                 "copy JOIN event ON event.token = copy.token WHERE event.queue_id = $1",

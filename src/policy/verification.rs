@@ -211,9 +211,8 @@ pub fn judge(events: &[Event], settings: Settings, now: u64) -> Verdict {
         match fate(&mine.collect::<Vec<_>>(), source, now) {
             Some(Fate::Through(at)) => success = latest(success, (at, source)),
             Some(Fate::Stuck(at, hop, words)) => {
-                if failure.is_none_or(|(last, ..)| at > last) {
-                    failure = Some((at, hop, words));
-                }
+                let earlier = failure.filter(|(last, ..)| *last >= at);
+                failure = earlier.or(Some((at, hop, words)));
             }
             Some(Fate::Seen(at)) => pending = newer(pending, (at, State::Seen)),
             Some(Fate::Forwarded(at)) => pending = newer(pending, (at, State::Forwarded)),

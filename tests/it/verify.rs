@@ -149,7 +149,7 @@ fn rename(site: &Site, from: &str, to: &str) {
 const BROKEN: &[Broken] = &[
     Broken {
         what: "the milter is off",
-        breaks: |site| drop(site.daemon.stop()),
+        breaks: |site| assert!(site.daemon.stop().success()),
         mends: |site| site.daemon.start(),
         code: 1,
         says: &[
@@ -166,7 +166,7 @@ const BROKEN: &[Broken] = &[
                 "recruit_milter_front",
                 &site.mx.postconf("recruit_milter_front").replace("tempfail", "accept"),
             );
-            drop(site.daemon.stop());
+            assert!(site.daemon.stop().success());
         },
         mends: |site| {
             site.daemon.start();
@@ -301,17 +301,17 @@ fn wherever_the_way_is_broken_the_hop_and_the_remedy_are_named() {
     let maps = site.mx.postconf("virtual_mailbox_maps");
     fs::create_dir_all(site.mx.root().join("etc")).unwrap();
     fs::write(site.mx.root().join("etc/original_maps"), maps).unwrap();
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for broken in BROKEN {
         (broken.breaks)(&mut site);
         let (code, text) = verify(&site, &[JOBS, "--timeout", "3"]);
         (broken.mends)(&mut site);
         let missing: Vec<_> = broken.says.iter().filter(|says| !text.contains(**says)).collect();
         if code != broken.code || !missing.is_empty() {
-            wrong += &format!("== {}: exit {code}, missing {missing:?}\n{text}\n", broken.what);
+            wrong.push(format!("== {}: exit {code}, missing {missing:?}\n{text}", broken.what));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     std::thread::sleep(Duration::from_secs(1));
     let (code, text) = verify(&site, &[JOBS]);
     assert_eq!(code, 0, "all is mended: {text}");

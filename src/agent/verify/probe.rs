@@ -94,7 +94,7 @@ fn message(from: &Address, to: &Address, id: TokenId, now: Timestamp) -> String 
 #[derive(Clone, Debug)]
 pub enum Asked {
     /// Something to be written into the ledger.
-    Settled(Entry),
+    Settled(Box<Entry>),
     /// Ask again later (greylisting, say): the words.
     Later(String),
 }
@@ -114,7 +114,7 @@ pub async fn ask_inbound(
         entry.probe = Some(probe.id.to_string());
         entry.next_hop = Some(host.to_owned());
         entry.reply = Some(said);
-        Asked::Settled(entry)
+        Asked::Settled(Box::new(entry))
     };
     let inbound = &system.inbound;
     let next_hop = system.next_hop.as_deref().unwrap_or(inbound.domain());

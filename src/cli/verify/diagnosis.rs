@@ -210,6 +210,6 @@ fn waiting(instance: &Instance, queue_id: &str) -> Option<String> {
     let lines =
         queue.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let mine = lines.into_iter().find(|line| line["queue_id"] == queue_id)?;
-    let reasons = mine["recipients"].as_array()?.iter();
-    reasons.filter_map(|r| r["delay_reason"].as_str()).next().map(str::to_owned)
+    let mut recipients = mine["recipients"].as_array()?.iter();
+    recipients.find_map(|r| r["delay_reason"].as_str()).map(str::to_owned)
 }
