@@ -11,7 +11,8 @@
 //!
 //! * [`books`]: the ledger, written from the journal.
 //! * [`lmtp`], `command`, `data`: the protocol.
-//! * [`mod@unwrap`]: the pure part.
+//! * [`mod@unwrap`]: the pure part; [`resend`]: a mail of a mailbox, as it was when it came.
+//! * [`verify`]: probes, and what became of them.
 //!
 //! Must not know what pass 2 decides, nor the milter's protocol.
 // SPDX-License-Identifier: GPL-3.0-or-later
@@ -20,6 +21,7 @@ pub mod books;
 mod command;
 mod data;
 pub mod lmtp;
+pub mod resend;
 #[cfg(test)]
 mod tests;
 pub mod unwrap;

@@ -11,14 +11,17 @@ use crate::config::{self, Config, Surroundings};
 
 mod check;
 pub mod explain;
+mod export;
 mod init_key;
 mod lang;
 mod list;
 mod login;
 mod looking;
 mod postfix;
+mod resend;
 mod run;
 mod status;
+mod subject;
 mod trace;
 mod verify;
 
@@ -88,6 +91,12 @@ enum Command {
     Trace(trace::TraceArgs),
     /// Copies and what became of them.
     List(list::ListArgs),
+    /// Send the copy of a mail to its recruiting system once more.
+    Resend(resend::ResendArgs),
+    /// What the ledger has of somebody, and taking it out.
+    Subject(subject::SubjectArgs),
+    /// The ledger as JSON lines.
+    Export(export::ExportArgs),
     /// Say what would happen to a message, and why.
     Explain(ExplainArgs),
 }
@@ -204,6 +213,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Status(args) => status::status(&args),
         Command::Trace(args) => trace::trace(&args),
         Command::List(args) => list::list(&args),
+        Command::Resend(args) => resend::resend(&args),
+        Command::Subject(args) => subject::subject(&args),
+        Command::Export(args) => export::export(&args),
         Command::Explain(args) => explain::command::explain(&args),
     }
 }

@@ -14,13 +14,14 @@ fn ask(site: &Site, args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), text + &String::from_utf8_lossy(&output.stderr))
 }
 
-fn send(site: &Site, to: &str, number: u8, size: usize) -> String {
+fn send(site: &Site, to: &str, number: u8, octets: usize) -> String {
     let text = format!(
         "From: Erika <{ERIKA}>\r\nTo: {to}\r\nSubject: Application\r\n\
          Message-ID: <{number}@example.org>\r\n\r\n{}\r\n",
-        "x\r\n".repeat(size / 3)
+        "x\r\n".repeat(octets / 3)
     );
-    let said = Mail::new(ERIKA, &[to], text).mail_arg(&format!("SIZE={size}")).send(site.mx.port());
+    let said =
+        Mail::new(ERIKA, &[to], text).mail_arg(&format!("SIZE={octets}")).send(site.mx.port());
     said.rsplit_once(' ').map_or(said.clone(), |(_, id)| id.trim().to_owned())
 }
 
@@ -116,7 +117,13 @@ fn whatever_the_far_side_does_is_told_in_its_own_words() {
     site.mx.flush();
     expect(&site, &id, &["delivered"]);
 
-    let (code, text) = ask(&site, &["status", "--lang", "en"]);
+    status_counts_it(&site);
+    list_finds_it(&site);
+}
+
+fn status_counts_it(site: &Site) {
+    let ask = |args: &[&str]| ask(site, args);
+    let (code, text) = ask(&["status", "--lang", "en"]);
     assert_eq!(code, 1, "{text}");
     let row =
         |address: &str| text.lines().find(|line| line.starts_with(address)).unwrap().to_owned();
@@ -127,27 +134,30 @@ fn whatever_the_far_side_does_is_told_in_its_own_words() {
         text.contains("recruit-milter list --address jobs@acme.example --state failed"),
         "{text}"
     );
-    let (code, text) = ask(&site, &["status", KARRIERE, "--monitor"]);
+    let (code, text) = ask(&["status", KARRIERE, "--monitor"]);
     assert_eq!(
         (code, text.trim()),
         (0, "OK - 1 of 1 addresses verified | verified=1 forwarded=1 waiting=0 failed=0")
     );
-    let (code, text) = ask(&site, &["status", "--monitor"]);
+    let (code, text) = ask(&["status", "--monitor"]);
     assert_eq!(code, 2, "{text}");
-    let (code, text) = ask(&site, &["status", "--json"]);
+    let (code, text) = ask(&["status", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((code, &json[0]["failed"], &json[0]["state"]), (1, &3.into(), &"verified".into()));
+}
 
-    let (code, text) = ask(&site, &["list", "--state", "failed", "--lang", "de"]);
+fn list_finds_it(site: &Site) {
+    let ask = |args: &[&str]| ask(site, args);
+    let (code, text) = ask(&["list", "--state", "failed", "--lang", "de"]);
     assert_eq!((code, text.lines().count()), (0, 3), "{text}");
     assert!(text.lines().all(|line| line.contains("FEHLGESCHLAGEN")), "{text}");
-    let (_, text) = ask(&site, &["list", "--json", "--limit", "2"]);
+    let (_, text) = ask(&["list", "--json", "--limit", "2"]);
     let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     assert_eq!((text.lines().count(), &last["state"]), (2, &"delivered".into()));
-    let (code, text) = ask(&site, &["list", "--state", "fialed"]);
+    let (code, text) = ask(&["list", "--state", "fialed"]);
     assert_eq!(code, 64);
     assert!(text.contains("did you mean \"failed\"?"), "{text}");
-    let (code, text) = ask(&site, &["trace", "nobody@nowhere.example", "--lang", "en"]);
+    let (code, text) = ask(&["trace", "nobody@nowhere.example", "--lang", "en"]);
     assert_eq!(code, 1);
     assert!(
         text.contains("nothing is known of \"nobody@nowhere.example\": the ledger reaches back to"),

@@ -22,6 +22,7 @@ mod outage;
 mod outbound;
 mod probe;
 mod reading;
+mod resend;
 mod routes;
 mod service;
 mod signed;
