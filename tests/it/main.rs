@@ -17,6 +17,7 @@ mod crash;
 mod credentials;
 mod flow;
 mod golden;
+mod ledger;
 mod looking;
 mod outage;
 mod outbound;
