@@ -9,6 +9,7 @@
 //! Killed between the two answers it leaves a second copy, the window that SMTP itself has (RFC
 //! 1047).
 //!
+//! * [`alerts`]: people who are told of trouble.
 //! * [`books`]: the ledger, written from the journal.
 //! * [`lmtp`], `command`, `data`: the protocol.
 //! * [`mod@unwrap`]: the pure part; [`resend`]: a mail of a mailbox, as it was when it came.
@@ -17,6 +18,7 @@
 //! Must not know what pass 2 decides, nor the milter's protocol.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+pub mod alerts;
 pub mod books;
 mod command;
 mod data;

@@ -73,3 +73,22 @@ pub fn verification(address: &Pattern, verdict: &Verdict) {
 pub fn not_verifiable(error: &dyn Display) {
     Line::program(Warning, "verification").pair("error", error).emit();
 }
+
+/// Somebody was told of trouble.
+pub fn alerted(to: &str, alerts: usize) {
+    Line::program(Info, "alert").path("to", to).pair("alerts", alerts).emit();
+}
+
+/// Somebody could not be told of trouble.
+pub fn not_alerted(to: &str, error: &dyn Display) {
+    Line::program(Warning, "alert")
+        .pair("alarm", "alert")
+        .path("to", to)
+        .pair("error", error)
+        .emit();
+}
+
+/// More happened than can be told.
+pub fn alert_lost(error: &dyn Display) {
+    Line::program(Warning, "alert").pair("alarm", "alert").pair("error", error).emit();
+}

@@ -23,9 +23,10 @@ const HOST: &str = "mx1";
 /// A configuration with a ledger.
 fn config(state: &Path, database: &str, host: &str) -> Config {
     let text = format!(
-        "state_dir = {state:?}\n[system.personio]\ninbound = \"in@ats.example\"\n\
+        "state_dir = \"{}\"\n[system.personio]\ninbound = \"in@ats.example\"\n\
          addresses = [\"jobs@acme.example\"]\n\
-         [ledger]\nhost = \"{host}\"\ndatabase = \"{database}\"\n"
+         [ledger]\nhost = \"{host}\"\ndatabase = \"{database}\"\n",
+        state.display()
     );
     config::parse(&[("recruit-milter.toml".into(), text)]).unwrap().config
 }

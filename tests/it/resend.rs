@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::harness::daemon::command;
-use crate::harness::site::{ERIKA, HR, JOBS, KARRIERE, without_ours};
+use crate::harness::site::{BOB, ERIKA, HR, JOBS, KARRIERE, SABINE, Setup, without_ours};
 use crate::harness::{LIMIT, Mail, Site, wait_until};
 
 fn ask(site: &Site, args: &[&str]) -> (i32, String) {
@@ -31,7 +31,9 @@ fn failed_token(site: &Site) -> String {
 
 #[test]
 fn a_copy_that_failed_is_sent_once_more_from_wherever_it_lies() {
-    let mut site = Site::start();
+    let config =
+        format!("[alerts]\nto = [\"{BOB}\"]\n[address.\"{JOBS}\"]\nowner = \"{SABINE}\"\n");
+    let mut site = Site::with(Setup { config, ..Setup::default() });
     let refuse = "check_client_access static:{550 5.7.1 Not today}";
     site.ats.set(&[("smtpd_recipient_restrictions", refuse)]);
     site.ats.reload();
@@ -78,6 +80,21 @@ fn a_copy_that_failed_is_sent_once_more_from_wherever_it_lies() {
     wait_until("it arrives", LIMIT, || site.inbound().len() == 2);
     site.settle();
     assert_eq!(site.mx.maildir(JOBS).len(), 1, "nothing more in the mailbox");
+
+    // Somebody was told: who hears of all, and the owner of the one.
+    let told = site.mx.wait_for_mail(BOB, 1).swap_remove(0).text();
+    for says in [
+        "A mail to jobs@acme.example did not reach personio.",
+        "Eine Mail an karriere@acme.example hat personio nicht erreicht.",
+        "Not today",
+        "The mail is in the mailbox of jobs@acme.example.",
+        "The mail went to hr@acme.example, inside the report.",
+        &format!("recruit-milter trace {token}"),
+    ] {
+        assert!(told.contains(says), "{says:?} is missing: {told}");
+    }
+    let told = site.mx.wait_for_mail(SABINE, 1).swap_remove(0).text();
+    assert!(told.contains("jobs@acme.example") && !told.contains("karriere@"), "{told}");
 
     let none = site.scratch().join("none.eml");
     fs::write(&none, "To: eve@x.example\n\nx\n").unwrap();

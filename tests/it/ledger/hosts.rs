@@ -33,10 +33,11 @@ fn host(scratch: &Scratch, name: &'static str, url: &str) -> Host {
     fs::create_dir_all(&state).unwrap();
     let config = folder.join("recruit-milter.toml");
     let text = format!(
-        "state_dir = {state:?}\n\
-         [milter]\nfront = \"unix:{0}/f\"\nsubmission = \"unix:{0}/s\"\nhandoff = \"unix:{0}/h\"\n\
+        "state_dir = \"{0}\"\n\
+         [milter]\nfront = \"unix:{1}/f\"\nsubmission = \"unix:{1}/s\"\nhandoff = \"unix:{1}/h\"\n\
          [system.personio]\ninbound = \"in@ats.example\"\naddresses = [\"jobs@acme.example\"]\n\
          [ledger]\ndatabase = \"{url}\"\nhost = \"{name}\"\n[verify]\nevery = \"off\"\n",
+        state.display(),
         folder.display()
     );
     fs::write(&config, text).unwrap();
@@ -120,7 +121,7 @@ fn two_hosts_share_a_ledger_and_nothing_is_lost_or_doubled_whoever_dies() {
     assert_eq!(seen.len() as u64, 2 * expected, "nothing is lost");
     assert_eq!(seen.values().max(), Some(&1), "nothing is doubled");
     let copies = ledger.copies(&Filter::default()).unwrap();
-    assert_eq!(copies.len() as i64, 2 * COPIES);
+    assert_eq!(i64::try_from(copies.len()), Ok(2 * COPIES));
     let unsettled: Vec<_> = copies.iter().filter(|copy| copy.state != State::Delivered).collect();
     assert!(unsettled.is_empty(), "{unsettled:?}");
     for host in &mut hosts {
