@@ -48,6 +48,7 @@
 //! | [`config`] | what an admin wrote, checked | running sessions |
 //! | [`credentials`] | passwords, and the passwd-file that keeps their hashes | what a login may send as |
 //! | [`postfix`] | reads and writes Postfix's configuration | messages |
+//! | [`doctor`] | everything on the way of an application, looked at in one go | how it is shown |
 //! | [`cli`] | one file per subcommand | |
 //!
 //! # Invariants
@@ -88,6 +89,7 @@ pub mod agent;
 pub mod cli;
 pub mod config;
 pub mod credentials;
+pub mod doctor;
 pub mod gate;
 pub mod journal;
 pub mod ledger;

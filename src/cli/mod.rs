@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Config, Surroundings};
 
 mod check;
+mod doctor;
 pub mod explain;
 mod export;
 mod init_key;
@@ -83,6 +84,8 @@ enum Command {
     Postfix(PostfixArgs),
     /// Logins for recruiting systems: to send with, from anywhere, and to open no mailbox.
     Login(login::LoginArgs),
+    /// Look at everything on the way of an application: what is wrong, and what to do about it.
+    Doctor(doctor::DoctorArgs),
     /// Send a probe to recruiting addresses and follow it hop by hop: is it verified?
     Verify(verify::VerifyArgs),
     /// A line for each recruiting address: is it verified, and what became of its mail?
@@ -209,6 +212,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::InitKey(args) => init_key::init_key(&args),
         Command::Postfix(args) => postfix::postfix(&args),
         Command::Login(args) => login::login(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Status(args) => status::status(&args),
         Command::Trace(args) => trace::trace(&args),

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop at once")]
 
+mod doctor;
 mod findings;
 mod golden;
 mod instance;

@@ -1,0 +1,95 @@
+//! Asks those that must take our mail: Postfix itself, and the recruiting system's server.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use jiff::Timestamp;
+
+use super::{Finding, Mark};
+use crate::agent::verify::probe::{Asked, ask_inbound, new};
+use crate::config::Config;
+use crate::journal::Action;
+use crate::ledger::host_of;
+use crate::mail::Address;
+use crate::policy::rules::Pattern;
+use crate::submit;
+use crate::submit::callout::{Answer, ask};
+
+/// Whether Postfix takes mail for the recruiting addresses and for the bounce address.
+pub(super) async fn postfix_takes(config: &Config) -> Vec<Finding> {
+    const PART: &str = "Recipients";
+    let exact = config.rules.addresses.iter().filter_map(|rule| match &rule.pattern {
+        Pattern::Exact(address) => Some((address, "recruiting address")),
+        _ => None,
+    });
+    let bounce = config.rules.bounce.iter().map(|bounce| (bounce, "bounce address"));
+    let mut all = Vec::new();
+    let mut taken = 0;
+    for (address, what) in exact.chain(bounce) {
+        match one(config, address).await {
+            Ok(Answer::Yes(_)) => taken += 1,
+            Ok(Answer::No(said) | Answer::Later(said)) => all.push(Finding::bad(
+                Mark::Error,
+                PART,
+                "RM-DOCTOR-90",
+                format!("Postfix does not take mail for the {what} {address}: {said}"),
+                if what == "bounce address" {
+                    "recruit-milter postfix --apply".to_owned()
+                } else {
+                    format!("give {address} a mailbox or an alias in Postfix")
+                },
+            )),
+            Err(error) => {
+                all.push(Finding::bad(
+                    Mark::Error,
+                    PART,
+                    "RM-DOCTOR-91",
+                    format!("no answer at {}: {}", config.verify.via, submit::words(&error)),
+                    "postfix status; [verify] via must name the server that takes mail from outside",
+                ));
+                return all;
+            }
+        }
+    }
+    if all.is_empty() {
+        all.push(Finding::ok(PART, format!("Postfix takes mail for {taken} addresses")));
+    }
+    all
+}
+
+async fn one(config: &Config, address: &Address) -> Result<Answer, submit::Error> {
+    let via = config.verify.via;
+    ask(via, &host_of(config), &via.ip().to_string(), address).await
+}
+
+/// Whether each recruiting system's server takes mail for its inbound address.
+pub(super) async fn systems_take(config: &Config) -> Vec<Finding> {
+    const PART: &str = "System";
+    let mut all = Vec::new();
+    for system in &config.rules.systems {
+        let inbound = &system.inbound;
+        let Some(probe) = new(inbound, Timestamp::now()) else { return all };
+        all.push(match ask_inbound(config, system, probe, inbound).await {
+            Asked::Settled(entry) => {
+                let host = entry.next_hop.clone().unwrap_or_default();
+                let said = entry.reply.clone().unwrap_or_default();
+                let text = format!("{}: {inbound} at {host}: {said}", system.id);
+                if entry.action == Action::InboundAccepted {
+                    Finding::ok(PART, text)
+                } else {
+                    let remedy = format!(
+                        "compare [system.{}] inbound with the address that the recruiting system shows",
+                        system.id
+                    );
+                    Finding::bad(Mark::Error, PART, "RM-DOCTOR-92", text, remedy)
+                }
+            }
+            Asked::Later(said) => Finding::bad(
+                Mark::Warning,
+                PART,
+                "RM-DOCTOR-93",
+                format!("{}: {inbound}: not now: {said}", system.id),
+                "see that this host may connect to port 25 of that server (firewall), and try again",
+            ),
+        });
+    }
+    all
+}

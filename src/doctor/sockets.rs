@@ -1,0 +1,102 @@
+//! The milter's sockets: there, open to Postfix, and answering.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fs;
+use std::io;
+use std::net::TcpStream;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Finding, Mark};
+use crate::config::{Config, Socket};
+
+const PART: &str = "Socket";
+
+pub(super) fn examine(config: &Config) -> Vec<Finding> {
+    let settings = config.listening();
+    let all = settings.front.iter().chain(&settings.submission).chain(&settings.handoff);
+    let agent = config.rules.unwraps().then_some(&config.agent.socket);
+    all.chain(agent).map(one).collect()
+}
+
+fn one(socket: &Socket) -> Finding {
+    match socket {
+        Socket::Unix(path) => unix(path),
+        Socket::Inet(address) => {
+            match TcpStream::connect_timeout(address, Duration::from_secs(3)) {
+                Ok(_) => Finding::ok(PART, format!("{socket}: answers")),
+                Err(error) => silent(&socket.to_string(), &error),
+            }
+        }
+    }
+}
+
+fn silent(socket: &str, error: &io::Error) -> Finding {
+    let text = format!("{socket}: nobody answers ({error}): mail is put off");
+    Finding::bad(Mark::Error, PART, "RM-DOCTOR-80", text, "systemctl start recruit-milter")
+}
+
+fn unix(path: &Path) -> Finding {
+    let shown = path.display().to_string();
+    let bad = |id, text: String, remedy: String| Finding::bad(Mark::Error, PART, id, text, remedy);
+    let file = match fs::metadata(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let text = format!("{shown}: cannot be looked at by this user");
+            return Finding::bad(Mark::NotTested, PART, "RM-DOCTOR-81", text, "run it as root");
+        }
+        Err(error) => return silent(&shown, &error),
+    };
+    if !file.file_type().is_socket() {
+        return bad("RM-DOCTOR-82", format!("{shown} is not a socket"), format!("rm {shown}"));
+    }
+    if let Err(error) = UnixStream::connect(path) {
+        return silent(&shown, &error);
+    }
+    // Postfix's processes run as this user, whatever groups it has.
+    let Some((uid, gid)) = user("postfix") else {
+        return Finding::ok(PART, format!("{shown}: answers"));
+    };
+    let mode = file.mode() & 0o777;
+    if !may(&file, uid, gid, 2) {
+        return bad(
+            "RM-DOCTOR-83",
+            format!("{shown}: Postfix may not write to it (mode {mode:04o})"),
+            format!("chgrp postfix {shown}; chmod 0660 {shown}"),
+        );
+    }
+    let closed = path
+        .ancestors()
+        .skip(1)
+        .find(|folder| fs::metadata(folder).is_ok_and(|folder| !may(&folder, uid, gid, 1)));
+    if let Some(folder) = closed {
+        let folder = folder.display();
+        return bad(
+            "RM-DOCTOR-84",
+            format!("{shown}: Postfix may not enter {folder}"),
+            format!("chgrp postfix {folder}; chmod g+x {folder}"),
+        );
+    }
+    Finding::ok(PART, format!("{shown}: answers, Postfix may write ({mode:04o})"))
+}
+
+/// Whether a user may do something (4 read, 2 write, 1 enter) with a file, by its mode.
+fn may(file: &fs::Metadata, uid: u32, gid: u32, what: u32) -> bool {
+    let mode = file.mode();
+    let bits = match () {
+        () if file.uid() == uid => mode >> 6,
+        () if file.gid() == gid => mode >> 3,
+        () => mode,
+    };
+    bits & what == what
+}
+
+/// A user's number and that of his group.
+fn user(name: &str) -> Option<(u32, u32)> {
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+    let mut fields = line.split(':').skip(2);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}

@@ -1,0 +1,158 @@
+//! What lies on this machine: the key, the queue, the state folder, the ledger, the clock.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+
+use super::{Finding, Mark};
+use crate::agent::verify::verdicts;
+use crate::config::Config;
+use crate::journal::{Record, replay};
+use crate::ledger::{self, Access};
+use crate::policy::rules::Pattern;
+use crate::policy::verification::State;
+use crate::postfix::Instance;
+
+/// A key that is older should be exchanged.
+const OLD_KEY: Duration = Duration::from_secs(400 * 86_400);
+/// How long a copy may lie in the queue.
+const WAITS: i64 = 3600;
+/// The ledger is behind if its host has not written for so long, in seconds, with news in the journal.
+const BEHIND: i64 = 300;
+/// Less room than this is too little.
+const ROOM: u64 = 100 << 20;
+
+/// How old the key is.
+pub(super) fn key(config: &Config) -> Option<Finding> {
+    let written = fs::metadata(&config.key_file).and_then(|file| file.modified()).ok()?;
+    let age = SystemTime::now().duration_since(written).unwrap_or_default();
+    let days = age.as_secs() / 86_400;
+    let text = format!("the key in {} is {days} days old", config.key_file.display());
+    Some(if age > OLD_KEY {
+        let remedy = "recruit-milter init-key --rotate";
+        Finding::bad(Mark::Warning, "Key", "RM-DOCTOR-02", text, remedy)
+    } else {
+        Finding::ok("Key", text)
+    })
+}
+
+/// Copies that wait in Postfix's queue.
+pub(super) fn waiting(config: &Config, instance: &Instance) -> Finding {
+    const PART: &str = "Queue";
+    let queue = match instance.run("postqueue", &["-j"]) {
+        Ok(queue) => queue,
+        Err(error) => {
+            let text = format!("the queue cannot be read: {error}");
+            return Finding::bad(Mark::Error, PART, "RM-DOCTOR-11", text, "postfix start");
+        }
+    };
+    let now = Timestamp::now().as_second();
+    let mut old = 0;
+    let mut reason = String::new();
+    for line in queue.lines() {
+        let Ok(mail) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+        let arrived = mail["arrival_time"].as_i64().unwrap_or(now);
+        for recipient in mail["recipients"].as_array().into_iter().flatten() {
+            let address = recipient["address"].as_str().unwrap_or_default();
+            let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+            let ours = domain.eq_ignore_ascii_case(&config.rules.handoff_domain)
+                || domain.eq_ignore_ascii_case(&config.rules.return_domain)
+                || config.rules.systems.iter().any(|s| s.inbound.key() == address.to_lowercase());
+            if ours && now - arrived > WAITS {
+                old += 1;
+                recipient["delay_reason"].as_str().unwrap_or_default().clone_into(&mut reason);
+            }
+        }
+    }
+    if old == 0 {
+        Finding::ok(PART, "no copy waits for more than an hour")
+    } else {
+        let text = format!("{old} copies wait for more than an hour: {reason}");
+        Finding::bad(Mark::Error, PART, "RM-DOCTOR-12", text, "mend that, then: postqueue -f")
+    }
+}
+
+/// The state folder, and the clock by the journal in it.
+pub(super) fn folder(config: &Config) -> Vec<Finding> {
+    const PART: &str = "State";
+    let folder = &config.state_dir;
+    let shown = folder.display();
+    let mut all = Vec::new();
+    if let Ok(disk) = rustix::fs::statvfs(folder) {
+        let room = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if room < ROOM {
+            let text = format!("{shown}: {} MB are free", room >> 20);
+            all.push(Finding::bad(Mark::Warning, PART, "RM-DOCTOR-03", text, "make room there"));
+        }
+    }
+    let now = Timestamp::now();
+    let newest = replay(folder, None).filter_map(|(_, record)| match record {
+        Ok(Record::Entry(entry)) => Some(entry.time),
+        _ => None,
+    });
+    if let Some(newest) = newest.max()
+        && newest.as_second() > now.as_second() + 300
+    {
+        let text = format!("the journal has entries of {newest}, which is to come");
+        let remedy = "set the clock: timedatectl set-ntp true";
+        all.push(Finding::bad(Mark::Error, "Clock", "RM-DOCTOR-04", text, remedy));
+    }
+    if all.is_empty() {
+        all.push(Finding::ok(PART, format!("{shown}: journal in time order, room on the disk")));
+    }
+    all
+}
+
+/// The ledger, and what it says of each address.
+pub(super) fn ledger(config: &Config) -> Vec<Finding> {
+    const PART: &str = "Ledger";
+    let mut ledger = match ledger::open(config, Access::Read) {
+        Ok(ledger) => ledger,
+        Err(error) => {
+            let (text, remedy) = (error.to_string(), error.remedy());
+            return vec![Finding::bad(Mark::Error, PART, "RM-DOCTOR-05", text, remedy)];
+        }
+    };
+    let now = Timestamp::now();
+    let host = ledger::host_of(config);
+    let mut all = Vec::new();
+    match (ledger.state(), ledger.position(&host)) {
+        (Ok(state), Ok(position)) => {
+            let unread = replay(&config.state_dir, position).next().is_some();
+            let mine = state.hosts.iter().find(|one| one.host == host);
+            let silent = mine.is_none_or(|one| now.as_second() - one.updated.as_second() > BEHIND);
+            all.push(if unread && silent {
+                let text = "the agent does not read the journal: the ledger is behind";
+                let remedy = "systemctl status recruit-milter-agent";
+                Finding::bad(Mark::Error, PART, "RM-DOCTOR-06", text, remedy)
+            } else {
+                let entries: u64 = state.hosts.iter().map(|one| one.entries).sum();
+                Finding::ok(PART, format!("{entries} entries, {} KB", state.size >> 10))
+            });
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            let text = error.to_string();
+            all.push(Finding::bad(Mark::Error, PART, "RM-DOCTOR-05", text, error.remedy()));
+        }
+    }
+    if let Ok(verdicts) = verdicts(&mut ledger, config, now) {
+        for (rule, verdict) in config.rules.addresses.iter().zip(verdicts) {
+            let Pattern::Exact(address) = &rule.pattern else { continue };
+            let text = format!("{address} {}", verdict.state);
+            let mark = match verdict.state {
+                State::Verified => {
+                    all.push(Finding::ok("Verification", text));
+                    continue;
+                }
+                State::Never | State::Seen | State::Forwarded => Mark::NotTested,
+                State::Late => Mark::Warning,
+                State::NotVerified => Mark::Error,
+            };
+            let remedy = format!("recruit-milter verify {address}");
+            all.push(Finding::bad(mark, "Verification", "RM-DOCTOR-95", text, remedy));
+        }
+    }
+    all
+}

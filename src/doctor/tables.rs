@@ -1,0 +1,316 @@
+//! What Postfix's settings and tables do to our mail, beyond the lines that we need there.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fs;
+
+use super::{Finding, Mark};
+use crate::config::Config;
+use crate::mail::Address;
+use crate::postfix::{Instance, Site};
+
+const PART: &str = "Postfix";
+/// No table is read further.
+const MAX_TABLE: u64 = 32 << 20;
+/// What applicants send: a CV and certificates, in base64.
+const USUAL_SIZE: u64 = 20 << 20;
+
+/// Examines an instance.
+pub fn examine(config: &Config, site: &Site, instance: &Instance) -> Vec<Finding> {
+    let mut all = Vec::new();
+    delivery(&mut all, site);
+    sizes(&mut all, site);
+    reports(&mut all, site);
+    aliases(&mut all, config, site);
+    rewriting(&mut all, config, site, instance);
+    copies(&mut all, config, site);
+    all
+}
+
+fn error(id: &'static str, text: String, remedy: impl Into<String>) -> Finding {
+    Finding::bad(Mark::Error, PART, id, text, remedy)
+}
+
+fn warning(id: &'static str, text: String, remedy: impl Into<String>) -> Finding {
+    Finding::bad(Mark::Warning, PART, id, text, remedy)
+}
+
+/// Settings that keep mail from being delivered, or from failing.
+fn delivery(all: &mut Vec<Finding>, site: &Site) {
+    for name in ["recruit-handoff", "recruit-out", "recruit-return", "smtp"] {
+        if words(site.value("defer_transports")).any(|word| word == name) {
+            all.push(error(
+                "RM-DOCTOR-20",
+                format!("defer_transports has \"{name}\": copies wait and are not even tried"),
+                "postconf -X defer_transports",
+            ));
+        }
+    }
+    if site.value("soft_bounce") == "yes" {
+        all.push(error(
+            "RM-DOCTOR-21",
+            "soft_bounce = yes: what the recruiting system refuses waits instead of failing".into(),
+            "postconf -X soft_bounce",
+        ));
+    }
+    if site.value("smtp_tls_security_level").is_empty()
+        && site.value("smtp_use_tls") != "yes"
+        && site.value("smtp_enforce_tls") != "yes"
+    {
+        all.push(warning(
+            "RM-DOCTOR-22",
+            "smtp_tls_security_level is not set: applications leave without encryption".into(),
+            "postconf -e smtp_tls_security_level=may",
+        ));
+    }
+    if site.value("milter_default_action") == "quarantine" {
+        all.push(warning(
+            "RM-DOCTOR-24",
+            "milter_default_action = quarantine: mail lies in the hold queue while a milter is down"
+                .into(),
+            "postconf -e milter_default_action=tempfail",
+        ));
+    }
+}
+
+fn sizes(all: &mut Vec<Finding>, site: &Site) {
+    let number = |name: &str| site.value(name).parse::<u64>().ok();
+    let Some(message) = number("message_size_limit").filter(|limit| *limit > 0) else { return };
+    if message < USUAL_SIZE {
+        all.push(warning(
+            "RM-DOCTOR-30",
+            format!(
+                "message_size_limit is {message}: attachments over {} MB are refused",
+                message * 3 / 4 / 1_000_000
+            ),
+            "postconf -e message_size_limit=26214400 (if the recruiting system takes as much)",
+        ));
+    }
+    for name in ["mailbox_size_limit", "virtual_mailbox_limit"] {
+        if let Some(limit) = number(name).filter(|limit| (1..message).contains(limit)) {
+            all.push(error(
+                "RM-DOCTOR-31",
+                format!("{name} is {limit}, less than message_size_limit: nothing is delivered"),
+                format!("postconf -e {name}=0"),
+            ));
+        }
+    }
+}
+
+fn reports(all: &mut Vec<Finding>, site: &Site) {
+    if matches!(site.value("delay_warning_time"), "0" | "0h" | "0s" | "") {
+        all.push(warning(
+            "RM-DOCTOR-40",
+            "delay_warning_time is 0: of copies that wait nobody hears before they fail".into(),
+            "postconf -e delay_warning_time=1h",
+        ));
+    }
+    if site.value("disable_dns_lookups") == "yes" && site.value("relayhost").is_empty() {
+        all.push(warning(
+            "RM-DOCTOR-41",
+            "disable_dns_lookups = yes: the recruiting system's MX is not looked up".into(),
+            "postconf -X disable_dns_lookups",
+        ));
+    }
+    for name in ["bounce", "trace", "defer"] {
+        let service = format!("{name}/unix");
+        if site.service(&service).is_none() {
+            all.push(error(
+                "RM-DOCTOR-42",
+                format!("service {service} is missing in master.cf: nobody hears what failed"),
+                "put Postfix's own line for it back into master.cf",
+            ));
+        }
+    }
+    if words(site.value("smtpd_discard_ehlo_keywords")).any(|word| word.eq_ignore_ascii_case("dsn"))
+    {
+        all.push(warning(
+            "RM-DOCTOR-43",
+            "smtpd_discard_ehlo_keywords has \"dsn\": senders cannot ask for reports".into(),
+            "postconf -X smtpd_discard_ehlo_keywords",
+        ));
+    }
+}
+
+/// A line of an alias table.
+struct Alias {
+    table: String,
+    line: usize,
+    name: String,
+    targets: Vec<String>,
+}
+
+/// Aliases that end in a recruiting address, or lead from one to where its copy goes anyway.
+fn aliases(all: &mut Vec<Finding>, config: &Config, site: &Site) {
+    let rules = &config.rules;
+    let is_inbound = |target: &str| rules.systems.iter().any(|s| s.inbound.key() == target);
+    for name in ["virtual_alias_maps", "alias_maps"] {
+        for alias in words(site.value(name)).flat_map(|table| read(table, name)) {
+            let place = format!("{} line {}", alias.table, alias.line);
+            let own = [alias.name.clone(), format!("{}@{}", alias.name, site.value("myorigin"))];
+            let from_ours = own.iter().any(|name| rules.lookup(name).is_some());
+            for target in &alias.targets {
+                if from_ours && is_inbound(target) {
+                    all.push(error(
+                        "RM-DOCTOR-50",
+                        format!(
+                            "{place}: {} goes to {target} already: it arrives twice",
+                            alias.name
+                        ),
+                        format!("take {target} out of that line"),
+                    ));
+                } else if !from_ours && is_inbound(target) {
+                    all.push(warning(
+                        "RM-DOCTOR-51",
+                        format!("{place}: {} goes to {target} past recruit-milter", alias.name),
+                        "make it a recruiting address in [system] addresses, and take it out there",
+                    ));
+                } else if !from_ours && rules.lookup(target).is_some() {
+                    all.push(warning(
+                        "RM-DOCTOR-52",
+                        format!(
+                            "{place}: mail to {} goes to {target} unseen by the milter",
+                            alias.name
+                        ),
+                        format!("name {} in [system] addresses as well", alias.name),
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Reads the source of a table, where it is a text file: pairs of a name and what it stands for.
+fn read(table: &str, setting: &str) -> Vec<Alias> {
+    let Some((kind, path)) = table.split_once(':') else { return Vec::new() };
+    let textual = ["hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash", "proxy"];
+    let path = match kind {
+        "proxy" => path.split_once(':').map_or(path, |(_, path)| path),
+        _ => path,
+    };
+    let small = fs::metadata(path).is_ok_and(|file| file.len() <= MAX_TABLE);
+    if !textual.contains(&kind) || !small {
+        return Vec::new();
+    }
+    let Ok(text) = fs::read(path) else { return Vec::new() };
+    let text = String::from_utf8_lossy(&text);
+    let mut found: Vec<Alias> = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let targets = |text: &str| -> Vec<String> {
+            let parts = text.split([',', ' ', '\t']).map(str::trim).filter(|part| !part.is_empty());
+            parts.map(|part| part.trim_matches('"').to_lowercase()).collect()
+        };
+        if line.starts_with([' ', '\t']) {
+            if let Some(last) = found.last_mut() {
+                last.targets.extend(targets(line));
+            }
+            continue;
+        }
+        // aliases(5) has a colon behind the name, virtual(5) white space.
+        let split = if setting == "alias_maps" {
+            line.split_once(':')
+        } else {
+            line.split_once([' ', '\t'])
+        };
+        let Some((name, rest)) = split else { continue };
+        found.push(Alias {
+            table: path.to_owned(),
+            line: at + 1,
+            name: name.trim().trim_matches('"').to_lowercase(),
+            targets: targets(rest),
+        });
+    }
+    found
+}
+
+/// Tables that change the addresses that our mail needs.
+fn rewriting(all: &mut Vec<Finding>, config: &Config, site: &Site, instance: &Instance) {
+    let rules = &config.rules;
+    let inbounds = rules.systems.iter().map(|system| (&system.inbound, "the inbound address"));
+    let bounce = rules.bounce.iter().map(|bounce| (bounce, "the bounce address"));
+    let all_addresses: Vec<(&Address, &str)> = inbounds.chain(bounce).collect();
+    for name in [
+        "canonical_maps",
+        "recipient_canonical_maps",
+        "sender_canonical_maps",
+        "smtp_generic_maps",
+        "relocated_maps",
+    ] {
+        for table in words(site.value(name)) {
+            for (address, what) in &all_addresses {
+                let keys = [address.to_string(), format!("@{}", address.domain())];
+                let answer = keys.iter().find_map(|key| {
+                    let answer = instance.run("postmap", &["-q", key, table]).ok()?;
+                    Some(answer.trim().to_owned()).filter(|answer| !answer.is_empty())
+                });
+                if let Some(answer) = answer.filter(|answer| *answer != address.to_string()) {
+                    all.push(error(
+                        "RM-DOCTOR-60",
+                        format!("{name}: \"{table}\" turns {what} {address} into \"{answer}\""),
+                        format!("take {address} out of \"{table}\""),
+                    ));
+                }
+            }
+        }
+    }
+    let masquerade = words(site.value("masquerade_domains")).any(|domain| {
+        let domain = domain.trim_start_matches('!');
+        rules.systems.iter().any(|s| s.inbound.domain().ends_with(&format!(".{domain}")))
+    });
+    let classes = site.value("masquerade_classes");
+    if masquerade && classes.contains("envelope_recipient") {
+        all.push(error(
+            "RM-DOCTOR-61",
+            "masquerade_domains changes the domain of an inbound address".into(),
+            "take envelope_recipient out of masquerade_classes",
+        ));
+    }
+}
+
+/// Settings that make copies of our copies.
+fn copies(all: &mut Vec<Finding>, config: &Config, site: &Site) {
+    let rules = &config.rules;
+    for name in ["always_bcc", "notify_classes"] {
+        let value = site.value(name);
+        if name == "always_bcc" && rules.lookup(value).is_some() {
+            all.push(error(
+                "RM-DOCTOR-70",
+                format!("always_bcc = {value}: all mail goes to the recruiting system"),
+                "postconf -X always_bcc",
+            ));
+        }
+    }
+    for name in ["recipient_bcc_maps", "sender_bcc_maps"] {
+        for alias in words(site.value(name)).flat_map(|table| read(table, name)) {
+            let to_system =
+                |target: &String| rules.systems.iter().any(|s| s.inbound.key() == *target);
+            if alias.targets.iter().any(to_system) {
+                all.push(error(
+                    "RM-DOCTOR-71",
+                    format!(
+                        "{name}: {} line {} sends copies to the recruiting system as well",
+                        alias.table, alias.line
+                    ),
+                    "take that line out",
+                ));
+            }
+        }
+    }
+    let relay = site.value("relay_domains");
+    for system in &rules.systems {
+        let domain = system.inbound.domain();
+        if words(relay).any(|word| word.eq_ignore_ascii_case(domain)) {
+            all.push(warning(
+                "RM-DOCTOR-72",
+                format!("relay_domains has {domain}: strangers may send to the recruiting system through this server"),
+                format!("take {domain} out of relay_domains"),
+            ));
+        }
+    }
+}
+
+fn words(value: &str) -> impl Iterator<Item = &str> {
+    value.split([',', ' ', '\t', '\n']).filter(|word| !word.is_empty())
+}
