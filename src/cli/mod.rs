@@ -15,6 +15,7 @@ mod init_key;
 mod login;
 mod postfix;
 mod run;
+mod smtp_test;
 
 /// Where the configuration is looked for if nothing else is said.
 const CONFIG: &str = "/etc/recruit-milter/recruit-milter.toml";
@@ -70,6 +71,8 @@ enum Command {
     Postfix(PostfixArgs),
     /// Logins for recruiting systems: to send with, from anywhere, and to open no mailbox.
     Login(login::LoginArgs),
+    /// Step through SMTP settings as a recruiting system would use them; say what is wrong with them.
+    SmtpTest(smtp_test::SmtpTestArgs),
     /// Say what would happen to a message, and why.
     Explain(ExplainArgs),
 }
@@ -182,6 +185,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::InitKey(args) => init_key::init_key(&args),
         Command::Postfix(args) => postfix::postfix(&args),
         Command::Login(args) => login::login(&args),
+        Command::SmtpTest(args) => smtp_test::smtp_test(args),
         Command::Explain(args) => explain::command::explain(&args),
     }
 }
