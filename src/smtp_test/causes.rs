@@ -196,99 +196,95 @@ impl Cause {
 pub fn of(at: At, reply: &Reply) -> Cause {
     let words = reply.words();
     let words = words.as_str();
-    everywhere(at, reply.code, words).unwrap_or_else(|| match at {
+    if reply.code == 538 || at != At::StartTls && any(words, &ENCRYPTION) {
+        return Cause::EncryptionRequired;
+    }
+    // Servers that delay their refusals say at RCPT what they thought of the client's address.
+    if any(words, &CLIENT) {
+        return Cause::ClientRefused;
+    }
+    if any(words, &CROWDED) {
+        return if reply.is_temporary() { Cause::Busy } else { Cause::Limit };
+    }
+    match at {
         At::Greeting | At::Hello if reply.is_temporary() => Cause::Busy,
         At::Greeting => Cause::ClientRefused,
         At::Hello => Cause::Refused,
-        At::StartTls => match reply.code {
-            500..=504 => Cause::NoStartTls,
-            _ => Cause::StartTlsRefused,
-        },
+        At::StartTls if (500..=504).contains(&reply.code) => Cause::NoStartTls,
+        At::StartTls => Cause::StartTlsRefused,
         At::Login => login(reply, words),
         At::Sender | At::Recipient | At::Message => transaction(at, reply, words),
-    })
+    }
 }
 
 fn any(words: &str, of: &[&str]) -> bool {
     of.iter().any(|part| words.contains(part))
 }
 
-/// What may be said at any step: servers that delay their refusals say at RCPT what they thought of
-/// the client when it connected.
-fn everywhere(at: At, code: u16, words: &str) -> Option<Cause> {
-    let encryption = [
-        "must issue a starttls",
-        "must issue starttls",
-        "starttls first",
-        "starttls command first",
-        "use starttls",
-        "starttls is required",
-        "starttls required",
-        "encryption required",
-        "encrypted connection",
-        "tls required",
-        "tls is required",
-        "plaintext authentication disallowed",
-        "secure connection",
-    ];
-    if code == 538 || at != At::StartTls && any(words, &encryption) {
-        return Some(Cause::EncryptionRequired);
-    }
-    let client = [
-        "client host rejected",
-        "client host [",
-        "client address rejected",
-        "rejected by access policy",
-        "blocked using",
-        "blocked by",
-        "block list",
-        "blocklist",
-        "blacklist",
-        "rbl",
-        "dnsbl",
-        "spamhaus",
-        "ip address is not allowed",
-        "ip not allowed",
-        "ip is not allowed",
-        "not allowed from your ip",
-        "not authorized to connect",
-        "no access from mail server",
-        "banned sending ip",
-        "5.7.606",
-        "5.7.511",
-        "login may not be used from here",
-        "5.7.68",
-        "cannot find your reverse hostname",
-        "reverse dns",
-        "ptr record",
-    ];
-    if any(words, &client) {
-        return Some(Cause::ClientRefused);
-    }
-    let crowded = ["too many connections", "too many concurrent", "connection rate", "5.7.508"];
-    if any(words, &crowded) {
-        return Some(if code < 500 { Cause::Busy } else { Cause::Limit });
-    }
-    None
+fn first_of(words: &str, of: &[(Cause, &[&str])]) -> Option<Cause> {
+    of.iter().find(|(_, parts)| any(words, parts)).map(|(cause, _)| *cause)
 }
 
-fn login(reply: &Reply, words: &str) -> Cause {
-    let knows = |of: &[&str]| any(words, of);
-    let disabled = knows(&["smtpclientauthentication is disabled"]);
-    match reply.code {
-        _ if disabled && knows(&["for the tenant"]) => Cause::LoginOffForAll,
-        _ if disabled => Cause::MailboxHasNoLogin,
-        _ if knows(&[
-            "5.7.30",
-            "basic authentication is not supported",
-            "basic authentication is disabled",
-        ]) =>
-        {
-            Cause::LoginOffForAll
-        }
-        _ if knows(&[
+const ENCRYPTION: [&str; 12] = [
+    "must issue a starttls",
+    "must issue starttls",
+    "starttls first",
+    "starttls command first",
+    "use starttls",
+    "starttls is required",
+    "starttls required",
+    "encryption required",
+    "encrypted connection",
+    "tls required",
+    "tls is required",
+    "plaintext authentication disallowed",
+];
+
+const CLIENT: [&str; 25] = [
+    "client host rejected",
+    "client host [",
+    "client address rejected",
+    "access from ip",
+    "blocked using",
+    "blocked by",
+    "block list",
+    "blocklist",
+    "blacklist",
+    "dnsbl",
+    "spamhaus",
+    "ip address is not allowed",
+    "ip not allowed",
+    "ip is not allowed",
+    "not allowed from your ip",
+    "not authorized to connect",
+    "no access from mail server",
+    "banned sending ip",
+    "5.7.606",
+    "5.7.511",
+    "may not be used from here",
+    "cannot find your reverse hostname",
+    "cannot find your hostname",
+    "reverse dns",
+    "ptr record",
+];
+
+const CROWDED: [&str; 4] =
+    ["too many connections", "too many concurrent", "connection rate", "connection count"];
+
+/// What is said about logins; the first that fits.
+const LOGIN: [(Cause, &[&str]); 8] = [
+    (Cause::LoginOffForAll, &["is disabled for the tenant"]),
+    (Cause::MailboxHasNoLogin, &["smtpclientauthentication is disabled"]),
+    (
+        Cause::LoginOffForAll,
+        &["5.7.30", "basic authentication is not supported", "basic authentication is disabled"],
+    ),
+    (
+        Cause::Locked,
+        &[
             "too many",
             "locked out",
+            "is locked.",
             "account is locked",
             "account has been locked",
             "account is disabled",
@@ -298,22 +294,16 @@ fn login(reply: &Reply, words: &str) -> Cause {
             "temporarily blocked",
             "account blocked",
             "account suspended",
-        ]) =>
-        {
-            Cause::Locked
-        }
-        _ if knows(&["credentials were incorrect"]) => Cause::WrongPassword,
-        _ if knows(&[
-            "5.7.139",
-            "did not meet the criteria",
-            "security defaults",
-            "conditional access",
-            "535 5.7.3",
-        ]) || reply.enhanced() == Some("5.7.3") =>
-        {
-            Cause::ProgramsRefused
-        }
-        _ if knows(&[
+        ],
+    ),
+    (Cause::WrongPassword, &["credentials were incorrect"]),
+    (
+        Cause::ProgramsRefused,
+        &["5.7.139", "did not meet the criteria", "security defaults", "conditional access"],
+    ),
+    (
+        Cause::AppPassword,
+        &[
             "application-specific password",
             "app-specific password",
             "app password",
@@ -321,90 +311,86 @@ fn login(reply: &Reply, words: &str) -> Cause {
             "parol prilozheniya",
             "badcredentials",
             "invalidsecondfactor",
-            "weblogin",
             "web browser",
-            "web login required",
+            "web login",
             "less secure",
             "does not have access rights to this service",
             "smtp access is disabled",
             "pop3/imap",
-        ]) || ["5.7.9", "5.7.14"].map(Some).contains(&reply.enhanced()) =>
-        {
-            Cause::AppPassword
-        }
+            "pop3 and imap",
+        ],
+    ),
+    (Cause::NoPasswordLogin, &["mechanism", "authentication type", "auth type"]),
+];
+
+/// What a server says in place of a login that it has not, or cannot check.
+const NOT_HERE: [&str; 7] = [
+    "not enabled",
+    "not supported",
+    "unrecognized",
+    "not implemented",
+    "auth not available",
+    "authentication not available",
+    "unknown command",
+];
+const NOT_NOW: [&str; 6] =
+    ["temporar", "connection lost", "generic failure", "try again", "try later", "unavailable"];
+
+fn login(reply: &Reply, words: &str) -> Cause {
+    if let Some(cause) = first_of(words, &LOGIN) {
+        return cause;
+    }
+    match (reply.code, reply.enhanced()) {
+        (_, Some("5.7.3")) => Cause::ProgramsRefused,
+        (_, Some("5.7.9" | "5.7.14")) => Cause::AppPassword,
         // Postfix: 454 is what it says when Dovecot is away; a wrong password is a 535.
-        454 | 451 | 421
-            if knows(&[
-                "temporar",
-                "connection lost",
-                "generic failure",
-                "try again",
-                "unavailable",
-            ]) =>
-        {
-            Cause::LoginUnavailable
-        }
-        454 | 432 | 535 | 534 => Cause::WrongPassword,
-        _ if knows(&[
-            "authentication not enabled",
-            "not supported",
-            "unrecognized",
-            "not implemented",
-            "auth not available",
-            "authentication not available",
-            "unknown command",
-        ]) || reply.code == 502 =>
-        {
-            if knows(&["mechanism", "type"]) {
-                Cause::NoPasswordLogin
-            } else {
-                Cause::NoLogin
-            }
-        }
-        504 => Cause::NoPasswordLogin,
-        400..=499 => Cause::LoginUnavailable,
-        500..=503 => Cause::NoLogin,
+        (400..=499, _) if any(words, &NOT_NOW) => Cause::LoginUnavailable,
+        (454 | 432 | 535 | 534, _) => Cause::WrongPassword,
+        (504, _) => Cause::NoPasswordLogin,
+        (400..=499, _) => Cause::LoginUnavailable,
+        (500..=503, _) => Cause::NoLogin,
+        _ if any(words, &NOT_HERE) => Cause::NoLogin,
         _ => Cause::WrongPassword,
     }
 }
 
-/// Replies by which servers say that a login and a sender do not fit each other.
-const SEND_AS: [&str; 26] = [
-    "not owned by",
-    "sendasdenied",
-    "5.2.252",
-    "5.7.60",
-    "permissions to send as",
-    "may not send as",
-    "may not use this envelope sender",
-    "not allowed to send",
-    "not authorized to send",
-    "not permitted to send",
-    "not authorised to send",
-    "sender address is not allowed",
-    "sender address not allowed",
-    "sender not allowed",
-    "sender is not allowed",
-    "unauthorized sender",
-    "sender not authorized",
-    "sender is not authorized",
-    "relaying disallowed as",
-    "address is not verified",
-    "from address not verified",
-    "does not match the authenticated",
-    "must match the authenticated",
-    "sender mismatch",
-    "must be equal to",
-    "sender address does not belong",
-];
-
-fn transaction(at: At, reply: &Reply, words: &str) -> Cause {
-    let knows = |of: &[&str]| any(words, of);
-    if knows(&SEND_AS) {
-        return Cause::MayNotSendAs;
-    }
-    if reply.code == 530
-        || knows(&[
+/// What is said about a mail, for good or for now; the first that fits.
+const MAIL: [(Cause, &[&str]); 5] = [
+    (
+        Cause::MayNotSendAs,
+        &[
+            "not owned by",
+            "sendasdenied",
+            "5.2.252",
+            "5.7.60",
+            "permissions to send as",
+            "may not send as",
+            "may not use this envelope sender",
+            "not allowed to send",
+            "not authorized to send",
+            "not permitted to send",
+            "not authorised to send",
+            "not allowed to use",
+            "sender address is not allowed",
+            "sender address not allowed",
+            "sender not allowed",
+            "sender is not allowed",
+            "unauthorized sender",
+            "sender not authorized",
+            "sender is not authorized",
+            "relaying disallowed as",
+            "address is not verified",
+            "address not verified",
+            "does not match the authenticated",
+            "must match the authenticated",
+            "sender mismatch",
+            "must be equal to",
+            "does not belong",
+        ],
+    ),
+    (
+        Cause::LoginRequired,
+        &[
             "not logged in",
             "authentication required",
             "authentication is required",
@@ -413,96 +399,100 @@ fn transaction(at: At, reply: &Reply, words: &str) -> Cause {
             "must authenticate",
             "authenticate first",
             "login first",
-        ])
-    {
+        ],
+    ),
+    (
+        Cause::TooLarge,
+        &[
+            "5.3.4",
+            "5.2.3",
+            "exceeds size",
+            "exceeds the maximum",
+            "exceeds fixed",
+            "exceeds maximum",
+            "size exceeds",
+            "too large",
+            "too big",
+            "size limit",
+        ],
+    ),
+    (Cause::Later, &["greylist", "graylist"]),
+    (
+        Cause::Limit,
+        &[
+            "rate limit",
+            "sending limit",
+            "too many messages",
+            "too many recipients",
+            "too many mails",
+            "too much mail",
+            "5.4.5",
+            "5.7.705",
+            "5.1.90",
+            "limit exceeded",
+            "exceeded the limit",
+            "daily",
+        ],
+    ),
+];
+
+/// What is said about a mail for good only; the first that fits.
+const REFUSED: [(Cause, &[&str]); 3] = [
+    (
+        Cause::SenderUnknown,
+        &[
+            "sender address rejected",
+            "sender verify failed",
+            "sender verification failed",
+            "domain of sender",
+            "sender domain",
+            "sender unknown",
+            "unknown sender",
+            "5.1.8",
+            "5.1.7",
+        ],
+    ),
+    (
+        Cause::RelayDenied,
+        &[
+            "relay access denied",
+            "relaying denied",
+            "relay denied",
+            "unable to relay",
+            "not permitted to relay",
+            "relay not permitted",
+            "relaying not allowed",
+            "relaying is not allowed",
+            "do not relay",
+            "not allowed to relay",
+            "5.7.54",
+            "5.7.64",
+            "relaying disallowed",
+            "rcpthosts",
+        ],
+    ),
+    (Cause::Content, &["spam", "virus", "content", "dmarc", "5.7.26", "policy reasons", "malware"]),
+];
+
+fn transaction(at: At, reply: &Reply, words: &str) -> Cause {
+    if let Some(cause) = first_of(words, &MAIL) {
+        return cause;
+    }
+    if reply.code == 530 {
         return Cause::LoginRequired;
-    }
-    if knows(&[
-        "5.3.4",
-        "5.2.3",
-        "exceeds size",
-        "exceeds the maximum",
-        "size exceeds",
-        "too large",
-        "too big",
-        "exceeds fixed",
-        "size limit",
-    ]) {
-        return Cause::TooLarge;
-    }
-    if knows(&["greylist", "graylist", "greylisting"]) {
-        return Cause::Later;
-    }
-    if knows(&[
-        "rate limit",
-        "sending limit",
-        "quota exceeded for sending",
-        "too many messages",
-        "too many recipients",
-        "too many mails",
-        "5.4.5",
-        "4.4.5",
-        "5.7.705",
-        "5.1.90",
-        "limit exceeded",
-        "daily",
-    ]) {
-        return Cause::Limit;
-    }
-    if knows(&[
-        "sender address rejected",
-        "sender verify failed",
-        "sender verification failed",
-        "domain of sender",
-        "sender domain",
-        "sender unknown",
-        "5.1.8",
-        "5.1.7",
-        "4.1.8",
-    ]) {
-        return if reply.is_temporary() { Cause::Later } else { Cause::SenderUnknown };
     }
     if reply.is_temporary() {
         return Cause::Later;
     }
-    if knows(&[
-        "relay access denied",
-        "relaying denied",
-        "relay denied",
-        "unable to relay",
-        "not permitted to relay",
-        "relay not permitted",
-        "relaying not allowed",
-        "do not relay",
-        "not allowed to relay",
-        "5.7.54",
-        "5.7.64",
-        "relaying disallowed",
-        "rcpthosts",
-    ]) {
-        return Cause::RelayDenied;
+    if let Some(cause) = first_of(words, &REFUSED) {
+        return cause;
     }
-    if knows(&[
-        "spam",
-        "virus",
-        "content",
-        "dmarc",
-        "5.7.26",
-        "message rejected",
-        "policy reasons",
-        "malware",
-    ]) {
-        return Cause::Content;
-    }
-    match at {
-        At::Sender if [550, 553].contains(&reply.code) => Cause::MayNotSendAs,
-        At::Recipient if [550, 551, 552, 553, 554, 556].contains(&reply.code) => {
-            match reply.enhanced() {
-                Some("5.7.1") if !knows(&["recipient"]) => Cause::Refused,
-                _ => Cause::RecipientRefused,
-            }
-        }
-        _ if reply.code == 552 => Cause::TooLarge,
+    match (at, reply.code, reply.enhanced()) {
+        (At::Sender, 550 | 553, _) => Cause::MayNotSendAs,
+        // Full, or not there; what is refused by 5.7.1 may be the sender as well.
+        (At::Recipient, 550..=556, Some("5.7.1")) if !words.contains("recipient") => Cause::Refused,
+        (At::Recipient, 550..=556, _) => Cause::RecipientRefused,
+        (_, 552, _) => Cause::TooLarge,
         _ => Cause::Refused,
     }
 }

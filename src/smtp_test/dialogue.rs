@@ -14,6 +14,7 @@ use rustls::pki_types::ServerName;
 
 use super::causes::{self, At, Cause};
 use super::certificate::{Inspector, Seen};
+use super::message::Message;
 use super::reply::Reply;
 use super::secret::Secret;
 use super::step::{Name, Note, Scribe, Step, Stop};
@@ -560,35 +561,6 @@ impl Talk<'_> {
         self.scribe.note(Note::Accepted(message.id.clone()));
         self.scribe.done();
         Ok(())
-    }
-}
-
-/// The mail that is sent, ready for the wire but for its last line end.
-struct Message {
-    id: String,
-    text: String,
-}
-
-impl Message {
-    fn to(settings: &Settings, to: &crate::mail::Address) -> Self {
-        let mut octets = [0; 12];
-        // Not random, it is still this one's: the time is in it as well.
-        _ = getrandom::fill(&mut octets);
-        let now = jiff::Timestamp::now();
-        let from = &settings.from;
-        let code = data_encoding::HEXLOWER.encode(&octets);
-        let id = format!("<smtp-test.{}.{code}@{}>", now.as_second(), from.domain());
-        let date = jiff::fmt::rfc2822::DateTimePrinter::new()
-            .timestamp_to_string(&now)
-            .unwrap_or_default();
-        let text = format!(
-            "From: <{from}>\r\nTo: <{to}>\r\nDate: {date}\r\nMessage-ID: {id}\r\n\
-             Subject: recruit-milter smtp-test {code}\r\nAuto-Submitted: auto-generated\r\n\
-             MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
-             This mail tests the SMTP settings of <{from}>. That it has arrived means: they work.\r\n\
-             Diese Mail prueft die SMTP-Einstellungen von <{from}>. Ist sie da, so stimmen sie.\r\n."
-        );
-        Self { id, text }
     }
 }
 

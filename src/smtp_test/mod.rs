@@ -16,6 +16,7 @@ use crate::mail::Address;
 mod causes;
 mod certificate;
 mod dialogue;
+mod message;
 mod reply;
 mod secret;
 mod step;
