@@ -204,7 +204,7 @@ fn of_file(file: &Path) -> Result<Secret, String> {
     if about.is_file() && about.permissions().mode() & 0o077 != 0 {
         say(&format!("warning: {}: others may read it\n  = chmod 600 {0}", file.display()));
     }
-    first_line(BufReader::new(opened)).map_err(|error| error.to_string())
+    first_line(BufReader::new(opened)).map(Secret::new).map_err(|error| error.to_string())
 }
 
 fn prompt(user: &str) -> std::io::Result<Secret> {
@@ -214,7 +214,7 @@ fn prompt(user: &str) -> std::io::Result<Secret> {
     let secret = first_line(BufReader::new(terminal.try_clone()?));
     drop(quiet);
     writeln!(terminal)?;
-    secret
+    secret.map(Secret::new)
 }
 
 /// A terminal that does not show what is typed, until this is dropped.
@@ -241,7 +241,7 @@ impl Drop for Quiet {
 }
 
 /// The first line without its end. Nothing grows: that would leave copies behind.
-fn first_line(from: impl std::io::BufRead) -> std::io::Result<Secret> {
+fn first_line(from: impl std::io::BufRead) -> std::io::Result<Vec<u8>> {
     let mut line = Vec::with_capacity(LONGEST);
     std::io::Read::take(from, LONGEST as u64).read_until(b'\n', &mut line)?;
     let end = line.strip_suffix(b"\n").unwrap_or(&line).len();
@@ -250,7 +250,7 @@ fn first_line(from: impl std::io::BufRead) -> std::io::Result<Secret> {
     if line.is_empty() {
         return Err(std::io::Error::other("no password in its first line"));
     }
-    Ok(Secret::new(line))
+    Ok(line)
 }
 
 #[cfg(test)]
@@ -270,9 +270,7 @@ mod tests {
     #[test]
     fn the_password_is_the_first_line_without_its_end() {
         for text in ["secret", "secret\n", "secret\r\n", "secret\nmore"] {
-            let read = first_line(text.as_bytes()).unwrap();
-            // It shows itself to nobody, so it is asked what it would send.
-            assert_eq!(format!("{read:?}"), "Secret(...)");
+            assert_eq!(first_line(text.as_bytes()).unwrap(), b"secret");
         }
         assert!(first_line(&b"\nsecret"[..]).is_err());
         assert!(first_line(&b""[..]).is_err());

@@ -24,6 +24,7 @@ mod reading;
 mod routes;
 mod service;
 mod signed;
+mod smtp_test;
 mod soak;
 mod transcripts;
 mod unwrap;

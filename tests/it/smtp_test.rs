@@ -1,0 +1,356 @@
+//! `smtp-test` against servers with faults built in: real ones where they can have the fault, scripted
+//! ones for the rest. Each cause is named, and nothing hangs.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+mod identity;
+mod real;
+mod scripted;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use crate::harness::daemon::program;
+use crate::harness::{Scratch, process};
+use identity::{Authority, SOUND, Wanted};
+use scripted::{CUT, SILENCE, Script, Server};
+
+/// A password that stands in no other text.
+const SECRET: &str = "Xyzzy-4711-plugh";
+
+/// How `smtp-test` is run, and what it says.
+struct Trial {
+    args: Vec<String>,
+    password: String,
+}
+
+/// What came of it.
+struct Outcome {
+    text: String,
+    remarks: String,
+    code: i32,
+    took: Duration,
+}
+
+impl Trial {
+    fn new(port: u16, tls: &str) -> Self {
+        let port = port.to_string();
+        let args = [
+            "smtp-test",
+            "--host",
+            "localhost",
+            "--port",
+            &port,
+            "--tls",
+            tls,
+            "--user",
+            "bob@acme.example",
+            "--from",
+            "jobs@acme.example",
+            "--lang",
+            "en",
+            "--timeout",
+            "3s",
+        ];
+        Self { args: args.map(str::to_owned).to_vec(), password: SECRET.to_owned() }
+    }
+
+    fn arg(mut self, name: &str, value: &str) -> Self {
+        // Of what is said twice the later counts, but the program asks for once.
+        if let Some(at) = self.args.iter().position(|arg| arg == name)
+            && name != "--claim-ip"
+        {
+            value.clone_into(&mut self.args[at + 1]);
+        } else {
+            self.args.extend([name, value].map(str::to_owned));
+        }
+        self
+    }
+
+    fn password(mut self, password: &str) -> Self {
+        password.clone_into(&mut self.password);
+        self
+    }
+
+    #[track_caller]
+    fn run(&self) -> Outcome {
+        let began = Instant::now();
+        let mut command = Command::new(program());
+        command.args(&self.args).env("RECRUIT_MILTER_PASSWORD", &self.password);
+        let Output { status, stdout, stderr } = process::output(&mut command, b"");
+        let took = began.elapsed();
+        let text = String::from_utf8(stdout).unwrap();
+        let remarks = String::from_utf8(stderr).unwrap();
+        for shown in [&text, &remarks] {
+            let secret = data_encoding::BASE64.encode(self.password.as_bytes());
+            assert!(!shown.contains(&self.password) && !shown.contains(&secret), "{shown}");
+            assert!(!shown.contains('\u{1b}'), "{shown}");
+        }
+        Outcome { text, remarks, code: status.code().unwrap(), took }
+    }
+
+    /// Runs it, and it must end with this cause and no other, within its limit.
+    #[track_caller]
+    fn fails(&self, cause: &str) -> Outcome {
+        let outcome = self.run();
+        assert_eq!(outcome.causes(), [cause], "{}{}", outcome.text, outcome.remarks);
+        assert_ne!(outcome.code, 0);
+        outcome
+    }
+}
+
+impl Outcome {
+    /// The causes in the verdict.
+    fn causes(&self) -> Vec<&str> {
+        let lines = self.text.lines().filter(|line| !line.starts_with(' ') && line.ends_with(')'));
+        lines.filter_map(|line| line.rsplit_once('(')?.1.strip_suffix(')')).collect()
+    }
+
+    /// The text without what differs from one run to the next.
+    fn steady(&self, port: u16) -> String {
+        let text = self.text.replace(&port.to_string(), "PORT");
+        let mut out = String::new();
+        for line in text.lines() {
+            let line = match line.rsplit_once(' ') {
+                Some((step, "s")) if line.starts_with('[') => {
+                    step.rsplit_once(' ').unwrap().0.trim_end()
+                }
+                _ => line,
+            };
+            out.push_str(line);
+            out.push('\n');
+        }
+        out
+    }
+}
+
+fn authority(scratch: &Scratch) -> Authority {
+    Authority::make(&scratch.join("authority"))
+}
+
+/// A test of a server without encryption.
+fn open(server: &Server) -> Trial {
+    Trial::new(server.port, "none")
+}
+
+#[test]
+fn every_step_of_a_server_that_works_is_shown() {
+    let scratch = Scratch::new();
+    let authority = authority(&scratch);
+    let server = Script::starttls(authority.server(&SOUND)).serve();
+    let outcome = Trial::new(server.port, "starttls").arg("--ca", &authority.file()).run();
+    assert_eq!(
+        outcome.steady(server.port),
+        "localhost:PORT, STARTTLS, logging in as bob@acme.example, sending as jobs@acme.example\n"
+    );
+    assert_eq!(outcome.code, 0);
+}
+
+#[test]
+fn each_fault_of_a_certificate_is_named_and_no_password_follows() {
+    let scratch = Scratch::new();
+    let authority = authority(&scratch);
+    let expired = ["20200101000000Z", "20210101000000Z"];
+    let cases: [(Wanted<'_>, &[&str]); 5] = [
+        (Wanted { by_itself: true, ..SOUND }, &["RM-SMTP-18"]),
+        (Wanted { valid: expired, ..SOUND }, &["RM-SMTP-19"]),
+        (Wanted { valid: ["20900101000000Z", "20910101000000Z"], ..SOUND }, &["RM-SMTP-20"]),
+        (Wanted { name: "other.example", ..SOUND }, &["RM-SMTP-21"]),
+        (
+            Wanted { name: "other.example", valid: expired, by_itself: true },
+            &["RM-SMTP-18", "RM-SMTP-19", "RM-SMTP-21"],
+        ),
+    ];
+    for (wanted, causes) in cases {
+        let identity = authority.server(&wanted);
+        for (script, tls) in [
+            (Script::starttls(identity.clone()), "starttls"),
+            (Script::implicit(identity.clone()), "ssl"),
+        ] {
+            let server = script.serve();
+            let outcome = Trial::new(server.port, tls).arg("--ca", &authority.file()).run();
+            assert_eq!(outcome.causes(), causes, "{}", outcome.text);
+            assert_eq!(outcome.code, 1);
+            assert!(outcome.text.contains("the password was not sent"), "{}", outcome.text);
+            assert!(!server.said().iter().any(|line| line.starts_with("AUTH")));
+        }
+    }
+    // The same authority, which is not the system's.
+    let server = Script::starttls(authority.server(&SOUND)).serve();
+    Trial::new(server.port, "starttls").fails("RM-SMTP-17");
+}
+
+#[test]
+fn encryption_that_does_not_fit_the_port_is_named() {
+    let scratch = Scratch::new();
+    let authority = authority(&scratch);
+    let identity = authority.server(&SOUND);
+    let ca = authority.file();
+    let implicit = Script::implicit(identity.clone()).serve();
+    for tls in ["starttls", "none"] {
+        Trial::new(implicit.port, tls).arg("--ca", &ca).fails("RM-SMTP-11");
+    }
+    let starttls = Script::starttls(identity.clone()).serve();
+    Trial::new(starttls.port, "ssl").arg("--ca", &ca).fails("RM-SMTP-12");
+    Trial::new(starttls.port, "none").fails("RM-SMTP-30");
+
+    let with = |script: Script| Trial::new(script.serve().port, "starttls").arg("--ca", &ca);
+    with(Script::plain()).fails("RM-SMTP-13");
+    // Hidden by something between, which lets the command itself pass; and written over.
+    with(Script::starttls(identity.clone()).offers(&["SIZE 10"], &[])).fails("RM-SMTP-14");
+    with(Script::plain().offers(&["XXXXXXXA"], &[])).fails("RM-SMTP-14");
+    let answers = &[("STARTTLS", "454 4.7.0 TLS not available due to local problem")];
+    with(Script::starttls(identity.clone()).answers(answers)).fails("RM-SMTP-15");
+    // Words in plain text after the answer must not count as said under encryption.
+    let answers = &[("STARTTLS", "220 go\r\n250-scripted.example\r\n250 AUTH PLAIN")];
+    with(Script::starttls(identity.clone()).answers(answers)).fails("RM-SMTP-16");
+    let garbage = Script { identity: None, ..Script::starttls(identity) };
+    with(garbage.answers(&[("STARTTLS", "220 go"), ("", "500 what?")])).fails("RM-SMTP-16");
+}
+
+#[test]
+fn what_a_server_says_to_login_sender_recipient_and_mail_is_named() {
+    let refused = |answers: &'static [(&'static str, &'static str)], cause: &str| {
+        let server = Script::plain().answers(answers).serve();
+        open(&server).arg("--to", "joe@example.net").fails(cause);
+    };
+    refused(
+        &[(
+            "AUTH",
+            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
+        )],
+        "RM-SMTP-33",
+    );
+    refused(
+        &[("AUTH", "535 5.7.8 https://support.google.com/mail/?p=BadCredentials x - gsmtp")],
+        "RM-SMTP-36",
+    );
+    refused(&[("AUTH", "535 5.7.8 Error: authentication failed")], "RM-SMTP-37");
+    refused(
+        &[(
+            "MAIL",
+            "553 5.7.1 <jobs@acme.example>: Sender address rejected: not owned by user bob",
+        )],
+        "RM-SMTP-41",
+    );
+    refused(
+        &[("RCPT", "554 5.7.1 <unknown[127.0.0.1]>: Client host rejected: Access denied")],
+        "RM-SMTP-42",
+    );
+    refused(&[("RCPT", "554 5.7.1 <joe@example.net>: Relay access denied")], "RM-SMTP-43");
+    refused(&[("DATA", "452 4.3.1 Insufficient system storage")], "RM-SMTP-47");
+    refused(&[(".", "554 5.2.252 SendAsDenied; bob not allowed to send as jobs")], "RM-SMTP-41");
+    refused(&[(".", "552 5.3.4 Error: message file too big")], "RM-SMTP-46");
+    refused(&[("AUTH", CUT)], "RM-SMTP-06");
+
+    let offering = |offers: &'static [&'static str], cause: &str| {
+        open(&Script::plain().offers(offers, &[]).serve()).fails(cause);
+    };
+    offering(&[], "RM-SMTP-31");
+    offering(&["AUTH XOAUTH2 OAUTHBEARER"], "RM-SMTP-32");
+    for (greeting, cause) in [
+        ("554 5.7.1 no", "RM-SMTP-42"),
+        ("421 4.3.2 All server ports are busy", "RM-SMTP-10"),
+        ("* OK [CAPABILITY IMAP4rev1] ready", "RM-SMTP-09"),
+        ("HTTP/1.1 400 Bad Request", "RM-SMTP-09"),
+        (CUT, "RM-SMTP-06"),
+    ] {
+        open(&Script::plain().greeting(greeting).serve()).fails(cause);
+    }
+}
+
+#[test]
+fn a_server_that_says_nothing_or_drips_holds_nobody_longer_than_the_limit() {
+    // The whole takes at most four times the limit of a step.
+    let limit = Duration::from_secs(2);
+    let check = |script: Script, cause: &str| {
+        let outcome = open(&script.serve()).arg("--timeout", "2s").fails(cause);
+        assert!(outcome.took < limit * 4 + limit, "{:?}\n{}", outcome.took, outcome.text);
+    };
+    check(Script::plain().greeting(SILENCE), "RM-SMTP-07");
+    check(Script::plain().greeting("drip 220 scripted.example ESMTP Postfix (Tar)"), "RM-SMTP-08");
+    check(Script::plain().answers(&[("AUTH", SILENCE)]), "RM-SMTP-07");
+    check(Script::plain().answers(&[("MAIL", "drip 250 2.1.0 slowly, slowly")]), "RM-SMTP-08");
+    // Each step within its limit, all together not within theirs.
+    let slow: &[(&str, &str)] = &[("EHLO", "drip 250 A"), ("MAIL", "drip 250 B")];
+    let outcome = open(&Script::plain().greeting("drip 220 A").answers(slow).serve())
+        .arg("--timeout", "2s")
+        .run();
+    assert!(outcome.took < limit * 4 + limit, "{:?}", outcome.took);
+}
+
+#[test]
+fn a_port_where_nothing_listens_and_a_name_that_is_none_are_told_apart() {
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    assert_eq!(Trial::new(free, "ssl").fails("RM-SMTP-03").code, 69);
+    let unknown = Trial::new(free, "ssl").arg("--host", "nowhere.invalid").run();
+    let causes = unknown.causes();
+    // Without any name server, nobody can say that there is no such name.
+    assert!(causes == ["RM-SMTP-01"] || causes == ["RM-SMTP-02"], "{}", unknown.text);
+    assert_eq!(unknown.code, 69);
+}
+
+#[test]
+fn a_server_cannot_write_on_the_screen_nor_make_the_password_be_shown() {
+    let server = Script::plain()
+        .greeting("220 \u{1b}[2J\u{1b}]0;owned\u{7}x")
+        .answers(&[(
+            "AUTH",
+            "535 you sent AGJvYkBhY21lLmV4YW1wbGUAWHl6enktNDcxMS1wbHVnaA==, Xyzzy-4711-plugh",
+        )])
+        .serve();
+    let outcome = open(&server).fails("RM-SMTP-37");
+    assert!(outcome.text.contains("535 you sent [...], [...]"), "{}", outcome.text);
+    assert!(outcome.text.contains("220 \\u{1b}[2J\\u{1b}]0;owned\\u{7}x"), "{}", outcome.text);
+    assert!(
+        server
+            .said()
+            .contains(&"AUTH PLAIN AGJvYkBhY21lLmV4YW1wbGUAWHl6enktNDcxMS1wbHVnaA==".to_owned())
+    );
+}
+
+#[test]
+fn the_password_comes_from_a_file_or_the_environment_and_never_from_nowhere() {
+    let scratch = Scratch::new();
+    let server = Script::plain().offers(&["AUTH LOGIN"], &[]).serve();
+    let file: PathBuf = scratch.join("password");
+    fs::write(&file, format!("{SECRET}\nmore\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let trial = open(&server).password("not this").arg("--password-file", file.to_str().unwrap());
+    let outcome = trial.run();
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    assert!(outcome.remarks.contains("others may read it"), "{}", outcome.remarks);
+    let encoded = data_encoding::BASE64.encode(SECRET.as_bytes());
+    assert_eq!(
+        server.said()[1..4],
+        ["AUTH LOGIN".to_owned(), "Ym9iQGFjbWUuZXhhbXBsZQ==".to_owned(), encoded]
+    );
+
+    let mut command = Command::new(program());
+    command.args(open(&server).args).env_remove("RECRUIT_MILTER_PASSWORD");
+    let output = process::output(&mut command, b"from standard input\n");
+    assert_eq!(output.status.code(), Some(64));
+    let missing = open(&server).arg("--password-file", "/nonexistent").run();
+    assert_eq!((missing.code, missing.text.as_str()), (66, ""));
+}
+
+#[test]
+fn programs_get_the_same_as_json() {
+    let server = Script::plain().answers(&[("AUTH", "535 no")]).serve();
+    let mut trial = open(&server);
+    trial.args.push("--json".to_owned());
+    let outcome = trial.run();
+    let json: serde_json::Value = serde_json::from_str(&outcome.text).unwrap();
+    assert_eq!(json["works"], false);
+    assert_eq!(json["causes"][0]["id"], "RM-SMTP-37");
+    let steps: Vec<&str> = json["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["step"].as_str().unwrap())
+        .collect();
+    assert_eq!(steps, ["name", "connection", "greeting", "offer", "login"]);
+    assert_eq!(outcome.code, 1);
+}
