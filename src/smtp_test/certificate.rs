@@ -179,6 +179,7 @@ fn names(certificate: &Certificate) -> Vec<String> {
             _ => None,
         })
         .collect();
+    names.dedup();
     if names.len() > NAMES {
         let more = names.len() - NAMES;
         names.truncate(NAMES);

@@ -199,8 +199,9 @@ impl Talk<'_> {
     /// Sends a line and reads the answer, within the time of a step.
     fn ask(&mut self, line: &[u8]) -> Result<Reply, Fault> {
         self.wire.until(end_of(self.trial.settings.limit, self.end));
-        self.wire.send(line)?;
-        self.wire.send(b"\r\n")?;
+        // In one piece, and wiped: it may hold the password.
+        let line = Secret::new([line, b"\r\n"].concat());
+        self.wire.send(line.reveal())?;
         self.wire.reply()
     }
 

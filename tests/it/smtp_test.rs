@@ -40,7 +40,7 @@ impl Trial {
         let args = [
             "smtp-test",
             "--host",
-            "localhost",
+            "127.0.0.1",
             "--port",
             &port,
             "--tls",
@@ -110,7 +110,10 @@ impl Outcome {
 
     /// The text without what differs from one run to the next.
     fn steady(&self, port: u16) -> String {
-        let text = self.text.replace(&port.to_string(), "PORT");
+        let mut text = self.text.replace(&port.to_string(), "PORT");
+        if let Some((_, id)) = self.text.split_once("> Message-ID: ") {
+            text = text.replace(id.lines().next().unwrap_or_default(), "<ID>");
+        }
         let mut out = String::new();
         for line in text.lines() {
             let line = match line.rsplit_once(' ') {
@@ -140,13 +143,103 @@ fn every_step_of_a_server_that_works_is_shown() {
     let scratch = Scratch::new();
     let authority = authority(&scratch);
     let server = Script::starttls(authority.server(&SOUND)).serve();
-    let outcome = Trial::new(server.port, "starttls").arg("--ca", &authority.file()).run();
-    assert_eq!(
-        outcome.steady(server.port),
-        "localhost:PORT, STARTTLS, logging in as bob@acme.example, sending as jobs@acme.example\n"
-    );
+    let trial = Trial::new(server.port, "starttls").arg("--ca", &authority.file());
+    let outcome = trial.arg("--to", "joe@example.net").run();
+    assert_eq!(outcome.steady(server.port), WORKING);
     assert_eq!(outcome.code, 0);
 }
+
+/// What is shown of it.
+const WORKING: &str = "\
+127.0.0.1:PORT, STARTTLS, logging in as bob@acme.example, sending as jobs@acme.example\n\
+[ok] Name\n\
+\x20    > 127.0.0.1\n\
+\x20    < 127.0.0.1\n\
+[ok] Connection\n\
+\x20    > 127.0.0.1:PORT\n\
+\x20    = from 127.0.0.1\n\
+[ok] Greeting\n\
+\x20    < 220 scripted.example ESMTP\n\
+[ok] Offer\n\
+\x20    > EHLO [127.0.0.1]\n\
+\x20    < 250 scripted.example\n\
+\x20    < STARTTLS\n\
+\x20    = no login before encryption: as it should be\n\
+[ok] STARTTLS\n\
+\x20    > STARTTLS\n\
+\x20    < 220 2.0.0 Ready to start TLS\n\
+[ok] Encryption\n\
+\x20    = TLSv1.3, AES_256_GCM_SHA384\n\
+\x20    = certificate for CN=127.0.0.1 (127.0.0.1), issued by CN=Authority of a test, valid 2020-01-01 to 2099-12-31; sent in the chain: 1\n\
+[ok] Offer\n\
+\x20    > EHLO [127.0.0.1]\n\
+\x20    < 250 scripted.example\n\
+\x20    < AUTH PLAIN LOGIN\n\
+\x20    = login by: PLAIN, LOGIN\n\
+[ok] Login\n\
+\x20    > AUTH PLAIN [bob@acme.example, ...]\n\
+\x20    < 235 2.7.0 Authentication successful\n\
+[ok] Sender\n\
+\x20    > MAIL FROM:<jobs@acme.example>\n\
+\x20    < 250 2.1.0 Ok\n\
+[ok] Recipient\n\
+\x20    > RCPT TO:<joe@example.net>\n\
+\x20    < 250 2.1.0 Ok\n\
+[ok] Mail\n\
+\x20    > DATA\n\
+\x20    > Message-ID: <ID>\n\
+\x20    < 354 End data with <CR><LF>.<CR><LF>\n\
+\x20    < 250 2.0.0 Ok: queued as 4F2A\n\
+\x20    = accepted means: the server has taken it over, not that it has arrived. Look for this Message-ID in the recipient's mailbox; if it passes this server,  recruit-milter trace  shows it as well: <ID>\n\
+\n\
+works: Login, sender and mail were accepted.\n\
+\x20 Tested from this machine. Whether a firewall admits the addresses of the recruiting system cannot be known from here: test from outside, or watch the firewall's log while the system sends.\n";
+
+#[test]
+fn all_of_it_is_told_in_german() {
+    let scratch = Scratch::new();
+    let authority = authority(&scratch);
+    let server = Script::implicit(authority.server(&SOUND))
+        .offers(&[], &["AUTH PLAIN LOGIN", "SIZE 1000000"])
+        .answers(&[("AUTH", "535-5.7.8 Error: authentication\r\n535 5.7.8 failed")])
+        .serve();
+    let trial = Trial::new(server.port, "ssl").arg("--ca", &authority.file());
+    let outcome = trial.arg("--lang", "de").run();
+    assert_eq!(outcome.steady(server.port), GERMAN);
+    assert_eq!(outcome.code, 1);
+}
+
+/// What is shown of it.
+const GERMAN: &str = "\
+127.0.0.1:PORT, SSL/TLS, angemeldet als bob@acme.example, Absender jobs@acme.example\n\
+[ok] Name\n\
+\x20    > 127.0.0.1\n\
+\x20    < 127.0.0.1\n\
+[ok] Verbindung\n\
+\x20    > 127.0.0.1:PORT\n\
+\x20    = von 127.0.0.1\n\
+[ok] Verschlüsselung\n\
+\x20    = TLSv1.3, AES_256_GCM_SHA384\n\
+\x20    = Zertifikat für CN=127.0.0.1 (127.0.0.1), ausgestellt von CN=Authority of a test, gültig 2020-01-01 bis 2099-12-31; in der Kette gesendet: 1\n\
+[ok] Begrüßung\n\
+\x20    < 220 scripted.example ESMTP\n\
+[ok] Angebot\n\
+\x20    > EHLO [127.0.0.1]\n\
+\x20    < 250 scripted.example\n\
+\x20    < AUTH PLAIN LOGIN, SIZE 1000000\n\
+\x20    = Anmeldung mit: PLAIN, LOGIN\n\
+\x20    = Mails bis 1000000 Bytes\n\
+[!!] Anmeldung\n\
+\x20    > AUTH PLAIN [bob@acme.example, ...]\n\
+\x20    < 535-5.7.8 Error: authentication\n\
+\x20    < 535 5.7.8 failed\n\
+\x20    = RM-SMTP-37: Benutzername oder Passwort ist falsch\n\
+\n\
+geht nicht: Benutzername oder Passwort ist falsch (RM-SMTP-37)\n\
+\x20 Der Server kennt dieses Paar nicht. Oft ist der Benutzername ein Alias oder ohne Domain, und die Anmeldung heißt anders.\n\
+\x20 -> das Passwort noch einmal kopieren, ohne Leerzeichen davor und danach\n\
+\x20 -> die Hauptadresse des Kontos als Benutzername versuchen, oder den Namen ohne Domain\n\
+\x20 -> am eigenen Server:  recruit-milter login list  zeigt die Anmeldungen,  login rotate  macht ein neues Passwort\n";
 
 #[test]
 fn each_fault_of_a_certificate_is_named_and_no_password_follows() {
@@ -205,9 +298,7 @@ fn encryption_that_does_not_fit_the_port_is_named() {
     with(Script::starttls(identity.clone()).answers(answers)).fails("RM-SMTP-15");
     // Words in plain text after the answer must not count as said under encryption.
     let answers = &[("STARTTLS", "220 go\r\n250-scripted.example\r\n250 AUTH PLAIN")];
-    with(Script::starttls(identity.clone()).answers(answers)).fails("RM-SMTP-16");
-    let garbage = Script { identity: None, ..Script::starttls(identity) };
-    with(garbage.answers(&[("STARTTLS", "220 go"), ("", "500 what?")])).fails("RM-SMTP-16");
+    with(Script::starttls(identity).answers(answers)).fails("RM-SMTP-16");
 }
 
 #[test]
@@ -314,7 +405,14 @@ fn a_server_cannot_write_on_the_screen_nor_make_the_password_be_shown() {
 #[test]
 fn the_password_comes_from_a_file_or_the_environment_and_never_from_nowhere() {
     let scratch = Scratch::new();
-    let server = Script::plain().offers(&["AUTH LOGIN"], &[]).serve();
+    let server = Script::plain()
+        .offers(&["AUTH LOGIN"], &[])
+        .answers(&[
+            ("AUTH LOGIN", "334 VXNlcm5hbWU6"),
+            ("Ym9iQGFjbWUuZXhhbXBsZQ==", "334 UGFzc3dvcmQ6"),
+            ("WHl6enktNDcxMS1wbHVnaA==", "235 2.7.0 Authentication successful"),
+        ])
+        .serve();
     let file: PathBuf = scratch.join("password");
     fs::write(&file, format!("{SECRET}\nmore\n")).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(super) struct Wanted<'a> {
 
 /// A certificate with nothing wrong with it.
 pub(super) const SOUND: Wanted<'static> =
-    Wanted { name: "localhost", valid: ["20200101000000Z", "20991231235959Z"], by_itself: false };
+    Wanted { name: "127.0.0.1", valid: ["20200101000000Z", "20991231235959Z"], by_itself: false };
 
 impl Authority {
     pub(super) fn make(folder: &Path) -> Self {
@@ -36,7 +37,7 @@ impl Authority {
         let authority = Self { folder: folder.to_owned() };
         fs::write(folder.join("index.txt"), "").unwrap();
         fs::write(folder.join("serial"), "1000\n").unwrap();
-        authority.configure("localhost");
+        authority.configure("127.0.0.1");
         authority.openssl(&[
             "req",
             "-x509",
@@ -125,6 +126,7 @@ impl Authority {
     }
 
     fn configure(&self, name: &str) {
+        let kind = if name.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
         let text = format!(
             "[req]\ndistinguished_name = dn\n[dn]\n\
              [authority]\nbasicConstraints = critical, CA:TRUE\n\
@@ -134,7 +136,7 @@ impl Authority {
              default_md = sha256\nunique_subject = no\n\
              [any]\ncommonName = supplied\n\
              [server]\nbasicConstraints = critical, CA:FALSE\nextendedKeyUsage = serverAuth\n\
-             subjectAltName = DNS:{name}\n"
+             subjectAltName = {kind}:{name}\n"
         );
         fs::write(self.folder.join("openssl.cnf"), text).unwrap();
     }

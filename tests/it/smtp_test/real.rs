@@ -56,15 +56,6 @@ fn a_mail_is_sent_either_way_and_found_where_it_arrives() {
 }
 
 #[test]
-fn the_whole_test_in_german() {
-    let company = Company::start(|mx| mx);
-    let outcome =
-        company.trial(Encryption::Implicit, "ssl").arg("--lang", "de").password("falsch").run();
-    assert_eq!(outcome.steady(company.port(Encryption::Implicit)), "");
-    assert_eq!(outcome.code, 1);
-}
-
-#[test]
 fn what_does_not_fit_a_real_server_is_named() {
     let company = Company::start(|mx| {
         mx.param("smtpd_sender_login_maps", "inline:{jobs@acme.example=hr@acme.example}")
