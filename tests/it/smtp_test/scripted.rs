@@ -89,11 +89,11 @@ impl Script {
     fn session(&self, client: TcpStream, said: &Mutex<Vec<String>>) -> io::Result<()> {
         if let (true, Some(identity)) = (self.implicit, &self.identity) {
             let mut stream = encrypted(client, identity);
-            self.say(&mut stream, self.greeting)?;
+            Self::say(&mut stream, self.greeting)?;
             return self.talk(stream, true, said).map(drop);
         }
         let mut stream = client;
-        self.say(&mut stream, self.greeting)?;
+        Self::say(&mut stream, self.greeting)?;
         let Some(stream) = self.talk(stream, false, said)? else { return Ok(()) };
         let Some(identity) = &self.identity else { return Ok(()) };
         self.talk(encrypted(stream, identity), true, said).map(drop)
@@ -121,7 +121,7 @@ impl Script {
             let known = self.answers.iter().find(|(begins, _)| line.starts_with(begins));
             let usual = self.usual(&line, encrypted);
             let answer = known.map_or(usual.as_str(), |(_, answer)| answer);
-            self.say(stream.get_mut(), answer)?;
+            Self::say(stream.get_mut(), answer)?;
             data = answer.starts_with("354");
             if line == "STARTTLS" && answer.starts_with("220") && self.identity.is_some() {
                 return Ok(Some(stream.into_inner()));
@@ -154,7 +154,7 @@ impl Script {
         }
     }
 
-    fn say(&self, stream: &mut impl Write, answer: &str) -> io::Result<()> {
+    fn say(stream: &mut impl Write, answer: &str) -> io::Result<()> {
         if answer == SILENCE || answer == CUT {
             if answer == SILENCE {
                 thread::sleep(Duration::from_secs(60));
