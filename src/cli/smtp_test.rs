@@ -30,7 +30,7 @@ variable RECRUIT_MILTER_PASSWORD.\n\nExit codes: 0 works; 1 does not work; 64 th
 )]
 pub(super) struct SmtpTestArgs {
     /// The server for outgoing mail.
-    #[arg(long)]
+    #[arg(long, value_parser = host)]
     host: String,
     /// Its port: 465 with ssl, 587 with starttls.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
@@ -146,6 +146,14 @@ pub(super) fn smtp_test(args: SmtpTestArgs) -> Exit {
         Some(cause) if cause.will_pass() => Exit::TryAgain,
         Some(_) => Exit::NotWorking,
     }
+}
+
+fn host(text: &str) -> Result<String, String> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    let name = idna::domain_to_ascii(text).ok().filter(|name| !name.is_empty());
+    name.ok_or_else(|| "neither the name of a host nor an IP address".to_owned())
 }
 
 fn address(text: &str) -> Result<Address, String> {

@@ -200,7 +200,8 @@ pub fn of(at: At, reply: &Reply) -> Cause {
         return Cause::EncryptionRequired;
     }
     // Servers that delay their refusals say at RCPT what they thought of the client's address.
-    if any(words, &CLIENT) {
+    // In an answer to the message itself, a block list may be one of links.
+    if any(words, &CLIENT) || at != At::Message && any(words, &LISTS) {
         return Cause::ClientRefused;
     }
     if any(words, &CROWDED) {
@@ -217,8 +218,17 @@ pub fn of(at: At, reply: &Reply) -> Cause {
     }
 }
 
+/// Whether any of some parts stands in the words; a status code as a whole: not in an IP address.
 fn any(words: &str, of: &[&str]) -> bool {
-    of.iter().any(|part| words.contains(part))
+    let of_number = |c: char| c.is_ascii_digit() || c == '.';
+    of.iter().any(|part| {
+        let is_code = part.starts_with(|c: char| c.is_ascii_digit());
+        words.match_indices(part).any(|(at, _)| {
+            let whole = !words[..at].ends_with(of_number)
+                && !words[at + part.len()..].starts_with(|c: char| c.is_ascii_digit());
+            !is_code || whole
+        })
+    })
 }
 
 fn first_of(words: &str, of: &[(Cause, &[&str])]) -> Option<Cause> {
@@ -240,17 +250,11 @@ const ENCRYPTION: [&str; 12] = [
     "plaintext authentication disallowed",
 ];
 
-const CLIENT: [&str; 25] = [
+const CLIENT: [&str; 17] = [
     "client host rejected",
     "client host [",
     "client address rejected",
     "access from ip",
-    "blocked using",
-    "blocked by",
-    "block list",
-    "blocklist",
-    "blacklist",
-    "dnsbl",
     "spamhaus",
     "ip address is not allowed",
     "ip not allowed",
@@ -264,8 +268,17 @@ const CLIENT: [&str; 25] = [
     "may not be used from here",
     "cannot find your reverse hostname",
     "cannot find your hostname",
+];
+
+const LISTS: [&str; 8] = [
+    "blocked using",
+    "block list",
+    "blocklist",
+    "blacklist",
+    "dnsbl",
     "reverse dns",
     "ptr record",
+    "your ip",
 ];
 
 const CROWDED: [&str; 4] =

@@ -63,6 +63,12 @@ pub(super) fn authorities(file: Option<&Path>) -> Result<RootCertStore, String> 
         }
     } else {
         store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if store.is_empty() {
+            // Every certificate would seem to be a bad one.
+            let why = "this system knows no certification authorities\n  \
+                       = install ca-certificates, or name a file with --ca";
+            return Err(why.to_owned());
+        }
     }
     Ok(store)
 }
@@ -130,8 +136,13 @@ impl Inspector {
             verify_server_cert_signed_by_trust_anchor(&parsed, roots, chain, when, algorithms)
         };
         if let Err(error) = verify(when) {
-            let unknown =
-                matches!(error, Error::InvalidCertificate(CertificateError::UnknownIssuer));
+            // A bad signature: by an authority of the same name as one that is known.
+            let unknown = matches!(
+                error,
+                Error::InvalidCertificate(
+                    CertificateError::UnknownIssuer | CertificateError::BadSignature
+                )
+            );
             if own.subject == own.issuer {
                 seen.faults.push(Cause::SelfSigned);
             } else if unknown {

@@ -231,6 +231,8 @@ impl Talk<'_> {
     /// A step that is ended by the connection.
     fn broken(&mut self, fault: Fault) -> Stop {
         let cause = match fault {
+            // Each answer came in time, all together they did not.
+            Fault::Silent if Instant::now() >= self.end => Cause::TooSlow,
             Fault::Silent => Cause::Silence,
             Fault::Slow => Cause::TooSlow,
             Fault::Closed => Cause::Disconnected,
@@ -275,7 +277,8 @@ impl Talk<'_> {
 
     /// Whether the same port shakes hands where TLS comes first.
     fn answers_tls(&self, until: Instant) -> bool {
-        let limit = until.saturating_duration_since(Instant::now()).min(PATIENCE);
+        // Half of what is left: a greeting that is only late must still be heard.
+        let limit = (until.saturating_duration_since(Instant::now()) / 2).min(PATIENCE);
         let Ok(mut wire) = Wire::connect(self.address, limit) else { return false };
         let answers =
             wire.encrypt(Arc::clone(&self.trial.config), self.trial.server.clone()).is_ok();

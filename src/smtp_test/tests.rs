@@ -338,6 +338,10 @@ fn what_is_said_about_recipients_and_messages_is_known() {
                 "550-5.7.26 This mail has been blocked because the sender is unauthenticated.\n550 5.7.26 x",
                 Cause::Content,
             ),
+            ("554 5.7.1 Message blocked by the content filter", Cause::Content),
+            ("554 5.7.1 a link in it is on a blacklist of spam", Cause::Content),
+            // No code, but a part of an address.
+            ("554 5.7.0 no, 10.5.2.3 and 10.5.3.4 say so", Cause::Refused),
             ("554 5.2.0 no", Cause::Refused),
         ],
     );

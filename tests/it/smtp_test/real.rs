@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::Trial;
+use super::identity::Authority;
 use crate::harness::dovecot::PASSWORD;
 use crate::harness::postfix::Builder;
+use crate::harness::site::{Setup, Site};
 use crate::harness::submission::{AUTH_SOCKET, Encryption, Submission};
 use crate::harness::{Dovecot, Postfix, Scratch};
 
@@ -14,7 +16,7 @@ struct Company {
     dovecot: Dovecot,
     mx: Postfix,
     submission: Submission,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Company {
@@ -26,11 +28,7 @@ impl Company {
         let auth = mx.queue_dir().join(AUTH_SOCKET);
         let dovecot = Dovecot::start(&scratch, &auth, &[(BOB, PASSWORD)], "");
         mx.start();
-        Self { dovecot, mx, submission, _scratch: scratch }
-    }
-
-    fn port(&self, encryption: Encryption) -> u16 {
-        self.submission.access(encryption).port
+        Self { dovecot, mx, submission, scratch }
     }
 
     fn trial(&self, encryption: Encryption, tls: &str) -> Trial {
@@ -68,18 +66,17 @@ fn what_does_not_fit_a_real_server_is_named() {
     company.trial(starttls, "ssl").fails("RM-SMTP-12");
     company.trial(Encryption::Implicit, "starttls").fails("RM-SMTP-11");
     company.trial(Encryption::Implicit, "none").fails("RM-SMTP-11");
-    Trial::new(company.port(Encryption::Implicit), "ssl").fails("RM-SMTP-17");
-    let mx = company.mx.port();
-    Trial::new(mx, "starttls").fails("RM-SMTP-13");
-    Trial::new(mx, "none").fails("RM-SMTP-31");
+    let other = Authority::make(&company.scratch.join("another authority"));
+    company.trial(Encryption::Implicit, "ssl").arg("--ca", &other.file()).fails("RM-SMTP-17");
+    // Where other servers bring their mail.
+    let mx = company.mx.port().to_string();
+    company.trial(starttls, "starttls").arg("--port", &mx).fails("RM-SMTP-13");
+    company.trial(starttls, "none").arg("--port", &mx).fails("RM-SMTP-31");
+
+    let trial = company.trial(starttls, "starttls");
     drop(company.dovecot);
-    assert_eq!(
-        Trial::new(company.submission.access(starttls).port, "starttls")
-            .arg("--ca", company.submission.access(starttls).authority.to_str().unwrap())
-            .run()
-            .code,
-        75
-    );
+    let outcome = trial.run();
+    assert_eq!(outcome.code, 75, "{}", outcome.text);
 }
 
 #[test]
@@ -110,4 +107,27 @@ fn an_address_that_the_server_refuses_is_found_by_claiming_it() {
 fn a_message_that_is_too_large_for_the_server_is_found() {
     let company = Company::start(|mx| mx.param("message_size_limit", "300"));
     company.trial(Encryption::StartTls, "starttls").arg("--to", BOB).fails("RM-SMTP-46");
+}
+
+#[test]
+fn what_our_own_check_of_outgoing_mail_refuses_is_found() {
+    let site = Site::with(Setup {
+        submission: true,
+        systems_log_in: &["personio"],
+        config: "[login.personio]\nmay_send_as = [\"jobs@acme.example\"]\n".to_owned(),
+        ..Setup::default()
+    });
+    let access = site.access(Encryption::StartTls);
+    let trial = |from: &str| {
+        Trial::new(access.port, "starttls")
+            .password(site.password("personio"))
+            .arg("--user", "personio")
+            .arg("--from", from)
+            .arg("--to", BOB)
+            .arg("--timeout", "10s")
+            .arg("--ca", access.authority.to_str().unwrap())
+    };
+    let outcome = trial("jobs@acme.example").run();
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    trial("hr@acme.example").fails("RM-SMTP-41");
 }

@@ -15,6 +15,10 @@ pub(super) const SILENCE: &str = "silence";
 pub(super) const CUT: &str = "cut";
 /// Before an answer: a byte at a time, with a pause after each.
 pub(super) const DRIP: &str = "drip ";
+/// Before an answer: all of it, after [`LATE_BY`].
+pub(super) const LATE: &str = "late ";
+/// Less than the limit of a step in the tests that use it.
+const LATE_BY: Duration = Duration::from_millis(1500);
 /// Between two bytes that drip.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -161,7 +165,10 @@ impl Script {
             }
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        if let Some(slowly) = answer.strip_prefix(DRIP) {
+        if let Some(late) = answer.strip_prefix(LATE) {
+            thread::sleep(LATE_BY);
+            stream.write_all(late.as_bytes())?;
+        } else if let Some(slowly) = answer.strip_prefix(DRIP) {
             for byte in slowly.bytes() {
                 stream.write_all(&[byte])?;
                 stream.flush()?;
