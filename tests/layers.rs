@@ -115,8 +115,9 @@ fn only_the_milter_names_indymilter_and_it_opens_no_connection() {
 
 #[test]
 fn only_submit_names_lettre_and_the_agent_stays_by_itself() {
-    let is_submit = |name: &str| name == "submit.rs" || name.starts_with("submit/");
+    let is_submit = |name: &str| name.starts_with("submit/");
     assert_eq!(uses(|name| !is_submit(name), &["lettre"]), [""; 0]);
+    assert_eq!(uses(|name| name != "resolve.rs", &["hickory"]), [""; 0]);
     let below = ["crate::agent", "crate::policy", "crate::milter", "crate::config", "crate::cli"];
     assert_eq!(uses(is_submit, &below), [""; 0]);
     let agent = |name: &str| name.starts_with("agent/") && !is_test(name);
@@ -179,6 +180,7 @@ fn every_file_says_what_it_is_for_and_under_which_licence() {
 fn the_scan_sees_what_it_looks_for() {
     assert!(uses(|n| n.starts_with("milter/"), &["indymilter"]).len() > 1);
     assert!(uses(is_core, &["crate::mail"]).len() > 3);
-    assert_eq!(uses(|n| n == "submit.rs", &["lettre"]).len(), 1);
+    assert_eq!(uses(|n| n == "submit/mod.rs", &["lettre"]).len(), 1);
+    assert_eq!(uses(|n| n == "resolve.rs", &["hickory"]).len(), 1);
     assert_eq!(uses(|n| n == "agent/mod.rs", &["crate::submit"]).len(), 1);
 }

@@ -9,20 +9,25 @@
 //! Killed between the two answers it leaves a second copy, the window that SMTP itself has (RFC
 //! 1047).
 //!
+//! * [`alerts`]: people who are told of trouble.
 //! * [`books`]: the ledger, written from the journal.
 //! * [`lmtp`], `command`, `data`: the protocol.
-//! * [`mod@unwrap`]: the pure part.
+//! * [`mod@unwrap`]: the pure part; [`resend`]: a mail of a mailbox, as it was when it came.
+//! * [`verify`]: probes, and what became of them.
 //!
 //! Must not know what pass 2 decides, nor the milter's protocol.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+pub mod alerts;
 pub mod books;
 mod command;
 mod data;
 pub mod lmtp;
+pub mod resend;
 #[cfg(test)]
 mod tests;
 pub mod unwrap;
+pub mod verify;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -179,7 +184,8 @@ impl Taken {
         smtputf8: bool,
         content: Content<'_>,
     ) -> Result<String, submit::Error> {
-        let orcpt = &Orcpt::new(self.address.clone());
+        let orcpt = Orcpt::new(self.address.clone());
+        let orcpt = Some(&orcpt);
         let submission = Submission { sender, recipient, orcpt, smtputf8, content };
         submit(self.settings.smtpd, &submission).await
     }

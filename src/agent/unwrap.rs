@@ -44,7 +44,7 @@ pub fn unwrap(message: &[u8], keys: &Keys) -> Result<Unwrapped, &'static str> {
 }
 
 /// A message without the fields in our namespace. All else stays byte for byte.
-fn without_ours(message: &[u8]) -> Vec<u8> {
+pub(super) fn without_ours(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len());
     let mut rest = message;
     let mut ours = false;
@@ -67,7 +67,7 @@ fn without_ours(message: &[u8]) -> Vec<u8> {
 
 /// How long the first line is with its end, which may be CRLF, CR or LF: each of them will be one
 /// when the message leaves.
-fn line_length(bytes: &[u8]) -> usize {
+pub(super) fn line_length(bytes: &[u8]) -> usize {
     let end = bytes.iter().position(|b| matches!(b, b'\r' | b'\n'));
     end.map_or(bytes.len(), |at| at + 1 + usize::from(bytes[at..].starts_with(b"\r\n")))
 }

@@ -11,11 +11,20 @@ use crate::config::{self, Config, Surroundings};
 
 mod check;
 pub mod explain;
+mod export;
 mod init_key;
+mod lang;
+mod list;
 mod login;
+mod looking;
 mod postfix;
+mod resend;
 mod run;
 mod smtp_test;
+mod status;
+mod subject;
+mod trace;
+mod verify;
 
 /// Where the configuration is looked for if nothing else is said.
 const CONFIG: &str = "/etc/recruit-milter/recruit-milter.toml";
@@ -28,6 +37,10 @@ pub enum Exit {
     Ok = 0,
     /// A test ran, and its answer is "not working".
     NotWorking = 1,
+    /// For monitoring: something is broken.
+    Critical = 2,
+    /// For monitoring: nothing can be said.
+    Unknown = 3,
     /// The command line is wrong.
     Usage = 64,
     /// A message or file could not be read.
@@ -73,6 +86,20 @@ enum Command {
     Login(login::LoginArgs),
     /// Step through SMTP settings as a recruiting system would use them; say what is wrong with them.
     SmtpTest(smtp_test::SmtpTestArgs),
+    /// Send a probe to recruiting addresses and follow it hop by hop: is it verified?
+    Verify(verify::VerifyArgs),
+    /// A line for each recruiting address: is it verified, and what became of its mail?
+    Status(status::StatusArgs),
+    /// The life of a mail in time order.
+    Trace(trace::TraceArgs),
+    /// Copies and what became of them.
+    List(list::ListArgs),
+    /// Send the copy of a mail to its recruiting system once more.
+    Resend(resend::ResendArgs),
+    /// What the ledger has of somebody, and taking it out.
+    Subject(subject::SubjectArgs),
+    /// The ledger as JSON lines.
+    Export(export::ExportArgs),
     /// Say what would happen to a message, and why.
     Explain(ExplainArgs),
 }
@@ -186,6 +213,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Postfix(args) => postfix::postfix(&args),
         Command::Login(args) => login::login(&args),
         Command::SmtpTest(args) => smtp_test::smtp_test(args),
+        Command::Verify(args) => verify::verify(&args),
+        Command::Status(args) => status::status(&args),
+        Command::Trace(args) => trace::trace(&args),
+        Command::List(args) => list::list(&args),
+        Command::Resend(args) => resend::resend(&args),
+        Command::Subject(args) => subject::subject(&args),
+        Command::Export(args) => export::export(&args),
         Command::Explain(args) => explain::command::explain(&args),
     }
 }

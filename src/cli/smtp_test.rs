@@ -11,7 +11,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
+use super::lang::LangArg;
 use super::{Exit, answer, say};
+use crate::config::Language;
 use crate::mail::Address;
 use crate::smtp_test::texts::Lang;
 use crate::smtp_test::{self, Secret, Settings, Tls, causes_of};
@@ -61,9 +63,8 @@ pub(super) struct SmtpTestArgs {
     /// each --claim-ip.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     timeout: Duration,
-    /// The language; by default that of the locale.
-    #[arg(long)]
-    lang: Option<LangArg>,
+    #[command(flatten)]
+    lang: LangArg,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -79,20 +80,8 @@ enum TlsArg {
     None,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LangArg {
-    /// German
-    De,
-    /// English
-    En,
-}
-
 pub(super) fn smtp_test(args: SmtpTestArgs) -> Exit {
-    let lang = match args.lang {
-        Some(LangArg::De) => Lang::De,
-        Some(LangArg::En) => Lang::En,
-        None => by_locale(|name| std::env::var(name).ok()),
-    };
+    let lang = args.lang.choose(Language::Auto).pick(Lang::En, Lang::De);
     let password = match password(args.password_file.as_deref(), &args.user) {
         Ok(password) => password,
         Err((exit, why)) => {
@@ -177,15 +166,6 @@ fn time(text: &str) -> Result<Duration, String> {
         Some(seconds @ 1..=600) => Ok(Duration::from_secs(seconds)),
         Some(_) => Err("between 1s and 10m".to_owned()),
         None => Err("a time is written as 30s or 2m".to_owned()),
-    }
-}
-
-fn by_locale(variable: impl Fn(&str) -> Option<String>) -> Lang {
-    let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
-    match locale.as_deref().and_then(|locale| locale.split(['_', '.', '@']).next()) {
-        Some("de") => Lang::De,
-        _ => Lang::En,
     }
 }
 
@@ -282,16 +262,5 @@ mod tests {
         }
         assert!(first_line(&b"\nsecret"[..]).is_err());
         assert!(first_line(&b""[..]).is_err());
-    }
-
-    #[test]
-    fn the_language_is_that_of_the_locale() {
-        let with = |set: &'static [(&str, &str)]| {
-            by_locale(|name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
-        };
-        assert_eq!(with(&[]), Lang::En);
-        assert_eq!(with(&[("LANG", "de_DE.UTF-8")]), Lang::De);
-        assert_eq!(with(&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]), Lang::En);
-        assert_eq!(with(&[("LANG", "fr_FR")]), Lang::En);
     }
 }

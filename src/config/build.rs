@@ -16,6 +16,7 @@ use super::{
     AgentSettings, Config, HandoffSettings, LedgerSettings, LogSettings, MilterSettings, Socket,
     VerifySettings,
 };
+use crate::mail::Address;
 use crate::policy::keys::Keys;
 use crate::policy::rules::Rules;
 
@@ -54,7 +55,11 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     let ledger = ledger(tree.fixed(Section::Ledger), report);
     let verify = verify(tree.fixed(Section::Verify), report);
     let alerts = tree.fixed(Section::Alerts).get(&s::ALERTS_TO, report).ok().flatten();
-    let alerts_to = alerts.map(|found| found.items().into_iter().map(|item| item.value).collect());
+    let alerts = alerts.map(Found::items);
+    if let (Some(rules), Some(alerts)) = (&rules, &alerts) {
+        alerts_go_elsewhere(rules, alerts, report);
+    }
+    let alerts_to = alerts.map(|items| items.into_iter().map(|item| item.value).collect());
     let metrics = tree.fixed(Section::Metrics).get(&s::METRICS_LISTEN, report).ok();
     let key_file = tree.fixed(Section::Seal).get(&s::KEY_FILE, report).ok().flatten();
     // Where outgoing mail is not looked at, or nothing is unwrapped, nobody listens there.
@@ -145,6 +150,20 @@ fn ledger(table: &Table<'_>, report: &mut Report) -> Option<LedgerSettings> {
         retention: retention?,
         host: host?.map(|found| found.value),
     })
+}
+
+/// An alert to a recruiting address would be an application, and fail like one.
+fn alerts_go_elsewhere(rules: &Rules, alerts: &[Found<Address>], report: &mut Report) {
+    for found in alerts.iter().filter(|found| rules.lookup(found.value.as_str()).is_some()) {
+        report.push(
+            Finding::error(format!(
+                "alerts would go to the recruiting address \"{}\"",
+                found.value
+            ))
+            .at(&found.at)
+            .remedy("name somebody who reads mail: the postmaster, or HR"),
+        );
+    }
 }
 
 fn verify(table: &Table<'_>, report: &mut Report) -> Option<VerifySettings> {

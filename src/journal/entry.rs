@@ -193,6 +193,9 @@ pub enum Action {
     Resent,
     /// Somebody was told of trouble.
     Alerted,
+    /// What a recruiting address depends on has changed: the configuration, the keys, the recruiting
+    /// system's server.
+    Changed,
 }
 
 /// What a delivery report says (RFC 3464 2.3.3).
@@ -251,6 +254,7 @@ display_as_word! {
         InboundRefused => "inbound-refused",
         Resent => "resent",
         Alerted => "alerted",
+        Changed => "changed",
     }
     ReportAction {
         Delivered => "delivered",

@@ -232,7 +232,8 @@ fn state_after(entry: &Entry) -> Option<State> {
         | Action::ProbeRefused
         | Action::InboundAccepted
         | Action::InboundRefused
-        | Action::Alerted => None,
+        | Action::Alerted
+        | Action::Changed => None,
     }
 }
 

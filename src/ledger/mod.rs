@@ -32,6 +32,8 @@ pub use copy::{Copy, State};
 pub use open::{file_of, host_of, open, set_aside};
 pub use read::{EventFilter, Filter, HostState, LedgerState, Needle, Summary};
 
+pub use schema::FIELDS;
+
 use engine::Engine;
 
 /// What somebody is going to do with the ledger.

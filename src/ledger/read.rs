@@ -31,6 +31,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// To which something happened after that.
     pub changed_after: Option<Timestamp>,
+    /// Probes only.
+    pub probes: bool,
     /// At most so many, the newest.
     pub limit: Option<u32>,
 }
@@ -55,7 +57,7 @@ pub struct EventFilter {
 /// What a copy is looked for by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Needle {
-    /// Its token.
+    /// Its token, or that of the probe that it is.
     Token(String),
     /// A queue ID of Postfix.
     QueueId(String),
@@ -173,6 +175,9 @@ impl Ledger {
         if let Some(kind) = &filter.kind {
             when.add("kind = ?", kind);
         }
+        if filter.probes {
+            when.join("probe IS NOT NULL");
+        }
         when.one_of("state", filter.states.iter().map(|state| state.word()));
         if let Some(since) = filter.since {
             when.add("first_seen >= ?", millis(since));
@@ -206,7 +211,10 @@ impl Ledger {
             Ok::<(), Error>(())
         };
         match needle {
-            Needle::Token(token) => ask(self, "copy WHERE copy.token = $1", token.into())?,
+            Needle::Token(token) => {
+                ask(self, "copy WHERE copy.token = $1", token.into())?;
+                ask(self, "copy WHERE copy.probe = $1", token.into())?;
+            }
             Needle::QueueId(id) => ask(
                 self,
                 "copy JOIN event ON event.token = copy.token WHERE event.queue_id = $1",

@@ -78,6 +78,49 @@ CREATE TABLE position (
 );
 "];
 
+/// What is kept, for those who must know. A test holds it against the tables.
+pub const FIELDS: &str = "\
+copy: one row for each copy that was made for a recruiting system
+  token        a random name of the copy
+  host         the host that made it
+  first_seen   when it came
+  last_seen    when something last happened to it
+  state_since  when its state became what it is
+  address      the recruiting address
+  system       the recruiting system
+  kind         the kind of mail
+  size         its size as announced
+  sender       the envelope sender, as [ledger] addresses says: a hash, masked, or in full
+  state        where it stands
+  reason       why, as one word
+  status       the status code of the last report
+  next_hop     the server that the last report is about
+  reply        what that server said; addresses of people outside as [ledger] addresses says
+  queue_ids    Postfix's queue IDs
+  probe        the number of a probe of ours
+  message      a keyed hash of the Message-ID
+event: one row for each decision, delivery report, probe and the like
+  host         the host where it was
+  number       its number there
+  at           when it was
+  token        the copy
+  queue_id     Postfix's queue ID
+  address      the recruiting address; of outgoing mail, the address that it is from
+  action       what was decided
+  probe        the number of a probe of ours
+  line         all of these as in the journal, without hashes of people and of Message-IDs
+subject: whose copies they are
+  hash         a keyed hash of an address of somebody outside: envelope sender or applicant
+  token        the copy
+address: one row for each recruiting address that mail came to
+  address      the recruiting address
+  last_seen, last_application, last_delivered, last_failed    when each last was
+hash_key: the keys of these hashes; each is destroyed when nothing under it is kept any more
+  number, secret, begun
+position: up to where each host's journal was read
+  host, place, next_number, updated, entries, lost
+Subjects and contents of mails are never kept.";
+
 /// The version that this program writes.
 pub(super) const VERSION: i64 = 1;
 
@@ -125,6 +168,30 @@ fn version(engine: &mut dyn Engine) -> Result<i64, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_of_fields_is_that_of_the_tables() {
+        let mut tables: Vec<(String, Vec<String>)> = Vec::new();
+        for line in MIGRATIONS.concat().lines().map(str::trim) {
+            if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
+                tables.push((rest.trim_end_matches(" (").to_owned(), Vec::new()));
+            } else if let Some((name, _)) = line.split_once(' ')
+                && name.starts_with(|c: char| c.is_ascii_lowercase())
+            {
+                tables.last_mut().unwrap().1.push(name.to_owned());
+            }
+        }
+        let mut told: Vec<(String, Vec<String>)> = Vec::new();
+        for line in FIELDS.lines() {
+            if let Some(names) = line.strip_prefix("  ") {
+                let names = names.split("  ").next().unwrap().split(", ").map(str::to_owned);
+                told.last_mut().unwrap().1.extend(names);
+            } else if let Some((table, _)) = line.split_once(':') {
+                told.push((table.to_owned(), Vec::new()));
+            }
+        }
+        assert_eq!(told, tables);
+    }
 
     #[test]
     fn the_version_counts_the_steps() {

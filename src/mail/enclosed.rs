@@ -32,6 +32,14 @@ pub fn enclosed<'a>(header: &Header, body: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     others.iter().all(counts_for_nothing).then(|| trimmed(content(&message)))
 }
 
+/// The message that a delivery report brings back whole (RFC 6522), as it was attached.
+pub fn returned<'a>(header: &Header, body: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let parts = walk(header, body, Limits::default());
+    let mut messages = parts.list.iter().filter(|part| is_message(part));
+    let message = messages.next()?;
+    messages.next().is_none().then(|| trimmed(content(message)))
+}
+
 fn is_message(part: &Part<'_>) -> bool {
     ["message/rfc822", "message/global"].contains(&part.content_type.word.as_str())
         || part.file_name().is_some_and(|name| name.to_lowercase().ends_with(".eml"))

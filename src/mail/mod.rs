@@ -13,7 +13,7 @@ pub mod message;
 pub mod mime;
 
 pub use address::{Address, AddressError, RawPath};
-pub use enclosed::enclosed;
+pub use enclosed::{enclosed, returned};
 pub use envelope::{Envelope, Notify, Orcpt, Recipient};
 pub use header::{BodyError, Field, FieldBody, Header, OwnField, OwnName, PlainField, PlainName};
 pub use message::Message;

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use super::line::Line;
 use crate::config::LogLevel::{Error, Info, Warning};
+use crate::policy::rules::Pattern;
+use crate::policy::verification::{State, Verdict};
 
 /// The ledger cannot be written. Mail goes on; what is missing is read from the journal later.
 pub fn ledger_trouble(error: &dyn Display, remedy: &str) {
@@ -53,4 +55,40 @@ pub fn ledger_clock(days: u64) {
         .pair("expiry", "paused")
         .pair("remedy", "set the clock, or restart the agent if it is right")
         .emit();
+}
+
+/// Verification stands otherwise than before.
+pub fn verification(address: &Pattern, verdict: &Verdict) {
+    let verified = verdict.state == State::Verified;
+    Line::program(if verified { Info } else { Warning }, "verification")
+        .some("alarm", (!verified).then_some("not-verified"))
+        .pair("address", address)
+        .pair("state", verdict.state)
+        .some("hop", verdict.hop)
+        .some("said", verdict.words.as_deref())
+        .emit();
+}
+
+/// Verification cannot go on, since the ledger cannot be used.
+pub fn not_verifiable(error: &dyn Display) {
+    Line::program(Warning, "verification").pair("error", error).emit();
+}
+
+/// Somebody was told of trouble.
+pub fn alerted(to: &str, alerts: usize) {
+    Line::program(Info, "alert").path("to", to).pair("alerts", alerts).emit();
+}
+
+/// Somebody could not be told of trouble.
+pub fn not_alerted(to: &str, error: &dyn Display) {
+    Line::program(Warning, "alert")
+        .pair("alarm", "alert")
+        .path("to", to)
+        .pair("error", error)
+        .emit();
+}
+
+/// More happened than can be told.
+pub fn alert_lost(error: &dyn Display) {
+    Line::program(Warning, "alert").pair("alarm", "alert").pair("error", error).emit();
 }

@@ -9,7 +9,7 @@
 //!   header and body; `tags`: the fields that tell it.
 //! * [`outbound`]: outgoing mail: logins and routes; [`identity`]: under which address it comes;
 //!   [`limits`]: how much of it.
-//! * [`probe`]: our own test mail.
+//! * [`probe`]: our own test mail; [`verification`]: whether an address is verified.
 //! * [`subject`]: whose mail it is, as keyed hashes.
 //! * [`budget`]: the breaker of loops in which every round is a new message.
 //!
@@ -35,3 +35,4 @@ mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;
+pub mod verification;

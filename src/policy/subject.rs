@@ -25,7 +25,7 @@ pub fn of_mail(
     reading: Option<&Reading>,
 ) -> Vec<String> {
     let applicants = reading.map_or(&[][..], |reading| &reading.applicants);
-    let applicants = applicants.iter().map(|applicant| applicant.mailbox.address().to_string());
+    let applicants = applicants.iter().map(|applicant| applicant.mailbox.address().clone());
     let mut all: Vec<String> = Vec::new();
     for address in std::iter::once(sender.printable()).chain(applicants) {
         let key = address.to_lowercase();

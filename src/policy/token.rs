@@ -50,6 +50,14 @@ impl TokenId {
     }
 }
 
+impl TokenId {
+    /// Reads what [`Display`](fmt::Display) writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let octets = base32().decode(text.to_ascii_lowercase().as_bytes()).ok()?;
+        Self::from_octets(&octets)
+    }
+}
+
 impl fmt::Display for TokenId {
     /// Sixteen letters and digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -82,7 +82,13 @@ fn orcpt() -> Orcpt {
 
 /// A submission of one letter.
 fn short<'a>(sender: &'a RawPath, recipient: &'a Address, orcpt: &'a Orcpt) -> Submission<'a> {
-    Submission { sender, recipient, orcpt, smtputf8: true, content: Content::new(b"x").unwrap() }
+    Submission {
+        sender,
+        recipient,
+        orcpt: Some(orcpt),
+        smtputf8: true,
+        content: Content::new(b"x").unwrap(),
+    }
 }
 
 /// Reads everything a client has written: its commands, and the content of its one message.
@@ -130,7 +136,7 @@ async fn check(bytes: &[u8]) {
     let submission = Submission {
         sender: &sender,
         recipient: &recipient,
-        orcpt: &orcpt,
+        orcpt: Some(&orcpt),
         smtputf8: false,
         content,
     };
@@ -222,7 +228,13 @@ fn the_commands_say_what_the_message_is() {
         let sender = RawPath::new(sender);
         let content = Content::as_queued(content);
         let recipient = &recipient;
-        mail_command(&Submission { sender: &sender, recipient, orcpt, smtputf8, content })
+        mail_command(&Submission {
+            sender: &sender,
+            recipient,
+            orcpt: Some(orcpt),
+            smtputf8,
+            content,
+        })
     };
     let plain = super::tests::orcpt();
     for (sender, content, orcpt, smtputf8, expected) in [

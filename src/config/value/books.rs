@@ -19,24 +19,25 @@ pub(in crate::config) fn interval(v: &Input<'_>) -> Result<Option<Duration>, Com
 
 /// A file, or the URL of a PostgreSQL database. Passwords do not belong there.
 pub(in crate::config) fn database(v: &Input<'_>) -> Result<Database, Complaints> {
-    v.text("a file or database", |text| {
+    let (database, has_password) = v.text("a file or database", |text| {
         if !text.starts_with("postgresql:") && !text.starts_with("postgres:") {
             if text.is_empty() || text.contains('\0') {
                 return Err("it is not a path".into());
             }
-            return Ok(Database::File(PathBuf::from(text)));
+            return Ok((Database::File(PathBuf::from(text)), false));
         }
         let form = "write \"postgresql://user@host/database\"";
         let parsed: Result<postgres::Config, _> = text.parse();
         let parsed = parsed.map_err(|_| why("it is not the URL of a database", form))?;
-        if parsed.get_password().is_some() {
-            return Err(why(
-                "there is a password in it",
-                "put the password into a credential, and its name into [ledger] credential",
-            ));
-        }
-        Ok(Database::Postgres(text.to_owned()))
-    })
+        Ok((Database::Postgres(text.to_owned()), parsed.get_password().is_some()))
+    })?;
+    if has_password {
+        // It must not stand in a message, which may be logged.
+        let remedy = "put it into a credential, and its name into [ledger] credential";
+        let text = format!("there is a password in {:?}", v.info.name);
+        return Err(v.complain(text, Some(remedy.to_owned())));
+    }
+    Ok(database)
 }
 
 /// An IP address and a port.

@@ -36,6 +36,7 @@ pub mod milter_reply;
 pub mod opendkim;
 pub mod port;
 pub mod postfix;
+pub mod postgresql;
 pub mod process;
 pub mod proxy;
 pub mod queue;

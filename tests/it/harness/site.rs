@@ -158,8 +158,8 @@ impl Site {
         let config = scratch.join("recruit-milter.toml");
         let state = scratch.join("state");
         fs::create_dir(&state).unwrap();
-        fs::write(&config, configuration(&setup.config, &state, &sockets, &ports, ats.port()))
-            .unwrap();
+        let text = configuration(&setup.config, &state, &sockets, &ports, ats.port());
+        fs::write(&config, with_probes_to(&text, mx.port())).unwrap();
         succeed(&["init-key", "--config", config.to_str().unwrap()]);
         let socket = |name| sockets.join(name).with_extension("sock");
         let paths = ["front", "handoff"].map(socket);
@@ -372,6 +372,15 @@ fallback = "{HR}"
         top = if more.starts_with('[') { "" } else { more },
         tables = if more.starts_with('[') { more } else { "" },
     )
+}
+
+/// The configuration with the company's Postfix as the place to which probes are given.
+fn with_probes_to(text: &str, mx: u16) -> String {
+    let via = format!("[verify]\nvia = \"127.0.0.1:{mx}\"\n");
+    if text.contains("[verify]\n") {
+        return text.replace("[verify]\n", &via);
+    }
+    format!("{text}\n{via}")
 }
 
 /// Makes a login by the program's own command; its password.

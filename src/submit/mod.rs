@@ -1,9 +1,11 @@
 //! Hands a message to Postfix over SMTP: what cannot be done in place goes into the queue anew.
 //!
-//! Every call is under a timeout, and every line end is CRLF before a byte leaves, so that nothing in
+//! [`callout`] only asks whether a server would take one. Every call is under a timeout, and every line end is CRLF before a byte leaves, so that nothing in
 //! a message can end it early and begin another. The only place that names lettre. Must not know
 //! what is submitted, or why.
 // SPDX-License-Identifier: GPL-3.0-or-later
+
+pub mod callout;
 
 use std::fmt;
 use std::io;
@@ -38,8 +40,9 @@ pub struct Submission<'a> {
     pub sender: &'a RawPath,
     /// The recipient.
     pub recipient: &'a Address,
-    /// The original recipient (RFC 3461 4.2). Nobody is to hear of this one: NOTIFY=NEVER.
-    pub orcpt: &'a Orcpt,
+    /// The original recipient (RFC 3461 4.2) of what goes on for somebody else: nobody is to hear of
+    /// it, NOTIFY=NEVER. None for mail of our own, which asks for nothing special.
+    pub orcpt: Option<&'a Orcpt>,
     /// Whether the envelope or the header is in UTF-8 (RFC 6531), beyond what the addresses show.
     pub smtputf8: bool,
     /// The message.
@@ -179,6 +182,14 @@ impl std::error::Error for Error {
     }
 }
 
+/// What went wrong, in the server's own words where it said something.
+pub fn words(error: &Error) -> String {
+    let Error::Refused(step, said) = error else { return error.to_string() };
+    let Some(code) = said.status() else { return error.to_string() };
+    let said = std::error::Error::source(said).map(ToString::to_string).unwrap_or_default();
+    format!("{code} {said} ({step})")
+}
+
 /// Submits a message, and gives the answer to its end: with it the message is in the queue. After an
 /// error it mostly is not; where the answer was lost on the way it may be (RFC 1047).
 pub async fn submit(server: SocketAddr, submission: &Submission<'_>) -> Result<String, Error> {
@@ -225,7 +236,7 @@ fn text(answer: &Response) -> String {
 fn mail_command(submission: &Submission<'_>) -> Option<String> {
     let sender = std::str::from_utf8(submission.sender.inner()).ok().filter(|s| is_path(s))?;
     let ascii = submission.recipient.as_str().is_ascii()
-        && submission.orcpt.address().as_str().is_ascii()
+        && submission.orcpt.is_none_or(|orcpt| orcpt.address().as_str().is_ascii())
         && sender.is_ascii();
     let mut command = format!("MAIL FROM:<{sender}>");
     if !submission.content.0.is_ascii() {
@@ -240,7 +251,10 @@ fn mail_command(submission: &Submission<'_>) -> Option<String> {
 
 fn rcpt_command(submission: &Submission<'_>) -> String {
     let Submission { recipient, orcpt, .. } = submission;
-    format!("RCPT TO:<{recipient}> NOTIFY=NEVER ORCPT={orcpt}\r\n")
+    match orcpt {
+        Some(orcpt) => format!("RCPT TO:<{recipient}> NOTIFY=NEVER ORCPT={orcpt}\r\n"),
+        None => format!("RCPT TO:<{recipient}>\r\n"),
+    }
 }
 
 /// Whether a text can stand between the brackets of a command: no control character at all, and no

@@ -1,0 +1,245 @@
+//! Tells people of trouble: copies that failed, addresses that are no longer verified.
+//!
+//! What happens within ten seconds is one mail. Nobody waits for it: what cannot be told is logged.
+//!
+//! Must not know how trouble is found.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+mod text;
+mod watch;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use crate::config::Config;
+use crate::journal::{Action, Entry, Pass};
+use crate::ledger::{self, Access};
+use crate::mail::{Address, RawPath};
+use crate::observe;
+use crate::submit::{self, Content, Submission, submit};
+
+pub use watch::{failed_copy, verification, waiting};
+
+/// How long alerts are collected.
+const COLLECT: Duration = Duration::from_secs(10);
+/// How long the same is not told again.
+const QUIET: Duration = Duration::from_secs(6 * 3600);
+/// More alerts than this wait nowhere: they are counted.
+const QUEUE: usize = 1000;
+/// How often it is looked for copies that wait, and how long they may.
+const LOOK: Duration = Duration::from_secs(15 * 60);
+/// After which pauses a mail that was not taken is tried again.
+const AGAIN: [Duration; 4] = [
+    Duration::from_secs(60),
+    Duration::from_secs(300),
+    Duration::from_secs(1800),
+    Duration::from_secs(4 * 3600),
+];
+
+/// Something that somebody should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// The recruiting address, or the pattern that it stands under.
+    pub address: String,
+    /// What happened.
+    pub what: What,
+    /// Who is told besides `[alerts] to`.
+    pub owner: Option<Address>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A copy will not arrive.
+    CopyFailed {
+        /// The copy.
+        token: String,
+        /// The recruiting system.
+        system: String,
+        /// What the server said.
+        said: String,
+        /// Where the mail is now.
+        place: Place,
+    },
+    /// Mail does not get through any more.
+    NotVerified {
+        /// Where it gets stuck.
+        hop: &'static str,
+        /// What was said there.
+        said: String,
+    },
+    /// It has not been shown for too long that mail gets through.
+    Late,
+    /// Mail gets through again.
+    VerifiedAgain,
+    /// Copies wait for long.
+    Waiting {
+        /// How many.
+        count: u64,
+        /// Since when the oldest does.
+        oldest: Timestamp,
+    },
+}
+
+/// Where a mail is whose copy failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the mailbox of its recruiting address.
+    Mailbox,
+    /// With the fallback, as a report that has it inside.
+    Fallback(Address),
+}
+
+impl Alert {
+    /// What makes it the same as another.
+    fn key(&self) -> String {
+        let what = match &self.what {
+            What::CopyFailed { token, .. } => token.as_str(),
+            What::NotVerified { hop, .. } => hop,
+            What::Late => "late",
+            What::VerifiedAgain => "verified",
+            What::Waiting { .. } => "waiting",
+        };
+        format!("{} {what}", self.address)
+    }
+}
+
+/// For those who have something to tell. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Alerts(Sender<Alert>);
+
+impl Alerts {
+    /// A place to tell it, and the end at which [`run`] listens.
+    pub fn new() -> (Self, Receiver<Alert>) {
+        let (sender, receiver) = channel(QUEUE);
+        (Self(sender), receiver)
+    }
+
+    /// Tells it. Returns at once.
+    pub fn raise(&self, alert: Alert) {
+        if let Err(error) = self.0.try_send(alert) {
+            observe::alert_lost(&error);
+        }
+    }
+}
+
+/// Works until the last [`Alerts`] is gone.
+pub async fn run(current: Arc<ArcSwap<Config>>, mut alerts: Receiver<Alert>) {
+    let mut told: HashMap<String, Instant> = HashMap::new();
+    let mut look = Instant::now() + LOOK;
+    loop {
+        let mut batch = Vec::new();
+        tokio::select! {
+            first = alerts.recv() => match first {
+                Some(first) => batch.push(first),
+                None => return,
+            },
+            () = sleep_until(look) => {
+                look = Instant::now() + LOOK;
+                batch.extend(waiting_now(&current.load_full()).await);
+            }
+        }
+        let until = Instant::now() + COLLECT;
+        while let Ok(Some(alert)) = timeout_at(until, alerts.recv()).await {
+            batch.push(alert);
+        }
+        told.retain(|_, at| at.elapsed() < QUIET);
+        batch.retain(|alert| {
+            // Whoever heard of trouble wants to hear of its end, and of the next.
+            if alert.what == What::VerifiedAgain {
+                told.retain(|key, _| !key.starts_with(&format!("{} ", alert.address)));
+                return true;
+            }
+            told.insert(alert.key(), Instant::now()).is_none()
+        });
+        if !batch.is_empty() {
+            let config = current.load_full();
+            // One that is slow to go out keeps none of the others waiting.
+            tokio::spawn(async move { tell(&config, &batch).await });
+        }
+    }
+}
+
+/// The addresses whose copies wait for long.
+async fn waiting_now(config: &Arc<Config>) -> Vec<Alert> {
+    let config = Arc::clone(config);
+    let found = tokio::task::spawn_blocking(move || {
+        let now = Timestamp::now();
+        let mut ledger = ledger::open(&config, Access::Write)?;
+        Ok::<_, ledger::Error>(waiting(&config.rules, &ledger.summary(now)?, now))
+    });
+    // What is wrong with the ledger is told by the bookkeeping.
+    found.await.ok().and_then(Result::ok).unwrap_or_default()
+}
+
+/// One mail for each who is to be told.
+async fn tell(config: &Arc<Config>, batch: &[Alert]) {
+    let mut everybody: Vec<Address> = config.alerts_to.clone();
+    everybody.extend(batch.iter().filter_map(|alert| alert.owner.clone()));
+    everybody.sort_by_key(Address::key);
+    everybody.dedup_by_key(|address| address.key());
+    for recipient in everybody {
+        let for_all = config.alerts_to.iter().any(|to| to.key() == recipient.key());
+        let mine = |alert: &&Alert| {
+            for_all || alert.owner.as_ref().is_some_and(|owner| owner.key() == recipient.key())
+        };
+        let mine: Vec<&Alert> = batch.iter().filter(mine).collect();
+        let Some(message) = text::message(config, &recipient, &mine, Timestamp::now()) else {
+            continue;
+        };
+        if send(config, &recipient, &message).await {
+            observe::alerted(recipient.as_str(), mine.len());
+        }
+    }
+    note(config, batch).await;
+}
+
+/// Hands a mail to Postfix; whether it was taken in the end.
+async fn send(config: &Config, recipient: &Address, message: &str) -> bool {
+    let mut pauses = AGAIN.iter();
+    loop {
+        // A report on it would come to nobody.
+        let sender = RawPath::new("<>");
+        let content = match Content::new(message.as_bytes()) {
+            Ok(content) => content,
+            Err(error) => {
+                observe::not_alerted(recipient.as_str(), &error);
+                return false;
+            }
+        };
+        let submission =
+            Submission { sender: &sender, recipient, orcpt: None, smtputf8: false, content };
+        let Err(error) = submit(config.verify.via, &submission).await else { return true };
+        observe::not_alerted(recipient.as_str(), &submit::words(&error));
+        let Some(pause) = pauses.next().filter(|_| !error.is_permanent()) else { return false };
+        sleep(*pause).await;
+    }
+}
+
+/// Writes down of which copies somebody was told.
+async fn note(config: &Arc<Config>, batch: &[Alert]) {
+    let entries: Vec<Entry> = batch
+        .iter()
+        .filter_map(|alert| {
+            let What::CopyFailed { token, system, .. } = &alert.what else { return None };
+            let mut entry = Entry::new(Timestamp::now(), Pass::Agent, Action::Alerted);
+            entry.token = Some(token.clone());
+            entry.address = Some(alert.address.clone());
+            entry.system = Some(system.clone());
+            Some(entry)
+        })
+        .collect();
+    let config = Arc::clone(config);
+    let noted = tokio::task::spawn_blocking(move || {
+        let mut ledger = ledger::open(&config, Access::Write)?;
+        entries.iter().try_for_each(|entry| ledger.record(&ledger::host_of(&config), entry))
+    });
+    // That somebody was told matters more than that it is known.
+    drop(noted.await);
+}

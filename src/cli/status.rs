@@ -1,0 +1,353 @@
+//! `status`: a line for each recruiting address: is it verified, and what became of its mail?
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::lang::{Lang, LangArg};
+use super::looking::{ago, refused, span};
+use super::{ConfigArg, Exit, answer, load};
+use crate::agent::verify::verdicts;
+use crate::config::Config;
+use crate::ledger::{Error, Ledger, State, Summary};
+use crate::policy::rules::Pattern;
+use crate::policy::verification::{self, Verdict};
+
+/// How long a copy may wait before somebody should look.
+const WAITS_LONG: i64 = 4 * 3600;
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Only these addresses.
+    #[arg(value_name = "ADDRESS")]
+    addresses: Vec<String>,
+    /// One line and the exit codes of monitoring plugins (Nagios, Icinga).
+    #[arg(long, conflicts_with = "json")]
+    monitor: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    lang: LangArg,
+}
+
+/// What is known about a recruiting address.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Row {
+    address: String,
+    system: String,
+    state: &'static str,
+    since: Option<Timestamp>,
+    last_success: Option<Timestamp>,
+    hop: Option<&'static str>,
+    said: Option<String>,
+    changed: bool,
+    last_application: Option<Timestamp>,
+    /// In the last 24 hours.
+    delivered: u64,
+    handed_over: u64,
+    waiting: u64,
+    failed: u64,
+    local: u64,
+    oldest_waiting: Option<Timestamp>,
+    #[serde(skip)]
+    verdict: verification::State,
+    /// An address that can be written to: not a pattern.
+    #[serde(skip)]
+    exact: bool,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Trouble {
+    None,
+    Warning,
+    Critical,
+}
+
+pub(super) fn status(args: &StatusArgs) -> Exit {
+    let config = match load(&args.config.config) {
+        Ok(config) => config,
+        Err(_) if args.monitor => {
+            answer("UNKNOWN - recruit-milter: the configuration cannot be read");
+            return Exit::Unknown;
+        }
+        Err(exit) => return exit,
+    };
+    let now = Timestamp::now();
+    let read = crate::ledger::open(&config, crate::ledger::Access::Read)
+        .and_then(|mut ledger| rows(&mut ledger, &config, now));
+    let mut rows = match read {
+        Ok(rows) => rows,
+        Err(error) if args.monitor => {
+            answer(&format!("CRITICAL - recruit-milter: {error}"));
+            return Exit::Critical;
+        }
+        Err(error) => return refused(&error),
+    };
+    if !args.addresses.is_empty() {
+        let asked: Vec<String> = args.addresses.iter().map(|a| a.to_lowercase()).collect();
+        rows.retain(|row| asked.contains(&row.address.to_lowercase()));
+        if rows.is_empty() {
+            super::say("error: none of these is a recruiting address of the configuration");
+            return Exit::Usage;
+        }
+    }
+    let worst = rows.iter().map(|row| row.trouble(now)).max().unwrap_or(Trouble::None);
+    if args.monitor {
+        return monitor(&rows, worst);
+    }
+    if args.json {
+        answer(&serde_json::to_string_pretty(&rows).unwrap_or_default());
+    } else {
+        answer(&table(&rows, args.lang.choose(config.language), now));
+    }
+    if worst == Trouble::None { Exit::Ok } else { Exit::NotWorking }
+}
+
+/// A row for each address and pattern of the configuration.
+pub(super) fn rows(
+    ledger: &mut Ledger,
+    config: &Config,
+    now: Timestamp,
+) -> Result<Vec<Row>, Error> {
+    let rules = &config.rules;
+    let verdicts = verdicts(ledger, config, now)?;
+    let mut rows: Vec<Row> = rules
+        .addresses
+        .iter()
+        .zip(verdicts)
+        .map(|(rule, verdict)| {
+            let exact = matches!(rule.pattern, Pattern::Exact(_));
+            Row::new(rule.pattern.to_string(), rules.system(rule).id.clone(), exact, verdict)
+        })
+        .collect();
+    for summary in ledger.summary(now - SignedDuration::from_hours(24))? {
+        let rule = rules.lookup(&summary.address).map(|(_, rule)| rule);
+        let place =
+            rule.and_then(|rule| rules.addresses.iter().position(|one| std::ptr::eq(one, rule)));
+        // Of an address that is no longer configured nothing is to be said.
+        if let Some(place) = place {
+            rows[place].add(&summary);
+        }
+    }
+    Ok(rows)
+}
+
+impl Row {
+    fn new(address: String, system: String, exact: bool, verdict: Verdict) -> Self {
+        let time = |at: u64| Timestamp::from_second(i64::try_from(at).ok()?).ok();
+        Self {
+            address,
+            system,
+            state: verdict.state.word(),
+            since: verdict.since.and_then(time),
+            last_success: verdict.last_success.and_then(time),
+            hop: verdict.hop.map(verification::Hop::word),
+            said: verdict.words,
+            changed: verdict.changed,
+            last_application: None,
+            delivered: 0,
+            handed_over: 0,
+            waiting: 0,
+            failed: 0,
+            local: 0,
+            oldest_waiting: None,
+            verdict: verdict.state,
+            exact,
+        }
+    }
+
+    fn add(&mut self, summary: &Summary) {
+        self.last_application = self.last_application.max(summary.last_application);
+        for (state, count) in &summary.counts {
+            let counter = match state {
+                State::Delivered => &mut self.delivered,
+                State::HandedOver => &mut self.handed_over,
+                State::Failed => &mut self.failed,
+                State::Local => &mut self.local,
+                State::Diverted | State::Unwrapping | State::Deferred => &mut self.waiting,
+                State::Merged | State::ProbeArrived => continue,
+            };
+            *counter += count;
+        }
+        if let Some((_, oldest)) = summary.waiting {
+            let older = self.oldest_waiting.is_none_or(|before| oldest < before);
+            self.oldest_waiting = if older { Some(oldest) } else { self.oldest_waiting };
+        }
+    }
+
+    fn waits_long(&self, now: Timestamp) -> Option<i64> {
+        let seconds = now.as_second() - self.oldest_waiting?.as_second();
+        (seconds > WAITS_LONG).then_some(seconds)
+    }
+
+    fn trouble(&self, now: Timestamp) -> Trouble {
+        // A pattern can only be verified by mail that comes by itself.
+        match self.verdict {
+            verification::State::NotVerified => Trouble::Critical,
+            _ if self.failed > 0 => Trouble::Critical,
+            verification::State::Late | verification::State::Never if self.exact => {
+                Trouble::Warning
+            }
+            _ if self.waits_long(now).is_some() => Trouble::Warning,
+            _ => Trouble::None,
+        }
+    }
+
+    /// What should be done, a line each.
+    fn remarks(&self, lang: Lang, now: Timestamp) -> Vec<String> {
+        let mut all = Vec::new();
+        let verify = format!("-> recruit-milter verify {}", self.address);
+        match self.verdict {
+            verification::State::NotVerified => {
+                let hop = hop_words(self.hop.unwrap_or_default(), lang);
+                let said = self.said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+                all.push(format!("{hop}{said}"));
+                all.push(verify);
+            }
+            verification::State::Late | verification::State::Never if self.exact => {
+                if self.changed {
+                    all.push(
+                        lang.pick(
+                            "changed since it was verified",
+                            "seit der Verifizierung geändert",
+                        )
+                        .into(),
+                    );
+                }
+                all.push(verify);
+            }
+            _ => {}
+        }
+        if self.failed > 0 {
+            all.push(format!("-> recruit-milter list --address {} --state failed", self.address));
+        }
+        if let Some(seconds) = self.waits_long(now) {
+            let span = span(seconds);
+            all.push(lang.pick(
+                format!("the oldest copy waits for {span}"),
+                format!("die älteste Kopie wartet seit {span}"),
+            ));
+            all.push(format!("-> recruit-milter list --address {} --state deferred", self.address));
+        }
+        all
+    }
+}
+
+fn hop_words(hop: &str, lang: Lang) -> &'static str {
+    match hop {
+        "submission" => {
+            lang.pick("Postfix did not take the test", "Postfix hat den Test nicht angenommen")
+        }
+        "front" => {
+            lang.pick("the milter did not see the test", "der Milter hat den Test nicht gesehen")
+        }
+        "handoff" => {
+            lang.pick("the test was lost before pass 2", "der Test ging vor Durchgang 2 verloren")
+        }
+        "decision" => lang.pick("the test stayed here", "der Test blieb hier"),
+        _ => lang.pick(
+            "the recruiting system's server did not take it",
+            "der Server des Recruiting-Systems hat nicht angenommen",
+        ),
+    }
+}
+
+fn state_words(state: verification::State, lang: Lang) -> &'static str {
+    match state {
+        verification::State::Never => lang.pick("never tested", "nie geprüft"),
+        verification::State::Seen => lang.pick("test seen", "Test gesehen"),
+        verification::State::Forwarded => lang.pick("test forwarded", "Test weitergeleitet"),
+        verification::State::Verified => lang.pick("verified", "verifiziert"),
+        verification::State::Late => lang.pick("late", "überfällig"),
+        verification::State::NotVerified => lang.pick("NOT VERIFIED", "NICHT VERIFIZIERT"),
+    }
+}
+
+/// The rows as a table, remarks below theirs.
+fn table(rows: &[Row], lang: Lang, now: Timestamp) -> String {
+    if rows.is_empty() {
+        return lang.pick("no recruiting addresses", "keine Recruiting-Adressen").into();
+    }
+    let head = lang.pick(
+        ["ADDRESS", "SYSTEM", "STATE", "SINCE", "LAST MAIL", "LAST 24 H"],
+        ["ADRESSE", "SYSTEM", "STAND", "SEIT", "LETZTE MAIL", "LETZTE 24 H"],
+    );
+    let when =
+        |time: Option<Timestamp>| time.map_or_else(|| "-".into(), |time| ago(time, now, lang));
+    let mut lines: Vec<[String; 6]> = vec![head.map(str::to_owned)];
+    for row in rows {
+        lines.push([
+            row.address.clone(),
+            row.system.clone(),
+            state_words(row.verdict, lang).to_owned(),
+            when(row.since),
+            when(row.last_application),
+            counts(row, lang),
+        ]);
+    }
+    let width = |column: usize| lines.iter().map(|l| l[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..5).map(width).collect();
+    let mut out = String::new();
+    for (at, line) in lines.iter().enumerate() {
+        for (cell, width) in line.iter().zip(&widths) {
+            _ = write!(out, "{cell:<width$}  ");
+        }
+        _ = writeln!(out, "{}", line[5]);
+        if let Some(row) = at.checked_sub(1).and_then(|at| rows.get(at)) {
+            for remark in row.remarks(lang, now) {
+                _ = writeln!(out, "  {remark}");
+            }
+        }
+    }
+    out
+}
+
+fn counts(row: &Row, lang: Lang) -> String {
+    let mut parts = vec![lang.pick(
+        format!("{} forwarded", row.delivered + row.handed_over),
+        format!("{} weitergeleitet", row.delivered + row.handed_over),
+    )];
+    for (count, english, german) in
+        [(row.waiting, "waiting", "wartend"), (row.local, "kept here", "hier behalten")]
+    {
+        if count > 0 {
+            parts.push(format!("{count} {}", lang.pick(english, german)));
+        }
+    }
+    parts.push(format!("{} {}", row.failed, lang.pick("failed", "fehlgeschlagen")));
+    parts.join(", ")
+}
+
+/// The form of monitoring plugins: one line, and figures behind a bar.
+fn monitor(rows: &[Row], worst: Trouble) -> Exit {
+    let verified = rows.iter().filter(|r| r.verdict == verification::State::Verified).count();
+    let sum = |of: fn(&Row) -> u64| rows.iter().map(of).sum::<u64>();
+    let (word, exit) = match worst {
+        Trouble::None => ("OK", Exit::Ok),
+        Trouble::Warning => ("WARNING", Exit::NotWorking),
+        Trouble::Critical => ("CRITICAL", Exit::Critical),
+    };
+    let now = Timestamp::now();
+    let named: Vec<&str> = rows
+        .iter()
+        .filter(|row| row.trouble(now) == worst && worst != Trouble::None)
+        .map(|row| row.address.as_str())
+        .collect();
+    let named = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
+    answer(&format!(
+        "{word} - {verified} of {} addresses verified{named} | verified={verified} forwarded={} \
+         waiting={} failed={}",
+        rows.len(),
+        sum(|r| r.delivered + r.handed_over),
+        sum(|r| r.waiting),
+        sum(|r| r.failed),
+    ));
+    exit
+}
