@@ -197,8 +197,9 @@ fn of_file(file: &Path) -> Result<Secret, String> {
 
 fn prompt(user: &str) -> std::io::Result<Secret> {
     let mut terminal = fs::File::options().read(true).write(true).open("/dev/tty")?;
-    write!(terminal, "{user}: ")?;
+    // Quiet first: who sees the question may type at once.
     let quiet = Quiet::begin(terminal.try_clone()?)?;
+    write!(terminal, "{user}: ")?;
     let secret = first_line(BufReader::new(terminal.try_clone()?));
     drop(quiet);
     writeln!(terminal)?;
@@ -232,6 +233,9 @@ impl Drop for Quiet {
 fn first_line(from: impl std::io::BufRead) -> std::io::Result<Vec<u8>> {
     let mut line = Vec::with_capacity(LONGEST);
     std::io::Read::take(from, LONGEST as u64).read_until(b'\n', &mut line)?;
+    if line.len() == LONGEST {
+        return Err(std::io::Error::other("its first line is too long for a password"));
+    }
     let end = line.strip_suffix(b"\n").unwrap_or(&line).len();
     let end = if line[..end].ends_with(b"\r") { end - 1 } else { end };
     line.truncate(end);
@@ -262,5 +266,6 @@ mod tests {
         }
         assert!(first_line(&b"\nsecret"[..]).is_err());
         assert!(first_line(&b""[..]).is_err());
+        assert!(first_line(&[b'x'; LONGEST][..]).is_err());
     }
 }

@@ -7,9 +7,10 @@ mod real;
 mod scripted;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -357,8 +358,8 @@ fn what_a_server_says_to_login_sender_recipient_and_mail_is_named() {
 #[test]
 fn a_server_that_says_nothing_or_drips_holds_nobody_longer_than_the_limit() {
     let check = |script: Script, cause: &str, steps: u64| {
-        let outcome = open(&script.serve()).arg("--timeout", "2s").fails(cause);
-        let most = Duration::from_secs(2 * steps + 1);
+        let outcome = open(&script.serve()).arg("--timeout", "3s").fails(cause);
+        let most = Duration::from_secs(3 * steps + 2);
         assert!(outcome.took < most, "{:?}\n{}", outcome.took, outcome.text);
     };
     // Each step within its limit, all together not within theirs.
@@ -380,7 +381,7 @@ fn a_server_that_says_nothing_or_drips_holds_nobody_longer_than_the_limit() {
         side.spawn(|| check(Script::plain().answers(drips), "RM-SMTP-08", 1));
         side.spawn(|| check(late(), "RM-SMTP-08", 4));
         side.spawn(|| {
-            let outcome = open(&late().serve()).arg("--timeout", "3s").run();
+            let outcome = open(&late().serve()).arg("--timeout", "5s").run();
             assert_eq!(outcome.code, 0, "{}", outcome.text);
         });
     });
@@ -446,6 +447,29 @@ fn the_password_comes_from_a_file_or_the_environment_and_never_from_nowhere() {
     assert_eq!(output.status.code(), Some(64));
     let missing = open(&server).arg("--password-file", "/nonexistent").run();
     assert_eq!((missing.code, missing.text.as_str()), (66, ""));
+}
+
+#[test]
+fn at_a_terminal_the_password_is_asked_for_and_not_shown() {
+    let server = Script::plain().serve();
+    let line = format!("{} {}", program().display(), open(&server).args.join(" "));
+    // It makes a terminal, which shows what is typed unless it is told not to.
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).env_remove("RECRUIT_MILTER_PASSWORD");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut shown = Vec::new();
+    while !shown.ends_with(b"bob@acme.example: ") {
+        let mut byte = [0];
+        assert_eq!(stdout.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&shown));
+        shown.push(byte[0]);
+    }
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(format!("{SECRET}\n").as_bytes()).unwrap();
+    stdout.read_to_end(&mut shown).unwrap();
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(child.wait().unwrap().success(), "{shown}");
+    assert!(shown.contains("works: ") && !shown.contains(SECRET), "{shown}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) const DRIP: &str = "drip ";
 /// Before an answer: all of it, after [`LATE_BY`].
 pub(super) const LATE: &str = "late ";
 /// Less than the limit of a step in the tests that use it.
-const LATE_BY: Duration = Duration::from_millis(1500);
+const LATE_BY: Duration = Duration::from_millis(1900);
 /// Between two bytes that drip.
 const PAUSE: Duration = Duration::from_millis(300);
 
