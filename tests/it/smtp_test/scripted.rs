@@ -165,6 +165,7 @@ impl Script {
             }
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        let answer = format!("{answer}\r\n");
         if let Some(late) = answer.strip_prefix(LATE) {
             thread::sleep(LATE_BY);
             stream.write_all(late.as_bytes())?;
@@ -175,9 +176,9 @@ impl Script {
                 thread::sleep(PAUSE);
             }
         } else {
+            // In one piece: what follows STARTTLS in it has come before any encryption.
             stream.write_all(answer.as_bytes())?;
         }
-        stream.write_all(b"\r\n")?;
         stream.flush()
     }
 }
