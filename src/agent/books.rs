@@ -57,30 +57,27 @@ pub struct Counters {
 pub struct Books {
     stop: Sender<()>,
     thread: JoinHandle<()>,
-    counters: Arc<Counters>,
 }
 
 impl Books {
     /// Starts it, by the configuration that `current` holds at the time.
-    pub fn start(current: Arc<ArcSwap<Config>>, observers: Vec<Observer>) -> std::io::Result<Self> {
+    pub fn start(
+        current: Arc<ArcSwap<Config>>,
+        counters: Arc<Counters>,
+        observers: Vec<Observer>,
+    ) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
-        let counters = Arc::new(Counters::default());
         let mut keeper = Keeper {
             current,
             observers,
-            counters: Arc::clone(&counters),
+            counters,
             ledger: None,
             complaint: Complaint::default(),
             expiry: Expiry::new(),
         };
         let thread = std::thread::Builder::new().name("ledger".into());
         let thread = thread.spawn(move || keeper.run(&stopped))?;
-        Ok(Self { stop, thread, counters })
-    }
-
-    /// How it goes.
-    pub fn counters(&self) -> Arc<Counters> {
-        Arc::clone(&self.counters)
+        Ok(Self { stop, thread })
     }
 
     /// Stops it after what it is at, but does not wait longer than `within`. Whether it came to its end.

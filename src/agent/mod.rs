@@ -13,6 +13,7 @@
 //! * [`books`]: the ledger, written from the journal.
 //! * [`lmtp`], `command`, `data`: the protocol.
 //! * [`mod@unwrap`]: the pure part; [`resend`]: a mail of a mailbox, as it was when it came.
+//! * [`metrics`]: figures for Prometheus.
 //! * [`verify`]: probes, and what became of them.
 //!
 //! Must not know what pass 2 decides, nor the milter's protocol.
@@ -23,6 +24,7 @@ pub mod books;
 mod command;
 mod data;
 pub mod lmtp;
+pub mod metrics;
 pub mod resend;
 #[cfg(test)]
 mod tests;

@@ -98,7 +98,7 @@ async fn daemon(config: Config, with_agent: bool, logging: &Logging) -> Exit {
     let active = Active::new(config.clone(), journal.clone());
     let shell = Arc::new(Shell::new(active, Notices::default()));
     let live = Live::new(config, Some(Arc::clone(&shell)));
-    let agent = with_agent.then(|| Agent::start(agent, &live.handle()));
+    let agent = with_agent.then(|| Agent::start(agent, &live));
     notify(&[NotifyState::Ready]);
 
     let mut stopping = started;
@@ -138,7 +138,7 @@ async fn agent_alone(config: Config, logging: &Logging) -> Exit {
     };
     tell_started(&config, &bound.iter().filter_map(Bound::address).collect::<Vec<_>>());
     let live = Live::new(config, None);
-    let agent = Agent::start(bound, &live.handle());
+    let agent = Agent::start(bound, &live);
     notify(&[NotifyState::Ready]);
     // Nothing here can be asked from outside whether it works: that the runtime turns is what counts.
     let watchdog = tokio::spawn(watch(Vec::new()));

@@ -92,3 +92,8 @@ pub fn not_alerted(to: &str, error: &dyn Display) {
 pub fn alert_lost(error: &dyn Display) {
     Line::program(Warning, "alert").pair("alarm", "alert").pair("error", error).emit();
 }
+
+/// The figures can be read nowhere.
+pub fn no_metrics(listen: std::net::SocketAddr, error: &dyn Display) {
+    Line::program(Warning, "metrics").pair("listen", listen).pair("error", error).emit();
+}

@@ -1,6 +1,7 @@
 //! The agent's parts, started and stopped together.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,10 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::reload::Live;
 use crate::agent::alerts::{self, Alerts};
-use crate::agent::books::{Books, Observer};
+use crate::agent::books::{Books, Counters, Observer};
+use crate::agent::metrics::{self, Metrics};
 use crate::agent::{self, Unwrapper, verify};
 use crate::config::Config;
 use crate::observe;
@@ -33,18 +36,26 @@ pub(super) struct Agent {
     verifier: JoinHandle<()>,
     /// Tells people of trouble.
     alerter: JoinHandle<()>,
+    /// Gives out figures, where they are asked for.
+    figures: Option<JoinHandle<()>>,
     /// Nothing where there is no thread for it.
     books: Option<Books>,
 }
 
 impl Agent {
-    /// Starts it. It goes by the configuration that `current` holds at the time.
-    pub(super) fn start(bound: Vec<Bound>, current: &Arc<ArcSwap<Config>>) -> Self {
+    /// Starts it. It goes by the configuration that is in use at the time.
+    pub(super) fn start(bound: Vec<Bound>, live: &Live) -> Self {
+        let current = &live.handle();
         let (alerts, told) = Alerts::new();
+        let counters = Arc::new(Counters::default());
+        let metrics = Metrics::new(Arc::clone(current), Arc::clone(&counters), live.reloaded());
+        let metrics = Arc::new(metrics);
+        let observers = vec![failures(current, &alerts), counts(&metrics)];
         Self {
             unwrapper: (!bound.is_empty()).then(|| unwrapper(bound, current)),
             verifier: tokio::spawn(verify::run(Arc::clone(current), tells(&alerts))),
-            books: books(current, &alerts),
+            figures: current.load().metrics.and_then(|listen| figures(listen, metrics)),
+            books: books(current, counters, observers),
             alerter: tokio::spawn(alerts::run(Arc::clone(current), told)),
         }
     }
@@ -54,6 +65,9 @@ impl Agent {
         // A probe that is cut off is another one later.
         self.verifier.abort();
         self.alerter.abort();
+        if let Some(figures) = &self.figures {
+            figures.abort();
+        }
         if let Some((stop, running)) = self.unwrapper {
             drop(stop);
             let _ = running.await;
@@ -75,9 +89,10 @@ fn tells(alerts: &Alerts) -> verify::Told {
     })
 }
 
-fn books(current: &Arc<ArcSwap<Config>>, alerts: &Alerts) -> Option<Books> {
+/// Tells the alerts of copies that failed.
+fn failures(current: &Arc<ArcSwap<Config>>, alerts: &Alerts) -> Observer {
     let (alerts, config) = (alerts.clone(), Arc::clone(current));
-    let failures: Observer = Box::new(move |entry| {
+    Box::new(move |entry| {
         // After a ledger was lost the journal is read again: old news.
         if Timestamp::now().as_second() - entry.time.as_second() > OLD_NEWS {
             return;
@@ -85,8 +100,35 @@ fn books(current: &Arc<ArcSwap<Config>>, alerts: &Alerts) -> Option<Books> {
         if let Some(alert) = alerts::failed_copy(&config.load().rules, entry) {
             alerts.raise(alert);
         }
+    })
+}
+
+fn counts(metrics: &Arc<Metrics>) -> Observer {
+    let metrics = Arc::clone(metrics);
+    Box::new(move |entry| metrics.take(entry))
+}
+
+/// Serves the figures. That nobody can read them is no reason not to work.
+fn figures(listen: SocketAddr, metrics: Arc<Metrics>) -> Option<JoinHandle<()>> {
+    let listener = std::net::TcpListener::bind(listen).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(listener)
     });
-    let books = Books::start(Arc::clone(current), vec![failures]);
+    match listener {
+        Ok(listener) => Some(tokio::spawn(metrics::serve(listener, metrics))),
+        Err(error) => {
+            observe::no_metrics(listen, &error);
+            None
+        }
+    }
+}
+
+fn books(
+    current: &Arc<ArcSwap<Config>>,
+    counters: Arc<Counters>,
+    observers: Vec<Observer>,
+) -> Option<Books> {
+    let books = Books::start(Arc::clone(current), counters, observers);
     books.inspect_err(|error| observe::ledger_trouble(error, "start the agent again")).ok()
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -15,16 +16,24 @@ use crate::observe::{self, Logging};
 pub(super) struct Live {
     config: Arc<ArcSwap<Config>>,
     milter: Option<Arc<Shell<Active>>>,
+    /// Whether the last reload was taken.
+    reloaded: Arc<AtomicBool>,
 }
 
 impl Live {
     pub(super) fn new(config: Config, milter: Option<Arc<Shell<Active>>>) -> Self {
-        Self { config: Arc::new(ArcSwap::from_pointee(config)), milter }
+        let reloaded = Arc::new(AtomicBool::new(true));
+        Self { config: Arc::new(ArcSwap::from_pointee(config)), milter, reloaded }
     }
 
     /// The configuration, for those who ask again each time.
     pub(super) fn handle(&self) -> Arc<ArcSwap<Config>> {
         Arc::clone(&self.config)
+    }
+
+    /// Whether the last reload was taken, for those who ask again each time.
+    pub(super) fn reloaded(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.reloaded)
     }
 
     fn take(&self, config: Config) {
@@ -43,6 +52,7 @@ impl Live {
             Ok(loaded) if !same_hops(&old, &loaded.config) => {
                 let first =
                     "[handoff] has changed: run recruit-milter postfix --apply, then restart";
+                self.reloaded.store(false, Ordering::Relaxed);
                 observe::reload_failed(&path, 1, first);
             }
             Ok(loaded) => {
@@ -55,6 +65,9 @@ impl Live {
                 if loaded.config.listening() != old.listening() {
                     observe::needs_restart("[milter]");
                 }
+                if loaded.config.metrics != old.metrics {
+                    observe::needs_restart("[metrics]");
+                }
                 if agent_of(&loaded.config) != agent_of(&old) {
                     observe::needs_apply("unwrap or [agent]");
                     observe::needs_restart("[agent]");
@@ -66,8 +79,10 @@ impl Live {
                 );
                 logging.reload(&loaded.config.log);
                 self.take(loaded.config);
+                self.reloaded.store(true, Ordering::Relaxed);
             }
             Err(problems) => {
+                self.reloaded.store(false, Ordering::Relaxed);
                 let first = problems.iter().next().map(|p| p.message.clone()).unwrap_or_default();
                 observe::reload_failed(&path, problems.len(), &first);
                 say(&format!(

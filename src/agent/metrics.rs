@@ -1,0 +1,330 @@
+//! Figures for Prometheus: counted from what goes into the ledger, read over HTTP on loopback.
+//!
+//! Labels come from the configuration alone, so nobody outside can make new ones, and no figure tells of
+//! a person.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+mod http;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::books::Counters;
+use super::verify::verdicts;
+use crate::config::Config;
+use crate::journal::{Action, Entry, Pass, ReportAction};
+use crate::ledger::{self, Access};
+use crate::policy::rules::AddressRule;
+use crate::policy::verification::State;
+
+pub use http::serve;
+
+/// Labels and their values.
+type Labels = Vec<(&'static str, String)>;
+
+/// Of so many copies it is remembered when they came.
+const REMEMBERED: usize = 20_000;
+/// Seconds from the arrival of a mail until the recruiting system's server took its copy.
+const DELAYS: [f64; 12] =
+    [0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, 432_000.0];
+
+/// The figures.
+pub struct Metrics {
+    current: Arc<ArcSwap<Config>>,
+    books: Arc<Counters>,
+    reloaded: Arc<AtomicBool>,
+    messages: Family<Labels, Counter>,
+    forwards: Family<Labels, Counter>,
+    skips: Family<Labels, Counter>,
+    delay: Histogram,
+    came: Mutex<Came>,
+}
+
+/// When copies came.
+#[derive(Default)]
+struct Came {
+    at: HashMap<String, Timestamp>,
+    order: VecDeque<String>,
+}
+
+impl Came {
+    fn note(&mut self, token: &str, at: Timestamp) {
+        if self.at.insert(token.to_owned(), at).is_none() {
+            self.order.push_back(token.to_owned());
+        }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.at.remove(&oldest);
+        }
+    }
+}
+
+impl Metrics {
+    /// Figures that begin at 0. `reloaded` says whether the last reload was taken.
+    pub fn new(
+        current: Arc<ArcSwap<Config>>,
+        books: Arc<Counters>,
+        reloaded: Arc<AtomicBool>,
+    ) -> Self {
+        let this = Self {
+            current,
+            books,
+            reloaded,
+            messages: Family::default(),
+            forwards: Family::default(),
+            skips: Family::default(),
+            delay: Histogram::new(DELAYS),
+            came: Mutex::default(),
+        };
+        // A series that is missing until something fails cannot be watched.
+        let config = this.current.load();
+        for rule in &config.rules.addresses {
+            for result in ["delivered", "deferred", "failed"] {
+                let _ = this.forwards.get_or_create(&forward_labels(&config, rule, result));
+            }
+        }
+        drop(config);
+        this
+    }
+
+    /// Counts an entry.
+    pub fn take(&self, entry: &Entry) {
+        if entry.pass == Pass::Agent {
+            return;
+        }
+        let labels = vec![("pass", entry.pass.to_string()), ("action", entry.action.to_string())];
+        self.messages.get_or_create(&labels).inc();
+        match entry.action {
+            Action::Diverted => {
+                if let Some(token) = &entry.token {
+                    self.came().note(token, entry.time);
+                }
+            }
+            Action::KeptLocal | Action::GivenBack => {
+                let reason = entry.reason.clone().unwrap_or_default();
+                self.skips.get_or_create(&vec![("reason", reason)]).inc();
+            }
+            Action::Report if entry.pass == Pass::Handoff => self.report(entry),
+            _ => {}
+        }
+    }
+
+    fn came(&self) -> std::sync::MutexGuard<'_, Came> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, entry: &Entry) {
+        let result = match entry.report {
+            Some(ReportAction::Delivered | ReportAction::Relayed) => "delivered",
+            Some(ReportAction::Delayed) => "deferred",
+            Some(ReportAction::Failed) => "failed",
+            None => return,
+        };
+        let config = self.current.load();
+        let rules = &config.rules;
+        let address = entry.address.as_deref().unwrap_or_default();
+        let rule = rules.lookup(address).map(|(_, rule)| rule);
+        let rule =
+            rule.or_else(|| rules.addresses.iter().find(|r| r.pattern.to_string() == address));
+        if let Some(rule) = rule {
+            self.forwards.get_or_create(&forward_labels(&config, rule, result)).inc();
+        }
+        let came = entry.token.as_ref().and_then(|token| self.came().at.get(token).copied());
+        if let Some(came) = came.filter(|_| result == "delivered") {
+            self.delay.observe((entry.time - came).total(jiff::Unit::Second).unwrap_or(0.0));
+        }
+    }
+
+    /// All figures as text. Waits for the ledger.
+    pub fn text(&self) -> String {
+        let mut registry = Registry::with_prefix("recruit_milter");
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        registry.register("build", "The version", Info::new(vec![("version", version)]));
+        registry.register("messages", "Decisions", self.messages.clone());
+        registry.register("forwards", "What became of copies", self.forwards.clone());
+        registry.register("skips", "Mail that stayed here, by reason", self.skips.clone());
+        registry.register(
+            "forward_delay_seconds",
+            "From the arrival of a mail until its copy was taken",
+            self.delay.clone(),
+        );
+        let counter = |value: &AtomicU64| {
+            let counter: Counter = Counter::default();
+            counter.inc_by(value.load(Ordering::Relaxed));
+            counter
+        };
+        let gauge = |value: i64| {
+            let gauge: Gauge = Gauge::default();
+            gauge.set(value);
+            gauge
+        };
+        let books = &self.books;
+        registry.register("ledger_entries", "Entries written", counter(&books.entries));
+        registry.register("ledger_errors", "Times it could not be used", counter(&books.errors));
+        registry.register("journal_lost", "Entries that are missing", counter(&books.lost));
+        let up = i64::from(books.up.load(Ordering::Relaxed));
+        registry.register("ledger_up", "Whether it can be used", gauge(up));
+        let read = books.read_up_to.load(Ordering::Relaxed);
+        let lag = if read == 0 { -1 } else { (Timestamp::now().as_millisecond() - read) / 1000 };
+        registry.register("ledger_lag_seconds", "How far it is behind", gauge(lag));
+        let reloaded = i64::from(self.reloaded.load(Ordering::Relaxed));
+        registry.register("config_last_reload_successful", "0: it was refused", gauge(reloaded));
+        self.verification(&mut registry);
+        let mut out = String::new();
+        if encode(&mut out, &registry).is_err() {
+            _ = write!(out, "# the figures cannot be written");
+        }
+        out
+    }
+
+    fn verification(&self, registry: &mut Registry) {
+        let config = self.current.load_full();
+        let verified: Family<Labels, Gauge> = Family::default();
+        let success: Family<Labels, Gauge> = Family::default();
+        let waiting: Family<Labels, Gauge> = Family::default();
+        let now = Timestamp::now();
+        let found = ledger::open(&config, Access::Write).and_then(|mut ledger| {
+            Ok((verdicts(&mut ledger, &config, now)?, ledger.summary(now)?))
+        });
+        if let Ok((verdicts, summaries)) = found {
+            for (rule, verdict) in config.rules.addresses.iter().zip(verdicts) {
+                let labels = vec![("address", rule.pattern.to_string())];
+                let is = i64::from(verdict.state == State::Verified);
+                verified.get_or_create(&labels).set(is);
+                let at = i64::try_from(verdict.last_success.unwrap_or(0)).unwrap_or(0);
+                success.get_or_create(&labels).set(at);
+                let _ = waiting.get_or_create(&labels);
+            }
+            for summary in summaries {
+                let rule = config.rules.lookup(&summary.address).map(|(_, rule)| rule);
+                let count = summary.waiting.map_or(0, |(count, _)| count);
+                if let Some(rule) = rule {
+                    let labels = vec![("address", rule.pattern.to_string())];
+                    waiting.get_or_create(&labels).inc_by(i64::try_from(count).unwrap_or(0));
+                }
+            }
+        }
+        registry.register("address_verified", "Whether it is verified", verified);
+        registry.register(
+            "verification_last_success_timestamp_seconds",
+            "When a mail to it last went the whole way",
+            success,
+        );
+        registry.register("copies_waiting", "Copies without an end yet", waiting);
+    }
+}
+
+fn forward_labels(config: &Config, rule: &AddressRule, result: &str) -> Labels {
+    vec![
+        ("address", rule.pattern.to_string()),
+        ("system", config.rules.system(rule).id.clone()),
+        ("result", result.to_owned()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics() -> (Metrics, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "state_dir = \"{}\"\n[system.personio]\ninbound = \"in@ats.example\"\n\
+             addresses = [\"jobs@acme.example\", \"@karriere.acme.example\"]\n",
+            folder.path().display()
+        );
+        let config = crate::config::parse(&[("recruit-milter.toml".into(), text)]).unwrap().config;
+        let current = Arc::new(ArcSwap::from_pointee(config));
+        (Metrics::new(current, Arc::default(), Arc::new(AtomicBool::new(true))), folder)
+    }
+
+    fn entry(second: i64, pass: Pass, action: Action) -> Entry {
+        let time = Timestamp::from_second(1_795_500_000 + second).unwrap();
+        Entry {
+            token: Some("aaaa".into()),
+            address: Some("x@karriere.acme.example".into()),
+            ..Entry::new(time, pass, action)
+        }
+    }
+
+    #[test]
+    fn what_goes_into_the_ledger_is_counted_and_names_nobody() {
+        let (metrics, _folder) = metrics();
+        let text = metrics.text();
+        let zero = "recruit_milter_forwards_total{address=\"jobs@acme.example\",system=\"personio\",\
+                    result=\"failed\"} 0\n";
+        assert!(text.contains(zero), "{text}");
+        metrics.take(&entry(0, Pass::Front, Action::Diverted));
+        let mut report = entry(4, Pass::Handoff, Action::Report);
+        report.report = Some(ReportAction::Relayed);
+        metrics.take(&report);
+        let mut kept = entry(9, Pass::Handoff, Action::KeptLocal);
+        kept.reason = Some("sealed".into());
+        metrics.take(&kept);
+        let mut stranger = report.clone();
+        stranger.address = Some("eve@x.example".into());
+        metrics.take(&stranger);
+        let text = metrics.text();
+        for line in [
+            "recruit_milter_messages_total{pass=\"front\",action=\"diverted\"} 1\n",
+            "recruit_milter_forwards_total{address=\"*@karriere.acme.example\",system=\"personio\",\
+             result=\"delivered\"} 1\n",
+            "recruit_milter_skips_total{reason=\"sealed\"} 1\n",
+            "recruit_milter_forward_delay_seconds_bucket{le=\"5.0\"} 2\n",
+            "recruit_milter_address_verified{address=\"jobs@acme.example\"} 0\n",
+            "recruit_milter_config_last_reload_successful 1\n",
+            "recruit_milter_ledger_lag_seconds -1\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+        assert!(!text.contains("eve") && !text.contains("x@karriere"), "{text}");
+    }
+
+    #[test]
+    fn the_rules_and_the_dashboard_name_figures_that_there_are() {
+        let (metrics, _folder) = metrics();
+        let mut kept = entry(9, Pass::Handoff, Action::KeptLocal);
+        kept.reason = Some("sealed".into());
+        metrics.take(&kept);
+        let text = metrics.text();
+        for file in [
+            include_str!("../../contrib/monitoring/recruit-milter.rules.yml"),
+            include_str!("../../contrib/monitoring/dashboard.json"),
+        ] {
+            let mut names = 0;
+            for part in file.split("recruit_milter_").skip(1) {
+                let word = |c: char| c.is_ascii_lowercase() || c == '_';
+                let name: String = part.chars().take_while(|c| word(*c)).collect();
+                let name = format!("recruit_milter_{name}");
+                assert!(text.contains(&name), "{name}");
+                names += 1;
+            }
+            assert!(names > 4);
+        }
+        let _: serde_json::Value =
+            serde_json::from_str(include_str!("../../contrib/monitoring/dashboard.json")).unwrap();
+    }
+
+    #[test]
+    fn the_memory_of_copies_is_bounded() {
+        let mut came = Came::default();
+        let now = Timestamp::now();
+        for n in 0..REMEMBERED + 10 {
+            came.note(&n.to_string(), now);
+        }
+        assert_eq!((came.at.len(), came.order.len()), (REMEMBERED, REMEMBERED));
+    }
+}
