@@ -41,6 +41,7 @@
 //! | [`agent`] | what cannot be done in place, over LMTP: unwrapping a message attached to another | SMTP replies of the milter |
 //! | [`submit`] | a message into Postfix's queue over SMTP; the only place that names lettre | policy |
 //! | [`resolve`] | which servers take mail for a domain; the only place that asks DNS | why |
+//! | [`smtp_test`] | SMTP settings, tested step by step as somebody else will use them | the configuration, policy |
 //! | [`socket`], [`gate`] | sockets to listen on; how many sessions may be open | protocols |
 //! | [`journal`] | one line per decision, appended and replayed | mail |
 //! | [`ledger`] | what happened to each copy, written by the agent from the journal | decisions |
@@ -100,5 +101,6 @@ pub mod plan;
 pub mod policy;
 pub mod postfix;
 pub mod resolve;
+pub mod smtp_test;
 pub mod socket;
 pub mod submit;

@@ -130,6 +130,30 @@ fn only_submit_names_lettre_and_the_agent_stays_by_itself() {
 }
 
 #[test]
+fn the_test_of_smtp_settings_stays_by_itself_and_its_tables_are_pure() {
+    let ours = |name: &str| name.starts_with("smtp_test/") && !is_test(name);
+    let apart = [
+        "crate::agent",
+        "crate::policy",
+        "crate::milter",
+        "crate::config",
+        "crate::cli",
+        "crate::submit",
+        "tracing",
+        "println!",
+    ];
+    assert_eq!(uses(ours, &apart), [""; 0]);
+    let pure = |name: &str| {
+        ["causes.rs", "reply.rs", "texts.rs", "texts/de.rs", "texts/en.rs", "view.rs"]
+            .iter()
+            .any(|file| name.strip_prefix("smtp_test/") == Some(file))
+    };
+    assert_eq!(uses(pure, &["std::io", "std::fs", "TcpStream", "Instant", "rustls"]), [""; 0]);
+    // All but the reply, which knows nothing.
+    assert_eq!(uses(pure, &["use super::"]).len(), 5);
+}
+
+#[test]
 fn credentials_know_nothing_but_passwords_and_their_file() {
     let ours = |name: &str| name.starts_with("credentials/") && !is_test(name);
     assert_eq!(uses(ours, &["crate::", "tracing", "println!", "std::process"]), [""; 0]);

@@ -21,6 +21,7 @@ mod looking;
 mod postfix;
 mod resend;
 mod run;
+mod smtp_test;
 mod status;
 mod subject;
 mod trace;
@@ -86,6 +87,8 @@ enum Command {
     Login(login::LoginArgs),
     /// Look at everything on the way of an application: what is wrong, and what to do about it.
     Doctor(doctor::DoctorArgs),
+    /// Step through SMTP settings as a recruiting system would use them; say what is wrong with them.
+    SmtpTest(smtp_test::SmtpTestArgs),
     /// Send a probe to recruiting addresses and follow it hop by hop: is it verified?
     Verify(verify::VerifyArgs),
     /// A line for each recruiting address: is it verified, and what became of its mail?
@@ -213,6 +216,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Postfix(args) => postfix::postfix(&args),
         Command::Login(args) => login::login(&args),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::SmtpTest(args) => smtp_test::smtp_test(args),
         Command::Verify(args) => verify::verify(&args),
         Command::Status(args) => status::status(&args),
         Command::Trace(args) => trace::trace(&args),

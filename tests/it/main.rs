@@ -27,6 +27,7 @@ mod resend;
 mod routes;
 mod service;
 mod signed;
+mod smtp_test;
 mod soak;
 mod transcripts;
 mod unwrap;

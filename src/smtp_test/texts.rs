@@ -1,0 +1,229 @@
+//! The words of the test, in German and English: steps, notes and verdicts; the causes are in `de` and
+//! `en`.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use super::causes::Cause;
+use super::step::{Name, Note};
+use super::{Settings, Tls};
+
+mod de;
+mod en;
+
+/// A language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lang {
+    /// German.
+    De,
+    /// English.
+    En,
+}
+
+/// What is said about a cause, with places to fill in.
+pub(super) struct Text {
+    /// In half a sentence.
+    pub(super) title: &'static str,
+    /// What it means.
+    pub(super) meaning: &'static str,
+    /// What to do: any of it.
+    pub(super) remedies: &'static [&'static str],
+}
+
+impl Lang {
+    pub(super) fn cause(self, cause: Cause) -> Text {
+        match self {
+            Self::De => de::cause(cause),
+            Self::En => en::cause(cause),
+        }
+    }
+
+    fn of(self, de: &'static str, en: &'static str) -> &'static str {
+        match self {
+            Self::De => de,
+            Self::En => en,
+        }
+    }
+
+    pub(super) fn step(self, name: Name) -> &'static str {
+        match name {
+            Name::Resolution => self.of("Name", "Name"),
+            Name::Connection => self.of("Verbindung", "Connection"),
+            Name::Greeting => self.of("Begrüßung", "Greeting"),
+            Name::Hello => self.of("Angebot", "Offer"),
+            Name::StartTls => "STARTTLS",
+            Name::Encryption => self.of("Verschlüsselung", "Encryption"),
+            Name::Claim => "XCLIENT",
+            Name::Login => self.of("Anmeldung", "Login"),
+            Name::Sender => self.of("Absender", "Sender"),
+            Name::Recipient => self.of("Empfänger", "Recipient"),
+            Name::Message => self.of("Mail", "Mail"),
+            Name::From => self.of("Andere Adresse", "Other address"),
+        }
+    }
+
+    pub(super) fn tls(self, tls: Tls) -> &'static str {
+        match tls {
+            Tls::Implicit => "SSL/TLS",
+            Tls::StartTls => "STARTTLS",
+            Tls::None => self.of("unverschlüsselt", "not encrypted"),
+        }
+    }
+
+    /// What the whole test is about.
+    pub(super) fn heading(self) -> &'static str {
+        self.of(
+            "{host}:{port}, {tls}, angemeldet als {user}, Absender {from}",
+            "{host}:{port}, {tls}, logging in as {user}, sending as {from}",
+        )
+    }
+
+    pub(super) fn works(self) -> &'static str {
+        self.of("geht", "works")
+    }
+
+    pub(super) fn fails(self) -> &'static str {
+        self.of("geht nicht", "does not work")
+    }
+
+    pub(super) fn also(self) -> &'static str {
+        self.of("außerdem", "also")
+    }
+
+    /// What a test that went well has shown.
+    pub(super) fn shown(self, sent: bool) -> &'static str {
+        if sent {
+            self.of(
+                "Anmeldung, Absender und Mail wurden angenommen.",
+                "Login, sender and mail were accepted.",
+            )
+        } else {
+            self.of(
+                "Anmeldung und Absender wurden angenommen; eine Mail wurde nicht gesendet.",
+                "Login and sender were accepted; no mail was sent.",
+            )
+        }
+    }
+
+    /// What no test from here can show.
+    pub(super) fn limits(self) -> &'static str {
+        self.of(
+            "Getestet wurde von dieser Maschine aus. Ob eine Firewall die Adressen des Recruiting-Systems zulässt, ist von hier nicht zu erkennen: dazu von außerhalb testen, oder im Log der Firewall nachsehen, während das System sendet.",
+            "Tested from this machine. Whether a firewall admits the addresses of the recruiting system cannot be known from here: test from outside, or watch the firewall's log while the system sends.",
+        )
+    }
+
+    pub(super) fn note(self, note: &Note) -> String {
+        let de = self == Self::De;
+        match note {
+            Note::Local(ip) if de => format!("von {ip}"),
+            Note::Local(ip) => format!("from {ip}"),
+            Note::Offers(logins) => {
+                format!("{}: {}", self.of("Anmeldung mit", "login by"), logins.join(", "))
+            }
+            Note::LoginAfterEncryption => self
+                .of(
+                    "keine Anmeldung vor der Verschlüsselung: so soll es sein",
+                    "no login before encryption: as it should be",
+                )
+                .to_owned(),
+            Note::LoginInClear => self
+                .of(
+                    "Anmeldung schon vor der Verschlüsselung angeboten: besser nicht (Postfix: smtpd_tls_auth_only = yes)",
+                    "login offered before encryption already: better not (Postfix: smtpd_tls_auth_only = yes)",
+                )
+                .to_owned(),
+            Note::PasswordInClear => self
+                .of(
+                    "das Passwort geht unverschlüsselt über das Netz",
+                    "the password goes over the network unencrypted",
+                )
+                .to_owned(),
+            Note::StartTlsUnused => self
+                .of(
+                    "der Server kann STARTTLS, die Einstellungen nutzen es nicht",
+                    "the server has STARTTLS, the settings do not use it",
+                )
+                .to_owned(),
+            Note::TriedAllTheSame => self
+                .of(
+                    "STARTTLS wird nicht angeboten; trotzdem versucht",
+                    "STARTTLS is not offered; tried all the same",
+                )
+                .to_owned(),
+            Note::Size(size) if de => format!("Mails bis {size} Bytes"),
+            Note::Size(size) => format!("messages of up to {size} bytes"),
+            Note::Cipher(cipher) => cipher.clone(),
+            Note::Certificate { subject, issuer, names, from, until, sent } => {
+                let names = names.join(", ");
+                if de {
+                    format!(
+                        "Zertifikat für {subject} ({names}), ausgestellt von {issuer}, gültig {from} bis {until}; in der Kette gesendet: {sent}"
+                    )
+                } else {
+                    format!(
+                        "certificate for {subject} ({names}), issued by {issuer}, valid {from} to {until}; sent in the chain: {sent}"
+                    )
+                }
+            }
+            Note::ExpiresIn(days) if de => format!("das Zertifikat läuft in {days} Tagen ab"),
+            Note::ExpiresIn(days) => format!("the certificate expires in {days} days"),
+            Note::Asked(host) if de => format!("gefragt war nach {host}"),
+            Note::Asked(host) => format!("asked for was {host}"),
+            Note::Detail(detail) => detail.clone(),
+            Note::PasswordNotSent => self
+                .of("das Passwort wurde nicht gesendet", "the password was not sent")
+                .to_owned(),
+            Note::AnswersTls => self
+                .of(
+                    "stumm im Klartext; mit TLS vom ersten Byte an antwortet der Port",
+                    "silent in plain text; with TLS from the first byte the port answers",
+                )
+                .to_owned(),
+            Note::NothingSent => self
+                .of(
+                    "ohne --to wird keine Mail gesendet; gefragt wurde mit der eigenen Adresse als Empfänger",
+                    "without --to no mail is sent; asked was with the address itself as the recipient",
+                )
+                .to_owned(),
+            Note::Accepted(id) => format!(
+                "{} {id}",
+                self.of(
+                    "angenommen heißt: Der Server hat sie übernommen, angekommen ist sie damit noch nicht. Im Postfach des Empfängers nach dieser Message-ID suchen; kommt sie durch diesen Server, zeigt auch  recruit-milter trace  sie:",
+                    "accepted means: the server has taken it over, not that it has arrived. Look for this Message-ID in the recipient's mailbox; if it passes this server,  recruit-milter trace  shows it as well:",
+                )
+            ),
+            Note::NoXclient => self
+                .of(
+                    "der Server lässt uns keine andere Adresse vorgeben (XCLIENT): was er ihr antwortet, ist von hier nicht zu erkennen (Postfix: smtpd_authorized_xclient_hosts)",
+                    "the server does not let us claim another address (XCLIENT): what it would answer to it cannot be known from here (Postfix: smtpd_authorized_xclient_hosts)",
+                )
+                .to_owned(),
+            Note::As(ip) if de => format!("als käme die Mail von {ip}"),
+            Note::As(ip) => format!("as if the mail came from {ip}"),
+        }
+    }
+}
+
+/// Fills in what the settings say. What is filled in is not looked at again.
+pub(super) fn filled(text: &str, settings: &Settings, lang: Lang) -> String {
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((word, later)) = after.split_once('}') else {
+            out.push('{');
+            rest = after;
+            continue;
+        };
+        match word {
+            "host" => out.push_str(&super::escaped(&settings.host)),
+            "port" => out.push_str(&settings.port.to_string()),
+            "user" => out.push_str(&super::escaped(&settings.user)),
+            "from" => out.push_str(settings.from.as_str()),
+            "tls" => out.push_str(lang.tls(settings.tls)),
+            other => out.push_str(other),
+        }
+        rest = later;
+    }
+    out.push_str(rest);
+    out
+}
