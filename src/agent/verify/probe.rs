@@ -155,7 +155,7 @@ mod tests {
              To: <jobs@acme.example>\r\n\
              Subject: recruit-milter: test of jobs@acme.example\r\n\
              Date: Tue, 24 Nov 2026 06:00:00 +0000\r\n\
-             Message-ID: <nmb3tyahaydqobyh.probe@acme.example>\r\n\
+             Message-ID: <nmcspyaha4dqobyh.probe@acme.example>\r\n\
              Auto-Submitted: auto-generated\r\n\
              MIME-Version: 1.0\r\n\
              Content-Type: text/plain; charset=us-ascii"
