@@ -4,6 +4,7 @@
 
 #[path = "../it/harness/mod.rs"]
 mod harness;
+mod looking;
 mod outgoing;
 mod table;
 
@@ -91,6 +92,7 @@ fn main() -> ExitCode {
     for line in site.daemon.log().lines().filter(|line| line.contains(" action=")) {
         println!("  {line}");
     }
+    failures.extend(looking::show(&site));
     for title in &failures {
         println!("\nNOT AS IT SHOULD BE: {title}");
     }

@@ -13,8 +13,10 @@ mod harness_selftest;
 mod exhaustion;
 mod hostile;
 
+mod canary;
 mod crash;
 mod credentials;
+mod doctor;
 mod flow;
 mod golden;
 mod ledger;
