@@ -53,7 +53,7 @@ fn life(number: usize, copies: usize, now: Timestamp) -> [Record; 3] {
     handoff.message = Some(format!("message{number:019}"));
     let mut report = entry(Pass::Handoff, Action::Report, 900);
     report.report =
-        Some(if number % 500 == 0 { ReportAction::Failed } else { ReportAction::Relayed });
+        Some(if number.is_multiple_of(500) { ReportAction::Failed } else { ReportAction::Relayed });
     report.reply = Some("250 2.0.0 Ok: queued as 4XABCDEFGH".into());
     [front, handoff, report].map(|entry| Record::Entry(Box::new(entry)))
 }
