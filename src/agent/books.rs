@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-use crate::config::Config;
+use crate::config::{Config, LedgerSettings};
 use crate::journal::{BadLine, Entry, Position, Record, replay};
 use crate::ledger::{self, Access, Error, Ledger};
 use crate::observe;
@@ -72,6 +72,8 @@ impl Books {
             observers,
             counters,
             ledger: None,
+            opened: None,
+            gap: Complaint::default(),
             complaint: Complaint::default(),
             expiry: Expiry::new(),
         };
@@ -96,7 +98,11 @@ struct Keeper {
     observers: Vec<Observer>,
     counters: Arc<Counters>,
     ledger: Option<(Ledger, Option<Position>)>,
+    /// Which ledger that is.
+    opened: Option<LedgerSettings>,
     complaint: Complaint,
+    /// What is said of the journal.
+    gap: Complaint,
     expiry: Expiry,
 }
 
@@ -127,10 +133,15 @@ impl Keeper {
             return Ok(false);
         }
         let host = ledger::host_of(&config);
+        // A reload may have named another.
+        if self.opened.as_ref() != Some(&config.ledger) {
+            self.ledger = None;
+        }
         if self.ledger.is_none() {
             let mut ledger = ledger::open(&config, Access::Write)?;
             let position = ledger.position(&host)?;
             self.ledger = Some((ledger, position));
+            self.opened = Some(config.ledger.clone());
         }
         let Some((ledger, position)) = &mut self.ledger else { return Ok(false) };
         let batch = Batch::read(&config.state_dir, *position);
@@ -143,7 +154,7 @@ impl Keeper {
         self.counters.up.store(true, Ordering::Relaxed);
         let now = Timestamp::now().as_millisecond();
         self.counters.read_up_to.store(now, Ordering::Relaxed);
-        batch.tell(&self.counters);
+        batch.tell(&self.counters, &mut self.gap);
         let mut entries = 0;
         for record in &batch.records {
             if let Record::Entry(entry) = record {
@@ -201,7 +212,7 @@ impl Batch {
     }
 
     /// What is missing or cannot be read.
-    fn tell(&self, counters: &Counters) {
+    fn tell(&self, counters: &Counters, gap: &mut Complaint) {
         let gone = self.records.iter().map(|record| match record {
             Record::Lost(lost) => lost.lost,
             Record::Entry(_) => 0,
@@ -210,10 +221,15 @@ impl Batch {
         if gone > 0 {
             observe::journal_gap(&"the journal could not be written then", gone);
         }
-        if let Some(first) = self.bad.first() {
-            observe::journal_gap(first, self.bad.len() as u64);
+        // What cannot be opened now is read later, and met every second until then.
+        let is_lost = |bad: &&BadLine| !matches!(bad, BadLine::Unreadable(_));
+        let lost = self.bad.iter().filter(is_lost).count() as u64;
+        if let Some(first) = self.bad.first()
+            && (lost > 0 || gap.is_due())
+        {
+            observe::journal_gap(first, lost);
         }
-        counters.lost.fetch_add(gone + self.bad.len() as u64, Ordering::Relaxed);
+        counters.lost.fetch_add(gone + lost, Ordering::Relaxed);
     }
 }
 
@@ -225,10 +241,18 @@ struct Complaint {
 
 impl Complaint {
     fn make(&mut self, error: &Error) {
-        if self.last.is_none_or(|last| last.elapsed() >= COMPLAINT) {
+        if self.is_due() {
             observe::ledger_trouble(error, error.remedy());
+        }
+    }
+
+    /// Whether it is time for one; then it is made.
+    fn is_due(&mut self) -> bool {
+        let due = self.last.is_none_or(|last| last.elapsed() >= COMPLAINT);
+        if due {
             self.last = Some(Instant::now());
         }
+        due
     }
 
     /// Whether there was a complaint, which is over now.

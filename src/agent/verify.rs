@@ -74,8 +74,10 @@ impl Schedule {
         }
         note_changes(Arc::clone(&config)).await?;
         let verdicts = judged(Arc::clone(&config)).await?;
-        self.tell(&config, &verdicts);
-        let Some(every) = config.verify.every else { return Ok(()) };
+        let Some(every) = config.verify.every else {
+            self.tell(&config, &verdicts);
+            return Ok(());
+        };
         for (rule, verdict) in config.rules.addresses.iter().zip(verdicts) {
             // A pattern stands for many addresses, of which none can be picked.
             let Pattern::Exact(address) = &rule.pattern else { continue };
@@ -87,6 +89,7 @@ impl Schedule {
                 sleep(JUDGED_AFTER).await;
             }
         }
+        // Only now: what a probe has shown meanwhile to be right is no trouble.
         let verdicts = judged(Arc::clone(&config)).await?;
         self.tell(&config, &verdicts);
         Ok(())
@@ -232,6 +235,43 @@ mod tests {
     use crate::policy::verification::{Settings, judge};
 
     const DAY: Duration = Duration::from_secs(86_400);
+
+    fn config(folder: &std::path::Path, more: &str) -> Arc<Config> {
+        let text = format!(
+            "state_dir = \"{}\"\n[system.x]\ninbound = \"in@ats.example\"\n\
+             addresses = [\"jobs@acme.example\"]\n{more}",
+            folder.display()
+        );
+        let parsed = crate::config::parse(&[("recruit-milter.toml".into(), text)]);
+        Arc::new(parsed.unwrap().config)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_verified_before_a_change_is_late_and_what_is_first_seen_is_no_change() {
+        use crate::journal::ReportAction;
+        let folder = tempfile::tempdir().unwrap();
+        let before = config(folder.path(), "");
+        let mut ledger = ledger::open(&before, Access::Write).unwrap();
+        let past = Timestamp::now() - jiff::SignedDuration::from_secs(60);
+        let delivered = Entry {
+            token: Some("aaaa".into()),
+            address: Some("jobs@acme.example".into()),
+            report: Some(ReportAction::Relayed),
+            ..Entry::new(past, Pass::Handoff, Action::Report)
+        };
+        ledger.record("mx1", &delivered).unwrap();
+        note_changes(Arc::clone(&before)).await.unwrap();
+        note_changes(Arc::clone(&before)).await.unwrap();
+        let verdict = judged(Arc::clone(&before)).await.unwrap().swap_remove(0);
+        assert_eq!((verdict.state, verdict.changed), (State::Verified, false));
+        let after = config(
+            folder.path(),
+            "[address.\"jobs@acme.example\"]\nlocal_copy = false\nfallback = \"hr@acme.example\"\n",
+        );
+        note_changes(Arc::clone(&after)).await.unwrap();
+        let verdict = judged(after).await.unwrap().swap_remove(0);
+        assert_eq!((verdict.state, verdict.changed), (State::Late, true));
+    }
 
     fn due(state: State, since: u64, last: Option<u64>) -> bool {
         let now = Timestamp::from_second(1_795_500_000).unwrap();

@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,9 +28,7 @@ pub(super) struct Sqlite {
 impl Sqlite {
     pub(super) fn open(path: &Path, access: Access) -> Result<Self, Error> {
         if access == Access::Write {
-            // SQLite itself would make it by the umask.
-            let made = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-            made.map_err(|error| unusable(path, &error))?;
+            make(path).map_err(|error| unusable(path, &error))?;
         } else if let Err(error) = std::fs::metadata(path) {
             return Err(match error.kind() {
                 io::ErrorKind::NotFound => Error::Missing(path.display().to_string()),
@@ -55,6 +53,27 @@ impl Sqlite {
         }
         Ok(this)
     }
+}
+
+/// Makes the file where there is none, for its owner alone: SQLite itself would make it by the umask. A
+/// command that runs as root makes it for whom the folder is for, so that the agent can use it.
+fn make(path: &Path) -> io::Result<()> {
+    let made = OpenOptions::new().create_new(true).append(true).mode(0o600).open(path);
+    let file = match made {
+        Ok(file) => file,
+        // There it is, if it can be opened.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return OpenOptions::new().append(true).open(path).map(drop);
+        }
+        Err(error) => return Err(error),
+    };
+    if rustix::process::geteuid().is_root()
+        && let Some(folder) = path.parent()
+    {
+        let folder = std::fs::metadata(folder)?;
+        std::os::unix::fs::fchown(&file, Some(folder.uid()), Some(folder.gid()))?;
+    }
+    Ok(())
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Error {

@@ -80,8 +80,17 @@ impl Active {
         report::Report::masked(words, ours, mask)
     }
 
-    pub(super) fn journal(&self) -> &Journal {
-        &self.journal
+    /// Writes an entry into the journal. A forged From may name anybody: somebody outside is kept as the
+    /// ledger may have him.
+    pub(super) fn note(&self, mut entry: Entry) {
+        if let Some(text) = &entry.address
+            && !self.config.rules.is_internal(text)
+            && self.config.rules.lookup(text).is_none()
+            && let Ok(address) = Address::parse(text)
+        {
+            entry.address = Some(self.keeper.show(&RawPath::from(&address)).to_string());
+        }
+        self.journal.record(entry);
     }
 
     pub(super) fn usage(&self) -> &Mutex<Usage> {
@@ -371,7 +380,7 @@ impl Record {
                 observe::tempfailed(queue_id, *pass, reason);
                 let mut entry = self.entry(*pass, journal::Action::Tempfail);
                 entry.reason = Some((*reason).to_owned());
-                active.journal.record(entry);
+                active.note(entry);
             }
             Told::Diverted(diverted) => {
                 if diverted.is_empty() {
@@ -395,7 +404,7 @@ impl Record {
                     entry.reply = report.reply.as_ref().map(|reply| active.masked(reply));
                 }
                 entry.probe = decision.probe.map(|probe| probe.to_string());
-                active.journal.record(entry);
+                active.note(entry);
             }
         }
     }
@@ -410,7 +419,7 @@ impl Record {
             entry.address = Some(one.address.to_string());
             entry.system = Some(one.system.clone());
             entry.probe = one.probe.map(|probe| probe.to_string());
-            active.journal.record(entry);
+            active.note(entry);
         }
     }
 
@@ -449,7 +458,7 @@ impl Record {
         };
         observe::tempfailed(self.queue_id.as_deref(), pass, error);
         for entry in entries {
-            active.journal.record(entry);
+            active.note(entry);
         }
     }
 

@@ -108,7 +108,7 @@ fn tell(
     let mut entry = entry(sent, details.first().map(|(word, _)| *word), action);
     entry.queue_id = queue_id.map(str::to_owned);
     entry.sender = Some(sender.kept.as_str().to_owned());
-    active.journal().record(entry);
+    active.note(entry);
 }
 
 /// What the journal keeps of it.

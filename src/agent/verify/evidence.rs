@@ -1,7 +1,7 @@
 //! What the ledger knows about the way to each recruiting address, judged.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -73,8 +73,14 @@ pub fn verdicts(
             });
         }
     }
+    // The first that is known of an address is what it was like, and no change.
+    let mut known: HashSet<String> = HashSet::new();
     for (_, entry) in changes(ledger)? {
-        if let Some(place) = entry.address.as_deref().and_then(|address| rule_of(rules, address)) {
+        let Some(address) = entry.address else { continue };
+        if known.insert(address.clone()) {
+            continue;
+        }
+        if let Some(place) = rule_of(rules, &address) {
             changed[place] = changed[place].max(Some(seconds(entry.time)));
         }
     }
