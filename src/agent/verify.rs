@@ -35,8 +35,8 @@ const FIRST: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(60);
 /// No address gets a probe more often, whatever fails.
 pub const COOL_DOWN: Duration = Duration::from_secs(300);
-/// How often, and after which pauses, a server that says "later" is asked again.
-const AGAIN: [Duration; 2] = [Duration::from_secs(90), Duration::from_secs(400)];
+/// After which pause a server that says "later" is asked again: greylisting wants some minutes.
+const AGAIN: [Duration; 1] = [Duration::from_secs(400)];
 /// How long a probe may take before its address is judged.
 const JUDGED_AFTER: Duration = Duration::from_secs(20);
 
@@ -153,13 +153,10 @@ async fn one(config: &Arc<Config>, rule: &AddressRule, address: &Address) -> Res
             Asked::Settled(entry) => return record(config, *entry).await,
             Asked::Later(said) => said,
         };
+        // That nobody can be asked from here says nothing of Postfix, which may use a relay.
         let Some(pause) = pauses.next() else {
-            let mut entry = Entry::new(Timestamp::now(), Pass::Agent, Action::InboundRefused);
-            entry.address = Some(address.to_string());
-            entry.system = Some(system.id.clone());
-            entry.probe = Some(probe.id.to_string());
-            entry.reply = Some(later);
-            return record(config, entry).await;
+            observe::not_asked(address.as_str(), &later);
+            return Ok(());
         };
         sleep(*pause).await;
     }

@@ -369,10 +369,13 @@ impl<'a> Round<'a> {
             (None, None) => {
                 let said = progress.waits.clone().unwrap_or_default();
                 let text = self.lang.pick(
-                    format!("not yet: the recruiting system's server has not taken it. {said}\n  \
-                         -> recruit-milter verify {address}    again in a few minutes"),
-                    format!("noch nicht: Der Server des Recruiting-Systems hat noch nicht angenommen. {said}\n  \
-                         -> recruit-milter verify {address}    in ein paar Minuten noch einmal"),
+                    format!("not yet: it came as far as it goes, and the recruiting system's server could not be \
+                         asked: {said}\n  -> recruit-milter verify {address}    again in a few minutes; where \
+                         Postfix sends by a relay: [verify] probes = \"through\", or the system's own test"),
+                    format!("noch nicht: Der Test kam so weit, wie er geht, und der Server des Recruiting-Systems war \
+                         nicht zu fragen: {said}\n  -> recruit-milter verify {address}    in ein paar Minuten noch \
+                         einmal; wo Postfix über ein Relay sendet: [verify] probes = \"through\", oder der Test \
+                         des Systems selbst"),
                 );
                 self.end(address, id, Outcome::NotYet, None, &text)
             }

@@ -4,10 +4,9 @@
 use jiff::Timestamp;
 
 use super::{Finding, Mark};
-use crate::agent::verify::probe::{Asked, ask_inbound, new};
+use crate::agent::verify::probe::{Asked, ask_inbound, hello, new};
 use crate::config::Config;
 use crate::journal::Action;
-use crate::ledger::host_of;
 use crate::mail::Address;
 use crate::policy::rules::Pattern;
 use crate::submit;
@@ -57,7 +56,7 @@ pub(super) async fn postfix_takes(config: &Config) -> Vec<Finding> {
 
 async fn one(config: &Config, address: &Address) -> Result<Answer, submit::Error> {
     let via = config.verify.via;
-    ask(via, &host_of(config), &via.ip().to_string(), address).await
+    ask(via, &hello(config), &via.ip().to_string(), address).await
 }
 
 /// Whether each recruiting system's server takes mail for its inbound address.
@@ -87,7 +86,8 @@ pub(super) async fn systems_take(config: &Config) -> Vec<Finding> {
                 PART,
                 "RM-DOCTOR-93",
                 format!("{}: {inbound}: not now: {said}", system.id),
-                "see that this host may connect to port 25 of that server (firewall), and try again",
+                "where Postfix sends by a relay (relayhost) this says nothing; else see that this host \
+                 may connect to port 25 of that server, and try again",
             ),
         });
     }

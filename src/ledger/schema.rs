@@ -34,6 +34,7 @@ CREATE INDEX copy_last ON copy (last_seen);
 CREATE INDEX copy_address ON copy (address, first_seen);
 CREATE INDEX copy_state ON copy (state, first_seen);
 CREATE INDEX copy_message ON copy (message);
+CREATE INDEX copy_probe ON copy (probe) WHERE probe IS NOT NULL;
 CREATE TABLE event (
     host TEXT NOT NULL,
     number BIGINT NOT NULL,

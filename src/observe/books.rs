@@ -97,3 +97,8 @@ pub fn alert_lost(error: &dyn Display) {
 pub fn no_metrics(listen: std::net::SocketAddr, error: &dyn Display) {
     Line::program(Warning, "metrics").pair("listen", listen).pair("error", error).emit();
 }
+
+/// The recruiting system's server could not be asked from here.
+pub fn not_asked(address: &str, said: &str) {
+    Line::program(Info, "verification").pair("address", address).pair("not_asked", said).emit();
+}

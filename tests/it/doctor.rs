@@ -104,9 +104,10 @@ fn what_is_wrong_on_a_running_site_is_found() {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
     expect(&site, &["Postfix may not enter", "RM-DOCTOR-84"]);
     fs::set_permissions(folder, fs::Permissions::from_mode(0o2750)).unwrap();
-    site.ats.set(&[("smtpd_recipient_restrictions", "reject")]);
+    let refuse = "check_client_access static:{550 5.1.1 No such account}";
+    site.ats.set(&[("smtpd_recipient_restrictions", refuse)]);
     site.ats.reload();
-    expect(&site, &["554 5.7.1", "(RM-DOCTOR-92)", "compare [system.personio] inbound"]);
+    expect(&site, &["No such account", "(RM-DOCTOR-92)", "compare [system.personio] inbound"]);
     site.ats.set(&[("smtpd_recipient_restrictions", "")]);
     site.ats.reload();
     site.mx.set(&[("virtual_mailbox_maps", "inline:{x@acme.example=x}")]);

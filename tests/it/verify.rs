@@ -238,7 +238,8 @@ const BROKEN: &[Broken] = &[
     Broken {
         what: "the system refuses its inbound address",
         breaks: |site| {
-            site.ats.set(&[("smtpd_recipient_restrictions", "reject")]);
+            let refuse = "check_client_access static:{550 5.1.1 No such account}";
+            site.ats.set(&[("smtpd_recipient_restrictions", refuse)]);
             site.ats.reload();
         },
         mends: |site| {
@@ -246,7 +247,7 @@ const BROKEN: &[Broken] = &[
             site.ats.reload();
         },
         code: 1,
-        says: &["server does not take it: 554 5.7.1", "compare [system] inbound"],
+        says: &["server does not take it: 550 5.", "compare [system] inbound"],
     },
     Broken {
         what: "the system's server is down",

@@ -123,11 +123,13 @@ pub async fn ask_inbound(
         Err(error @ crate::resolve::Error::Dns(_)) => return Asked::Later(error.to_string()),
         Err(error) => return entry(Action::InboundRefused, next_hop, error.to_string()),
     };
-    let hello = crate::ledger::host_of(config);
+    let hello = hello(config);
     let mut last = String::new();
     for server in found {
         match ask(server.address, &hello, &server.host, inbound).await {
             Ok(Answer::Yes(said)) => return entry(Action::InboundAccepted, &server.host, said),
+            // RFC 3463 3.8: a policy is about who asks. Postfix may ask by way of a relay.
+            Ok(Answer::No(said)) if is_policy(&said) => last = said,
             Ok(Answer::No(said)) => return entry(Action::InboundRefused, &server.host, said),
             Ok(Answer::Later(said)) => last = said,
             Err(error) => last = format!("{}: {}", server.host, submit::words(&error)),
@@ -136,9 +138,28 @@ pub async fn ask_inbound(
     Asked::Later(last)
 }
 
+/// The name by which we greet: some servers take no other than one with a dot.
+pub fn hello(config: &Config) -> String {
+    let name = crate::ledger::host_of(config);
+    let domain = config.rules.bounce.as_ref().map(|bounce| bounce.domain().to_owned());
+    if name.contains('.') { name } else { domain.unwrap_or(name) }
+}
+
+/// Whether a refusal is one of policy or security: `554 5.7.1 ...`.
+fn is_policy(said: &str) -> bool {
+    said.split_whitespace().nth(1).is_some_and(|status| status.starts_with("5.7."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_is_told_from_an_address_that_is_not_there() {
+        assert!(is_policy("554 5.7.1 <in@ats.example>: Access denied"));
+        assert!(!is_policy("550 5.1.1 no such user 5.7.1"));
+        assert!(!is_policy("550 no such user"));
+    }
 
     #[test]
     fn a_probe_is_a_whole_message_and_says_what_it_is() {
