@@ -23,6 +23,8 @@
 //!                        may this login use this address? which route?  (and pass 1 for what is
 //!                        for a recruiting address)
 //! what comes back ─► bounce address ─ same hop ─► pass 2 ─► where somebody sees it
+//!
+//! milter ─► journal ─► agent ─► ledger ─► status, trace, list        probes ─► smtpd, as mail from outside
 //! ```
 //!
 //! Postfix does all queueing. It commits our edits with the message itself, so there is no moment
@@ -38,7 +40,7 @@
 //! | [`plan`] | edits and reply as data, in safe order; reference interpreter | I/O, clock, configuration |
 //! | [`policy`] | what we decide, as pure functions | I/O, clock, async, logging |
 //! | [`milter`] | the protocol: events in, plans out; the only place that names indymilter | decisions |
-//! | [`agent`] | what cannot be done in place, over LMTP: unwrapping a message attached to another | SMTP replies of the milter |
+//! | [`agent`] | what the milter cannot do: the ledger, probes, alerts, figures, unwrapping | SMTP replies of the milter |
 //! | [`submit`] | a message into Postfix's queue over SMTP; the only place that names lettre | policy |
 //! | [`resolve`] | which servers take mail for a domain; the only place that asks DNS | why |
 //! | [`smtp_test`] | SMTP settings, tested step by step as somebody else will use them | the configuration, policy |
@@ -84,6 +86,11 @@
 //!     come in without us ([`policy::outbound`]).
 //! 14. Only a colleague's message, proven to be one, is opened for its applicant; a wrong applicant
 //!     is never named with confidence (`tests/reading`).
+//! 15. The ledger has each line of the journal once, whoever is killed whenever
+//!     ([`ledger::Ledger::apply`]; `tests/it/ledger`), and whatever becomes of it changes no SMTP reply.
+//! 16. An address is verified only by a mail that went the whole way, and not for ever
+//!     ([`policy::verification`]); only who has the key can make a probe ([`policy::probe`]).
+//! 17. What is in a mail is in no ledger, journal, log or figure (`tests/it/canary.rs`).
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 pub mod agent;

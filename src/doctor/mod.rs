@@ -1,6 +1,6 @@
 //! `doctor`: everything on the way of an application, looked at in one go. Changes nothing.
 //!
-//! * [`tables`]: what Postfix's tables and settings do to our mail, beyond [`crate::postfix::check`].
+//! * [`tables`]: what Postfix's tables and settings do to our mail, beyond [`mod@crate::postfix::check`].
 //! * `sockets`, `state`, `network`: this machine, the state folder, the recruiting system's server.
 //!
 //! Must not know how what it finds is shown.
