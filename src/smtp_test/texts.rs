@@ -187,8 +187,8 @@ impl Lang {
             Note::Accepted(id) => format!(
                 "{} {id}",
                 self.of(
-                    "angenommen heißt: Der Server hat sie übernommen, angekommen ist sie damit noch nicht. Im Postfach des Empfängers nach dieser Message-ID suchen; kommt sie durch diesen Server, zeigt auch  recruit-milter trace  sie:",
-                    "accepted means: the server has taken it over, not that it has arrived. Look for this Message-ID in the recipient's mailbox; if it passes this server,  recruit-milter trace  shows it as well:",
+                    "angenommen heißt: Der Server hat sie übernommen, angekommen ist sie damit noch nicht. Kam sie durch unseren Milter, zeigt  recruit-milter trace  sie mit der Queue-ID aus der Antwort; im Postfach des Empfängers ist sie an der Message-ID zu erkennen:",
+                    "accepted means: the server has taken it over, not that it has arrived. If it came by our milter,  recruit-milter trace  shows it by the queue ID in the answer; in the recipient's mailbox it is known by its Message-ID:",
                 )
             ),
             Note::NoXclient => self

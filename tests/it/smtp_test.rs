@@ -192,7 +192,7 @@ const WORKING: &str = "\
 \x20    > Message-ID: <ID>\n\
 \x20    < 354 End data with <CR><LF>.<CR><LF>\n\
 \x20    < 250 2.0.0 Ok: queued as 4F2A\n\
-\x20    = accepted means: the server has taken it over, not that it has arrived. Look for this Message-ID in the recipient's mailbox; if it passes this server,  recruit-milter trace  shows it as well: <ID>\n\
+\x20    = accepted means: the server has taken it over, not that it has arrived. If it came by our milter,  recruit-milter trace  shows it by the queue ID in the answer; in the recipient's mailbox it is known by its Message-ID: <ID>\n\
 \n\
 works: Login, sender and mail were accepted.\n\
 \x20 Tested from this machine. Whether a firewall admits the addresses of the recruiting system cannot be known from here: test from outside, or watch the firewall's log while the system sends.\n";
