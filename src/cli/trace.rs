@@ -108,8 +108,10 @@ fn find(ledger: &mut Ledger, config: &Config, text: &str) -> Result<Found, Error
         copies.extend(ledger.find(&Needle::Token(text.to_lowercase()))?);
         copies.extend(ledger.find(&Needle::QueueId(text.to_owned()))?);
         let filter = EventFilter { queue_id: Some(text.to_owned()), ..<_>::default() };
-        let events = ledger.events(&filter)?;
-        alone.extend(events.into_iter().filter(|(_, entry)| entry.token.is_none()));
+        // Outgoing mail has a token and is no copy.
+        let of_copy = |token: &String| copies.iter().any(|copy: &Copy| copy.token == *token);
+        let events = ledger.events(&filter)?.into_iter();
+        alone.extend(events.filter(|(_, entry)| !entry.token.as_ref().is_some_and(of_copy)));
     }
     copies.sort_by(|a, b| (a.first, &a.token).cmp(&(b.first, &b.token)));
     copies.dedup_by(|a, b| a.token == b.token);
@@ -119,7 +121,6 @@ fn find(ledger: &mut Ledger, config: &Config, text: &str) -> Result<Found, Error
         lives.push(Life { copy, events });
     }
     if lives.is_empty() && alone.is_empty() && !text.contains('@') {
-        // Outgoing mail has a token and is no copy.
         alone = ledger.entries(&text.to_lowercase())?;
     }
     Ok((lives, alone))

@@ -15,7 +15,7 @@ use crate::harness::routes::{Arrival, Place};
 use crate::harness::site::{BOB, ERIKA, HR, INBOUND, JOBS, KARRIERE, SABINE, Setup, Site};
 use crate::harness::smtp::Reply;
 use crate::harness::submission::{AUTH_SOCKET, ENCRYPTED, Encryption};
-use crate::harness::{Mail, Smtp, Smtplib, Swaks, swaks};
+use crate::harness::{LIMIT, Mail, Smtp, Smtplib, Swaks, swaks, wait_until};
 
 /// A person outside.
 const JOE: &str = "joe@example.net";
@@ -236,6 +236,18 @@ fn the_system_gets_what_a_colleague_sends_from_its_address_once() {
     // The system's own mail is not given to it again.
     send(&site, "personio", &mail(JOBS, JOBS, &[ERIKA], "own mail")).ok();
     assert_eq!(lines(&site.arrivals("own mail")), [format!("Own BOUNCE -> {ERIKA}")]);
+}
+
+#[test]
+fn outgoing_mail_is_traced_by_its_queue_id() {
+    let site = scene();
+    let reply = send(&site, "personio", &mail(JOBS, JOBS, &[ERIKA], "a trace"));
+    let id = reply.queue_id().unwrap().to_owned();
+    let args = ["trace", &id, "--lang", "en", "--config", site.config.to_str().unwrap()];
+    wait_until("its trace is known", LIMIT, || {
+        let output = command(&args);
+        String::from_utf8_lossy(&output.stdout).contains("sent (personio)")
+    });
 }
 
 #[test]
