@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::looking::{open, point, refused};
-use super::{ConfigArg, Exit, load};
+use super::{ConfigArg, Exit};
 use crate::ledger::{Filter, Ledger};
 
 /// How many copies are asked for at a time.
@@ -29,12 +29,8 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn export(args: &ExportArgs) -> Exit {
-    let config = match load(&args.config.config) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    let mut ledger = match open(&config) {
-        Ok(ledger) => ledger,
+    let (_, mut ledger) = match open(&args.config.config) {
+        Ok(both) => both,
         Err(exit) => return exit,
     };
     let mut out = BufWriter::new(std::io::stdout().lock());

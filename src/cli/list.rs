@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::lang::{Lang, LangArg};
 use super::looking::{clock, open, point, refused, state};
-use super::{ConfigArg, Exit, load};
+use super::{ConfigArg, Exit};
 use crate::ledger::{Copy, Filter, State};
 
 #[derive(Debug, Args)]
@@ -57,12 +57,8 @@ fn parse_state(text: &str) -> Result<State, String> {
 }
 
 pub(super) fn list(args: &ListArgs) -> Exit {
-    let config = match load(&args.config.config) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    let mut ledger = match open(&config) {
-        Ok(ledger) => ledger,
+    let (config, mut ledger) = match open(&args.config.config) {
+        Ok(both) => both,
         Err(exit) => return exit,
     };
     let lang = args.lang.choose(config.language);

@@ -1,17 +1,21 @@
 //! What the commands that look into the ledger have in common: opening it, and words for what is in it.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::lang::Lang;
-use super::{Exit, say};
+use super::{Exit, load, say};
 use crate::config::Config;
 use crate::journal::{Action, Entry, Pass, ReportAction};
 use crate::ledger::{self, Access, Error, Ledger, State};
 
-/// Opens the ledger for reading; what is wrong goes to standard error.
-pub(super) fn open(config: &Config) -> Result<Ledger, Exit> {
-    ledger::open(config, Access::Read).map_err(|error| refused(&error))
+/// The configuration, and its ledger for reading; what is wrong goes to standard error.
+pub(super) fn open(config: &Path) -> Result<(Config, Ledger), Exit> {
+    let config = load(config)?;
+    let ledger = ledger::open(&config, Access::Read).map_err(|error| refused(&error))?;
+    Ok((config, ledger))
 }
 
 /// Tells why the ledger cannot be read.

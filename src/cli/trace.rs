@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::lang::{Lang, LangArg};
 use super::looking::{ago, clock, details, open, refused, size, span, state, what};
-use super::{ConfigArg, Exit, answer, load};
+use super::{ConfigArg, Exit, answer};
 use crate::config::Config;
 use crate::journal::Entry;
 use crate::ledger::{Copy, Error, EventFilter, Ledger, Needle, State};
@@ -39,12 +39,8 @@ struct Life {
 }
 
 pub(super) fn trace(args: &TraceArgs) -> Exit {
-    let config = match load(&args.config.config) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    let mut ledger = match open(&config) {
-        Ok(ledger) => ledger,
+    let (config, mut ledger) = match open(&args.config.config) {
+        Ok(both) => both,
         Err(exit) => return exit,
     };
     let lang = args.lang.choose(config.language);

@@ -9,22 +9,19 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jiff::Timestamp;
-
-use super::outgoing::{Outcome, Submission};
+use super::outgoing::Submission;
+use super::record::{Mail, Record, Sender, Told};
 use super::seam::{FrontMessage, HandoffMessage, Opening, Policy};
 use crate::config::Config;
-use crate::journal::{self, Entry, Journal, ReportAction};
+use crate::journal::{self, Entry, Journal};
 use crate::mail::{Address, RawPath, Recipient};
-use crate::observe::{self, Masker, Shown};
+use crate::observe::{self, Masker};
 use crate::plan::{Plan, Reply, ReplyText};
 use crate::policy::applicant::BodyNeed;
 use crate::policy::budget::Budget;
-use crate::policy::divert::{self, Diverted, divert};
+use crate::policy::divert::{self, divert};
 use crate::policy::facts::Facts;
-use crate::policy::forward::{
-    self, Accepted, Action, Arrival, Decision, Reason, Refusal, body_need, forward,
-};
+use crate::policy::forward::{self, Accepted, Arrival, Decision, Refusal, body_need, forward};
 use crate::policy::limits::Usage;
 use crate::policy::probe::Probe;
 use crate::policy::report;
@@ -70,7 +67,7 @@ impl Active {
     }
 
     /// The words of another server as they may be kept: people outside as the ledger may have them.
-    fn masked(&self, words: &str) -> String {
+    pub(super) fn masked(&self, words: &str) -> String {
         let rules = &self.config.rules;
         let ours = |address: &Address| {
             rules.is_internal(address.as_str())
@@ -118,43 +115,6 @@ pub struct Handoff {
     /// Known from the first piece of the body on, when the header is complete.
     need: OnceCell<BodyNeed>,
     body: Vec<u8>,
-}
-
-/// An envelope sender, as the log and as the journal may have it.
-#[derive(Clone)]
-pub(super) struct Sender {
-    pub(super) logged: Shown,
-    pub(super) kept: Shown,
-}
-
-/// What the journal has of a mail besides what was decided.
-#[derive(Default)]
-pub(super) struct Mail {
-    /// See [`Entry::size`].
-    size: Option<u64>,
-    /// See [`Entry::subjects`].
-    subjects: Vec<String>,
-    /// See [`Entry::message`].
-    message: Option<String>,
-}
-
-/// What is to be said about a message once the MTA has its edits.
-pub struct Record {
-    queue_id: Option<String>,
-    sender: Sender,
-    mail: Mail,
-    outcome: Told,
-}
-
-pub(super) enum Told {
-    /// Outgoing mail.
-    Outgoing(Box<Outcome>),
-    /// Pass 1.
-    Diverted(Vec<Diverted>),
-    /// Pass 2.
-    Decided { pass: journal::Pass, decision: Box<Decision>, forged: usize },
-    /// No decision could be made.
-    Undecided(journal::Pass, &'static str),
 }
 
 impl Policy for Active {
@@ -364,198 +324,6 @@ impl Handoff {
     }
 }
 
-impl Record {
-    pub(super) fn new(queue_id: Option<String>, sender: Sender, outcome: Told) -> Self {
-        Self { queue_id, sender, mail: Mail::default(), outcome }
-    }
-
-    fn tell(self, active: &Active) {
-        let queue_id = self.queue_id.as_deref();
-        match &self.outcome {
-            Told::Outgoing(outcome) => {
-                outcome.tell(active, queue_id, &self.sender);
-                self.tell_diverted(active, &outcome.diverted);
-            }
-            Told::Undecided(pass, reason) => {
-                observe::tempfailed(queue_id, *pass, reason);
-                let mut entry = self.entry(*pass, journal::Action::Tempfail);
-                entry.reason = Some((*reason).to_owned());
-                active.note(entry);
-            }
-            Told::Diverted(diverted) => {
-                if diverted.is_empty() {
-                    observe::not_forwarded(queue_id);
-                }
-                self.tell_diverted(active, diverted);
-            }
-            Told::Decided { pass, decision, forged } => {
-                self.log_decided(active, decision, *forged);
-                let mut entry = self.entry(*pass, journal_action(decision.action));
-                entry.reason = Some(decision.reason.word().to_owned());
-                entry.token = decision.token.map(|t| t.to_string());
-                entry.address.clone_from(&decision.address);
-                entry.system.clone_from(&decision.system);
-                entry.kind = decision.reading.as_ref().map(|r| r.kind.word().to_owned());
-                entry.report = report_action(decision.reason);
-                entry.message.clone_from(&self.mail.message);
-                if let Some(report) = &decision.report {
-                    entry.status.clone_from(&report.status);
-                    entry.next_hop.clone_from(&report.next_hop);
-                    entry.reply = report.reply.as_ref().map(|reply| active.masked(reply));
-                }
-                entry.probe = decision.probe.map(|probe| probe.to_string());
-                active.note(entry);
-            }
-        }
-    }
-
-    fn tell_diverted(&self, active: &Active, diverted: &[Diverted]) {
-        if !diverted.is_empty() {
-            self.log_diverted(active, diverted);
-        }
-        for one in diverted {
-            let mut entry = self.entry(journal::Pass::Front, journal::Action::Diverted);
-            entry.token = one.handoff.map(|h| h.id.to_string());
-            entry.address = Some(one.address.to_string());
-            entry.system = Some(one.system.clone());
-            entry.probe = one.probe.map(|probe| probe.to_string());
-            active.note(entry);
-        }
-    }
-
-    /// The MTA did not get its edits, so its client was told to try again.
-    fn tell_unedited(mut self, active: &Active, error: &str) {
-        let outgoing = match &mut self.outcome {
-            Told::Outgoing(outcome) => outcome.unedited().map(|entry| entry.with_detail(error)),
-            _ => None,
-        };
-        let unedited = |pass, token: Option<TokenId>, address, system| {
-            let mut entry = self.entry(pass, journal::Action::Tempfail).with_detail(error);
-            entry.reason = Some("edits-failed".to_owned());
-            entry.token = token.map(|token| token.to_string());
-            entry.address = address;
-            entry.system = system;
-            entry
-        };
-        let front = |one: &Diverted| {
-            let address = Some(one.address.to_string());
-            let token = one.handoff.map(|h| h.id);
-            unedited(journal::Pass::Front, token, address, Some(one.system.clone()))
-        };
-        let (pass, entries) = match &self.outcome {
-            Told::Outgoing(outcome) => {
-                let pass = journal::Pass::Submission;
-                (pass, outcome.diverted.iter().map(front).chain(outgoing).collect())
-            }
-            Told::Diverted(diverted) => {
-                (journal::Pass::Front, diverted.iter().map(front).collect())
-            }
-            Told::Decided { pass, decision, .. } => {
-                let (address, system) = (decision.address.clone(), decision.system.clone());
-                (*pass, vec![unedited(*pass, decision.token, address, system)])
-            }
-            Told::Undecided(pass, _) => (*pass, vec![unedited(*pass, None, None, None)]),
-        };
-        observe::tempfailed(self.queue_id.as_deref(), pass, error);
-        for entry in entries {
-            active.note(entry);
-        }
-    }
-
-    fn entry(&self, pass: journal::Pass, action: journal::Action) -> Entry {
-        let mut entry = Entry::new(Timestamp::now(), pass, action);
-        entry.queue_id.clone_from(&self.queue_id);
-        entry.sender = Some(self.sender.kept.as_str().to_owned());
-        entry.size = self.mail.size;
-        entry.subjects.clone_from(&self.mail.subjects);
-        entry
-    }
-
-    fn log_diverted(&self, active: &Active, diverted: &[Diverted]) {
-        let tokens: Vec<String> = diverted
-            .iter()
-            .map(|d| d.handoff.map_or_else(|| "-".into(), |h| h.id.to_string()))
-            .collect();
-        let kept = |d: &Diverted| {
-            active.config.rules.lookup(d.address.as_str()).is_none_or(|(_, rule)| rule.local_copy)
-        };
-        let copies: Vec<observe::DivertedCopy<'_>> = diverted
-            .iter()
-            .zip(&tokens)
-            .map(|(d, token)| observe::DivertedCopy {
-                address: d.address.as_str(),
-                system: &d.system,
-                token,
-                local_copy: kept(d) && d.probe.is_none(),
-            })
-            .collect();
-        observe::diverted(self.queue_id.as_deref(), &self.sender.logged, &copies);
-    }
-
-    fn log_decided(&self, active: &Active, decision: &Decision, forged: usize) {
-        let queue_id = self.queue_id.as_deref();
-        let token = decision.token.map(|t| t.to_string()).unwrap_or_default();
-        let address = decision.address.as_deref();
-        let system = decision.system.as_deref();
-        let copy = observe::CopyInHand {
-            queue_id,
-            from: &self.sender.logged,
-            address: address.unwrap_or_default(),
-            system: system.unwrap_or_default(),
-            kind: decision.reading.as_ref().map(|reading| reading.kind.word()),
-            token: &token,
-        };
-        let reason = decision.reason.word();
-        let rules = &active.config.rules;
-        let rule = address.and_then(|a| rules.lookup(a)).map(|(_, rule)| rule);
-        let back_to = rule
-            .and_then(|rule| rule.fallback.as_ref())
-            .map_or(address, |fallback| Some(fallback.as_str()))
-            .unwrap_or_default();
-        if decision.reason == Reason::LoopBudget {
-            observe::loop_budget_exceeded(queue_id, copy.address, copy.system, rules.loop_budget);
-        }
-        match decision.action {
-            Action::Forwarded => {
-                let inbound = rule.map(|rule| rules.system(rule).inbound.as_str());
-                let key = active.config.keys.current();
-                observe::forwarded(&copy, inbound.unwrap_or_default(), key, forged);
-            }
-            Action::KeptLocal => observe::kept_local(&copy, reason),
-            Action::GivenBack | Action::Returned => observe::given_back(&copy, back_to, reason),
-            Action::ToPerson => {
-                let person = rule.and_then(|rule| rule.person.as_ref()).map(Address::as_str);
-                observe::given_back(&copy, person.unwrap_or_default(), reason);
-            }
-            Action::ToAgent => observe::to_agent(&copy),
-            Action::ProbeArrived => observe::discarded(&copy, "probe"),
-            Action::Merged => observe::discarded(&copy, "merged"),
-            Action::ReportForeign => observe::report_unreadable(queue_id, reason),
-            Action::ReportWaiting => observe::unknown_handoff(queue_id, "", "report-without-rule"),
-            Action::ReportRead | Action::ReportGivenBack => {
-                if let Some(outcome) = report_action(decision.reason) {
-                    let status =
-                        decision.report.as_ref().and_then(|report| report.status.as_deref());
-                    let line = observe::ReportLine {
-                        queue_id,
-                        token: &token,
-                        address,
-                        system,
-                        outcome,
-                        status,
-                    };
-                    observe::report(&line);
-                } else if decision.action == Action::ReportRead {
-                    observe::report_unreadable(queue_id, reason);
-                }
-                if decision.action == Action::ReportGivenBack {
-                    observe::given_back(&copy, back_to, reason);
-                }
-            }
-        }
-    }
-}
-
 pub(super) fn undecided(record: Record) -> (Plan, Record) {
     (Plan::only(Reply::Tempfail(ReplyText::TryAgain)), record)
 }
@@ -572,29 +340,6 @@ fn pass_of(way: Way) -> journal::Pass {
     match way {
         Way::Forward | Way::Unwrap => journal::Pass::Handoff,
         Way::Return => journal::Pass::Return,
-    }
-}
-
-fn journal_action(action: Action) -> journal::Action {
-    match action {
-        Action::Forwarded => journal::Action::Forwarded,
-        Action::ToAgent => journal::Action::Unwrap,
-        Action::KeptLocal => journal::Action::KeptLocal,
-        Action::GivenBack | Action::ToPerson | Action::Returned => journal::Action::GivenBack,
-        Action::Merged | Action::ReportForeign => journal::Action::Discarded,
-        Action::ProbeArrived => journal::Action::ProbeArrived,
-        Action::ReportRead | Action::ReportGivenBack => journal::Action::Report,
-        Action::ReportWaiting => journal::Action::Tempfail,
-    }
-}
-
-fn report_action(reason: Reason) -> Option<ReportAction> {
-    match reason {
-        Reason::Report(report::Outcome::Delivered) => Some(ReportAction::Delivered),
-        Reason::Report(report::Outcome::Relayed) => Some(ReportAction::Relayed),
-        Reason::Report(report::Outcome::Delayed) => Some(ReportAction::Delayed),
-        Reason::Report(report::Outcome::Failed) => Some(ReportAction::Failed),
-        _ => None,
     }
 }
 

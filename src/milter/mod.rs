@@ -19,6 +19,7 @@ pub mod listener;
 pub mod notice;
 pub mod outgoing;
 pub mod probe;
+pub mod record;
 pub mod seam;
 mod session;
 pub mod shell;

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::tz::TimeZone;
 
-use super::decide::{Active, Record, Sender, Told, now, stamps, undecided};
+use super::decide::{Active, now, stamps, undecided};
+use super::record::{Record, Sender, Told};
 use super::seam::{Opening, SubmissionMessage};
 use crate::journal::{self, Entry};
 use crate::mail::{Address, Recipient};
