@@ -12,9 +12,10 @@ use recruit_milter::ledger::{self, Access, EventFilter, Filter, State};
 use rustix::process::Signal;
 
 use super::entry;
-use crate::harness::daemon::Daemon;
+use crate::harness::daemon::{Daemon, command};
 use crate::harness::postgresql::Postgresql;
-use crate::harness::{LIMIT, Scratch, wait_until};
+use crate::harness::site::{ERIKA, JOBS, Setup};
+use crate::harness::{LIMIT, Mail, Scratch, Site, wait_until};
 
 /// How many copies each host makes.
 const COPIES: i64 = 600;
@@ -63,6 +64,59 @@ impl Host {
             }
         }
     }
+}
+
+/// Two whole companies' servers: real mail, and the daemons killed under it.
+#[test]
+fn two_mx_hosts_with_real_mail_share_a_ledger() {
+    let scratch = Scratch::new();
+    let mut server = Postgresql::start(&scratch);
+    let mut sites = ["mxa", "mxb"].map(|name| {
+        let config = format!(
+            "[ledger]\ndatabase = \"{}\"\nhost = \"{name}\"\n[verify]\nevery = \"off\"\n",
+            server.url()
+        );
+        Site::with(Setup { config, ..Setup::default() })
+    });
+    let mails = 12;
+    for number in 0..mails {
+        for site in &mut sites {
+            let text = format!("From: {ERIKA}\r\nMessage-ID: <{number}@x>\r\n\r\nHello\r\n");
+            let mail = Mail::new(ERIKA, &[JOBS], text);
+            if number % 3 == 1 {
+                site.daemon.kill();
+                site.daemon.start();
+            }
+            // A client tries again.
+            wait_until("it is taken", LIMIT, || {
+                mail.try_send(site.mx.port()).is_ok_and(|r| r.is_ok())
+            });
+        }
+        if number == mails / 2 {
+            server.kill();
+            std::thread::sleep(Duration::from_millis(500));
+            server.run();
+        }
+    }
+    for site in &sites {
+        wait_until("all copies arrive", LIMIT, || {
+            site.mx.flush();
+            site.inbound().len() == mails
+        });
+        site.settle();
+    }
+    let config = config::load(&sites[0].config).unwrap().config;
+    let mut ledger = ledger::open(&config, Access::Read).unwrap();
+    let lines: usize = sites.iter().map(|site| site.journal().len()).sum();
+    wait_until("all is read", LIMIT, || {
+        ledger.events(&EventFilter::default()).unwrap().len() == lines
+    });
+    let delivered = Filter { states: vec![State::Delivered], ..Filter::default() };
+    assert_eq!(ledger.copies(&delivered).unwrap().len(), 2 * mails);
+    // Either host tells of both.
+    let args = ["status", "--json", "--config", sites[1].config.to_str().unwrap()];
+    let json: serde_json::Value = serde_json::from_slice(&command(&args).stdout).unwrap();
+    assert_eq!(json[0]["delivered"], 2 * mails);
 }
 
 #[test]
