@@ -79,6 +79,11 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
         }
         Err(exit) => return exit,
     };
+    if config.rules.addresses.is_empty() {
+        // No agent keeps a ledger of nothing.
+        let none = table(&[], args.lang.choose(config.language), Timestamp::now());
+        return shown(args, if args.json { "[]" } else { &none });
+    }
     let now = Timestamp::now();
     let read = crate::ledger::open(&config, crate::ledger::Access::Read)
         .and_then(|mut ledger| rows(&mut ledger, &config, now));
@@ -108,6 +113,12 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
         answer(&table(&rows, args.lang.choose(config.language), now));
     }
     if worst == Trouble::None { Exit::Ok } else { Exit::NotWorking }
+}
+
+/// What there is to say where there are no addresses.
+fn shown(args: &StatusArgs, text: &str) -> Exit {
+    answer(if args.monitor { "OK - no recruiting addresses" } else { text });
+    Exit::Ok
 }
 
 /// A row for each address and pattern of the configuration.

@@ -94,6 +94,10 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
         Ok(addresses) => addresses,
         Err(exit) => return exit,
     };
+    if addresses.is_empty() {
+        say("no recruiting addresses are configured yet: nothing to verify");
+        return Exit::Ok;
+    }
     if config.keys.is_empty() {
         say("error: there is no key to sign a probe with\n  = recruit-milter init-key");
         return Exit::Config;
