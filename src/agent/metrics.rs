@@ -113,7 +113,7 @@ impl Metrics {
                     self.came().note(token, entry.time);
                 }
             }
-            Action::KeptLocal | Action::GivenBack => {
+            Action::KeptLocal | Action::GivenBack | Action::Held => {
                 let reason = entry.reason.clone().unwrap_or_default();
                 self.skips.get_or_create(&vec![("reason", reason)]).inc();
             }

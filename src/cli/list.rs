@@ -22,8 +22,8 @@ pub(super) struct ListArgs {
     /// For this recruiting system.
     #[arg(long, value_name = "NAME")]
     system: Option<String>,
-    /// In this state: diverted, unwrapping, handed-over, deferred, delivered, failed, local, merged,
-    /// probe-arrived; can be given several times.
+    /// In this state: diverted, unwrapping, handed-over, deferred, delivered, failed, local, held,
+    /// merged, probe-arrived; can be given several times.
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     state: Vec<State>,
     /// Of this kind: application, reply, probe, system-test ...

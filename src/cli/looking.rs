@@ -71,6 +71,7 @@ pub(super) fn state(state: State, lang: Lang) -> &'static str {
         State::Delivered => lang.pick("delivered", "zugestellt"),
         State::Failed => lang.pick("FAILED", "FEHLGESCHLAGEN"),
         State::Local => lang.pick("kept here", "hier behalten"),
+        State::Held => lang.pick("held for review", "zur Prüfung"),
         State::Merged => {
             lang.pick("one copy for several addresses", "eine Kopie für mehrere Adressen")
         }
@@ -92,6 +93,9 @@ pub(super) fn what(entry: &Entry, lang: Lang) -> String {
         Action::KeptLocal => lang.pick("kept in the local mailbox", "im lokalen Postfach behalten"),
         Action::GivenBack => {
             lang.pick("given back to local delivery", "an die lokale Zustellung zurück")
+        }
+        Action::Held => {
+            lang.pick("to the person who looks at it", "an die Person, die danach sieht")
         }
         Action::Discarded => lang.pick("ends here", "endet hier"),
         Action::Report => return report(entry, server, lang),

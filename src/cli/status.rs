@@ -181,7 +181,7 @@ impl Row {
                 State::Delivered => &mut self.delivered,
                 State::HandedOver => &mut self.handed_over,
                 State::Failed => &mut self.failed,
-                State::Local => &mut self.local,
+                State::Local | State::Held => &mut self.local,
                 State::Diverted | State::Unwrapping | State::Deferred => &mut self.waiting,
                 State::Merged | State::ProbeArrived => continue,
             };

@@ -310,7 +310,7 @@ impl<'a> Round<'a> {
                 let what = ("handed over for the system", "für das System übergeben");
                 self.step(entry.time, what, queue_id);
             }
-            Action::KeptLocal | Action::GivenBack => {
+            Action::KeptLocal | Action::GivenBack | Action::Held => {
                 progress.stayed = entry.reason.clone().or(Some("?".into()));
             }
             Action::Report => match entry.report {

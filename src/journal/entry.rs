@@ -167,6 +167,8 @@ pub enum Action {
     KeptLocal,
     /// The copy went back to local delivery.
     GivenBack,
+    /// The copy went to the person who looks at such mail.
+    Held,
     /// The copy was dropped.
     Discarded,
     /// A delivery report on a copy was read.
@@ -241,6 +243,7 @@ display_as_word! {
         Unwrap => "unwrap",
         KeptLocal => "kept-local",
         GivenBack => "given-back",
+        Held => "held",
         Discarded => "discarded",
         Report => "report",
         Tempfail => "tempfail",

@@ -31,6 +31,8 @@ pub enum State {
     Failed,
     /// It did not go to the recruiting system, and is where its kind belongs.
     Local,
+    /// It did not go to the recruiting system: somebody has to look at it.
+    Held,
     /// Another recruiting address of the message leads the copy that goes on.
     Merged,
     /// A probe of ours, arrived where it ends.
@@ -39,7 +41,7 @@ pub enum State {
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Diverted,
         Self::Unwrapping,
         Self::HandedOver,
@@ -47,6 +49,7 @@ impl State {
         Self::Delivered,
         Self::Failed,
         Self::Local,
+        Self::Held,
         Self::Merged,
         Self::ProbeArrived,
     ];
@@ -61,6 +64,7 @@ impl State {
             Self::Delivered => "delivered",
             Self::Failed => "failed",
             Self::Local => "local",
+            Self::Held => "held",
             Self::Merged => "merged",
             Self::ProbeArrived => "probe-arrived",
         }
@@ -83,7 +87,8 @@ impl State {
             Self::Diverted => 0,
             Self::Unwrapping => 1,
             Self::HandedOver | Self::Local | Self::Merged | Self::ProbeArrived => 2,
-            Self::Deferred => 3,
+            // What is held has its way back to local delivery told as well.
+            Self::Deferred | Self::Held => 3,
             Self::Delivered => 4,
             Self::Failed => 5,
         }
@@ -216,6 +221,7 @@ fn state_after(entry: &Entry) -> Option<State> {
         Action::Unwrap => Some(State::Unwrapping),
         Action::Forwarded => Some(State::HandedOver),
         Action::KeptLocal | Action::GivenBack => Some(State::Local),
+        Action::Held => Some(State::Held),
         Action::Discarded if entry.reason.as_deref() == Some("not-ours") => None,
         Action::Discarded => Some(State::Merged),
         Action::ProbeArrived => Some(State::ProbeArrived),
@@ -312,6 +318,17 @@ mod tests {
         assert_eq!((copy.state, copy.reply), (State::Diverted, None));
         entries.push(entry(201, Pass::Handoff, Action::Forwarded));
         assert_eq!(fold(&entries).state, State::HandedOver);
+    }
+
+    #[test]
+    fn what_somebody_has_to_look_at_stays_so_on_its_way_back() {
+        let front = entry(0, Pass::Front, Action::Diverted);
+        let held = entry(1, Pass::Handoff, Action::Held);
+        let back = entry(2, Pass::Return, Action::GivenBack);
+        for order in [[&front, &held, &back], [&front, &back, &held]] {
+            let copy = fold(&order.map(Clone::clone));
+            assert_eq!((copy.state, copy.state.is_settled()), (State::Held, true));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use crate::harness::daemon::command;
-use crate::harness::site::{ERIKA, JOBS, KARRIERE, Setup};
+use crate::harness::site::{BOB, ERIKA, JOBS, KARRIERE, Setup};
 use crate::harness::{LIMIT, Mail, Site, wait_until};
 
 /// The exit code of a command and what it prints.
@@ -163,6 +163,22 @@ fn list_finds_it(site: &Site) {
         text.contains("nothing is known of \"nobody@nowhere.example\": the ledger reaches back to"),
         "{text}"
     );
+}
+
+#[test]
+fn what_somebody_has_to_look_at_is_told_apart() {
+    let config = format!(
+        "[address.\"{JOBS}\"]\nperson = \"{BOB}\"\nkinds = {{ application = \"copy-to-person\" }}\n"
+    );
+    let site = Site::with(Setup { config, ..Setup::default() });
+    let id = send(&site, JOBS, 1, 300);
+    expect(&site, &id, &["held for review", "to the person who looks at it"]);
+    site.settle();
+    let (_, text) = ask(&site, &["list", "--state", "held", "--json"]);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let (_, text) = ask(&site, &["status", JOBS, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&json[0]["local"], &json[0]["failed"]), (&1.into(), &0.into()));
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn of_entry(entry: &Entry, probe: &str) -> Option<Event> {
         Action::Diverted => Step::Diverted,
         Action::ProbeArrived => Step::Arrived,
         Action::Forwarded => Step::Forwarded,
-        Action::KeptLocal | Action::GivenBack => Step::Stayed,
+        Action::KeptLocal | Action::GivenBack | Action::Held => Step::Stayed,
         Action::InboundAccepted => Step::InboundAccepted,
         Action::InboundRefused => Step::InboundRefused,
         // What comes back to a probe's own sender: behind pass 2 it has another.
@@ -132,8 +132,8 @@ fn of_copy(copy: &Copy, source: Source) -> Option<Event> {
         State::Delivered => Step::Delivered,
         State::Failed => Step::Failed,
         // The steps of a probe are told by its entries.
-        State::Local if source == Source::TestMail => Step::Stayed,
-        State::Local | State::Merged | State::ProbeArrived => return None,
+        State::Local | State::Held if source == Source::TestMail => Step::Stayed,
+        State::Local | State::Held | State::Merged | State::ProbeArrived => return None,
     };
     Some(Event {
         at: seconds(copy.since),
