@@ -184,6 +184,7 @@ async fn tell(config: &Arc<Config>, batch: &[Alert]) {
     everybody.extend(batch.iter().filter_map(|alert| alert.owner.clone()));
     everybody.sort_by_key(Address::key);
     everybody.dedup_by_key(|address| address.key());
+    let mut told: Vec<&Alert> = Vec::new();
     for recipient in everybody {
         let for_all = config.alerts_to.iter().any(|to| to.key() == recipient.key());
         let mine = |alert: &&Alert| {
@@ -195,9 +196,12 @@ async fn tell(config: &Arc<Config>, batch: &[Alert]) {
         };
         if send(config, &recipient, &message).await {
             observe::alerted(recipient.as_str(), mine.len());
+            told.extend(mine.into_iter().filter(|alert| !told.contains(alert)).collect::<Vec<_>>());
         }
     }
-    note(config, batch).await;
+    if !told.is_empty() {
+        note(config, &told).await;
+    }
 }
 
 /// Hands a mail to Postfix; whether it was taken in the end.
@@ -223,8 +227,8 @@ async fn send(config: &Config, recipient: &Address, message: &str) -> bool {
 }
 
 /// Writes down of which copies somebody was told.
-async fn note(config: &Arc<Config>, batch: &[Alert]) {
-    let entries: Vec<Entry> = batch
+async fn note(config: &Arc<Config>, told: &[&Alert]) {
+    let entries: Vec<Entry> = told
         .iter()
         .filter_map(|alert| {
             let What::CopyFailed { token, system, .. } = &alert.what else { return None };

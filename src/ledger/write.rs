@@ -67,15 +67,6 @@ impl Ledger {
         })
     }
 
-    /// Forgets that the journal of a host was read, so that what is left of it is read again: after a
-    /// ledger was lost.
-    pub fn reread(&mut self, host: &str) -> Result<(), Error> {
-        self.whole(|engine| {
-            lock(engine, host)?;
-            engine.run("UPDATE position SET place = NULL WHERE host = $1", &[host.into()]).map(drop)
-        })
-    }
-
     /// Deletes copies to which nothing happened since `before`, and events from before it: at most
     /// `batch` of each, so that nobody waits for long. How many rows went; less than `batch` means that
     /// nothing is left to delete.

@@ -371,7 +371,8 @@ pub fn forward(
                 plan.replace_rcpt_plain(path, fallback().unwrap_or_else(|| address.clone()));
             }
             let system = rule.map(|rule| rules.system(rule).id.clone());
-            Some(decision(plan.build(), Action::Returned, Reason::Rule, token.id, address, system))
+            let decision = Decision::new(plan.build(), Action::Returned, Reason::Rule);
+            Some(decision.of_copy(token.id, address, system))
         }
         Accepted::Handoff { token, address } => {
             handoff(rules, keys, now, arrival, budget, token, address)
@@ -382,24 +383,39 @@ pub fn forward(
     }
 }
 
-fn decision(
-    plan: Plan,
-    action: Action,
-    reason: Reason,
-    token: TokenId,
-    address: &Address,
-    system: Option<String>,
-) -> Decision {
-    Decision {
-        plan,
-        action,
-        reason,
-        token: Some(token),
-        address: Some(address.to_string()),
-        system,
-        reading: None,
-        report: None,
-        probe: None,
+impl Decision {
+    /// A decision about something of which nothing more is known.
+    fn new(plan: Plan, action: Action, reason: Reason) -> Self {
+        Self {
+            plan,
+            action,
+            reason,
+            token: None,
+            address: None,
+            system: None,
+            reading: None,
+            report: None,
+            probe: None,
+        }
+    }
+
+    /// The decision about a copy.
+    fn of_copy(mut self, token: TokenId, address: &Address, system: Option<String>) -> Self {
+        self.token = Some(token);
+        self.address = Some(address.to_string());
+        self.system = system;
+        self
+    }
+
+    /// A message to a bounce address ends, whatever it is.
+    fn foreign(reason: Reason) -> Self {
+        Self::new(Plan::only(Reply::Discard), Action::ReportForeign, reason)
+    }
+
+    /// What a report is about.
+    fn of_rule(&mut self, rules: &Rules, rule: Option<&AddressRule>) {
+        self.address = rule.map(|rule| rule.pattern.to_string());
+        self.system = rule.map(|rule| rules.system(rule).id.clone());
     }
 }
 
@@ -416,7 +432,9 @@ fn handoff(
     let system = rules.system(rule);
     let sender = arrival.sender.printable();
     let facts = arrival.facts;
-    let probe = Probe::of_sender(rules, keys, arrival.sender, now).filter(|p| p.is_for(address));
+    // What pass 1 took for a probe is one still, however long it waited since.
+    let then = u64::from(token.id.time);
+    let probe = Probe::of_sender(rules, keys, arrival.sender, then).filter(|p| p.is_for(address));
     let replayed = probe.is_some_and(|probe| !budget.probes.is_first(probe.id, token.id, now));
     let probe = probe.filter(|_| !replayed);
     // Pass 1 has taken a probe away from its recruiting address. What is none now has to go back there.
@@ -492,7 +510,8 @@ fn handoff(
         }
     };
     let reason = stays.unwrap_or(Reason::Rule);
-    let mut decision = decision(plan, done, reason, token.id, address, Some(system.id.clone()));
+    let decision = Decision::new(plan, done, reason);
+    let mut decision = decision.of_copy(token.id, address, Some(system.id.clone()));
     decision.reading = Some(reading);
     decision.probe = probe.map(|probe| probe.id);
     Some(decision)

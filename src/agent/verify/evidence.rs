@@ -16,8 +16,7 @@ const MOST: u32 = 20_000;
 
 /// The place of an address's rule.
 fn rule_of(rules: &Rules, address: &str) -> Option<usize> {
-    let (_, rule) = rules.lookup(address)?;
-    rules.addresses.iter().position(|one| std::ptr::eq(one, rule))
+    rules.lookup(address).map(|(place, _)| place)
 }
 
 /// A judgement for each rule, in the order of [`Rules::addresses`].

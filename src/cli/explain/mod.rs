@@ -408,6 +408,7 @@ fn action(rules: &Rules, accepted: &Accepted, decision: &Decision) -> &'static s
         Action::ToPerson => kind::Action::CopyToPerson.word(),
         Action::Merged => "merged",
         Action::ToAgent => "unwrap",
+        Action::ProbeArrived => "probe",
         _ => kind::Action::LocalOnly.word(),
     }
 }

@@ -101,3 +101,21 @@ fn pass_1_leaves_no_probe_in_a_mailbox() {
     assert_eq!(plan("jobs@acme.example", Some(probe())), (true, true));
     assert_eq!(plan("jobs+x@acme.example", Some(probe())), (false, false));
 }
+
+#[test]
+fn a_probe_that_waited_for_pass_2_for_days_is_no_application() {
+    let r = handoff_to("jobs@acme.example", token(Way::Forward, KEPT));
+    let accepted = recipient(&rules(), &keys(), NOW, None, &r).unwrap();
+    let arrival = Arrival {
+        accepted: &accepted,
+        path: &r.path,
+        sender: &RawPath::new(sender()),
+        facts: &facts(&FIELDS),
+        body: b"",
+        truncated: false,
+        size: Some(1000),
+    };
+    let later = NOW + 3 * 86_400;
+    let d = forward(&rules(), &keys(), later, &arrival, &mut Budget::default()).unwrap();
+    assert_eq!((d.action, d.probe), (Action::ProbeArrived, Some(probe().id)));
+}

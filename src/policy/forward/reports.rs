@@ -16,37 +16,25 @@ pub(super) fn on_report(
     arrival: &Arrival<'_>,
     token: Result<Bounce, TokenError>,
 ) -> Option<Decision> {
-    let ends = |action, reason, token: Option<Bounce>| Decision {
-        plan: Plan::only(Reply::Discard),
-        action,
-        reason,
-        token: token.map(|t| t.id),
-        address: None,
-        system: None,
-        reading: None,
-        report: None,
-        probe: None,
-    };
     let token = match token {
         // RFC 3461 6.1: a report has the null sender. Anything else is not one.
         Ok(token) if arrival.sender.is_null() => token,
         Ok(_) | Err(TokenError::NotOurs) => {
-            return Some(ends(Action::ReportForeign, Reason::NotOurs, None));
+            return Some(Decision::foreign(Reason::NotOurs));
         }
         // A key that is gone was answered with 4xx at the recipient.
         Err(TokenError::UnknownKey(_) | TokenError::Expired) => {
-            return Some(ends(Action::ReportForeign, Reason::Expired, None));
+            return Some(Decision::foreign(Reason::Expired));
         }
     };
     let report = report::read(arrival.body);
     let outcome = report.outcome;
-    let mut decision = ends(Action::ReportRead, Reason::Report(outcome), Some(token));
+    let discard = Plan::only(Reply::Discard);
+    let mut decision = Decision::new(discard, Action::ReportRead, Reason::Report(outcome));
+    decision.token = Some(token.id);
     decision.report = Some(report);
     let rule = rules.addresses.iter().find(|rule| rule_tag(&rule.pattern.key()) == token.rule);
-    if let Some(rule) = rule {
-        decision.address = Some(rule.pattern.to_string());
-        decision.system = Some(rules.system(rule).id.clone());
-    }
+    decision.of_rule(rules, rule);
     // The recruiting system knows the bounce address, and automatic answers come to it too. But what
     // nobody can read may be the report that brings back the only copy.
     let lost = match outcome {
@@ -70,29 +58,19 @@ pub(super) fn on_report(
 
 /// A report on a probe, or an automatic answer to it: nothing is lost with either.
 pub(super) fn on_probe_report(arrival: &Arrival<'_>, probe: Result<Probe, TokenError>) -> Decision {
-    let mut decision = Decision {
-        plan: Plan::only(Reply::Discard),
-        action: Action::ReportForeign,
-        reason: Reason::NotOurs,
-        token: None,
-        address: None,
-        system: None,
-        reading: None,
-        report: None,
-        probe: None,
-    };
     match probe {
         Ok(probe) if arrival.sender.is_null() => {
             let report = report::read(arrival.body);
-            decision.action = Action::ReportRead;
-            decision.reason = Reason::Report(report.outcome);
+            let reason = Reason::Report(report.outcome);
+            let discard = Plan::only(Reply::Discard);
+            let mut decision = Decision::new(discard, Action::ReportRead, reason);
             decision.report = Some(report);
             decision.probe = Some(probe.id);
+            decision
         }
-        Ok(_) | Err(TokenError::NotOurs) => {}
-        Err(TokenError::UnknownKey(_) | TokenError::Expired) => decision.reason = Reason::Expired,
+        Ok(_) | Err(TokenError::NotOurs) => Decision::foreign(Reason::NotOurs),
+        Err(TokenError::UnknownKey(_) | TokenError::Expired) => Decision::foreign(Reason::Expired),
     }
-    decision
 }
 
 /// Whatever comes to the bounce address of an outgoing mail goes to where somebody sees it.
@@ -102,25 +80,13 @@ pub(super) fn on_returned(
     arrival: &Arrival<'_>,
     token: Result<&OutgoingBounce, &TokenError>,
 ) -> Option<Decision> {
-    let ends = |plan, action, reason| Decision {
-        plan,
-        action,
-        reason,
-        token: None,
-        address: None,
-        system: None,
-        reading: None,
-        report: None,
-        probe: None,
-    };
-    let discard = Plan::only(Reply::Discard);
     let token = match token {
         Ok(token) => token,
         Err(TokenError::NotOurs) => {
-            return Some(ends(discard, Action::ReportForeign, Reason::NotOurs));
+            return Some(Decision::foreign(Reason::NotOurs));
         }
         Err(TokenError::UnknownKey(_) | TokenError::Expired) => {
-            return Some(ends(discard, Action::ReportForeign, Reason::Expired));
+            return Some(Decision::foreign(Reason::Expired));
         }
     };
     // An automatic answer comes here as well, and is no report.
@@ -137,13 +103,10 @@ pub(super) fn on_returned(
         }
         None => (Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff)), Action::ReportWaiting),
     };
-    let mut decision = ends(plan, action, reason);
+    let mut decision = Decision::new(plan, action, reason);
     decision.token = Some(token.id);
     decision.report = report;
-    if let Some(rule) = bounce::rule(rules, token) {
-        decision.address = Some(rule.pattern.to_string());
-        decision.system = Some(rules.system(rule).id.clone());
-    }
+    decision.of_rule(rules, bounce::rule(rules, token));
     Some(decision)
 }
 
