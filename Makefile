@@ -7,13 +7,51 @@ ifneq ($(shell id -u),0)
 AS_ROOT = --config 'target."cfg(unix)".runner="sudo"'
 endif
 
-.PHONY: help build check test lint docs drift demo bench fuzz deps fmt clean
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
+# Where `make install` puts things; DESTDIR stands before all of it.
+PREFIX     ?= /usr/local
+SBINDIR    ?= $(PREFIX)/sbin
+MANDIR     ?= $(PREFIX)/share/man
+DATADIR    ?= $(PREFIX)/share
+DOCDIR     ?= $(DATADIR)/doc/recruit-milter
+SYSCONFDIR ?= /etc
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+PROGRAM    ?= target/release/recruit-milter
+INSTALL    ?= install
+
+.PHONY: help build install check test lint docs drift demo bench fuzz deps fmt clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## the program, optimised
 	$(CARGO) build --release --locked
+
+install: ## what `make build` has built, its services, pages and examples: DESTDIR=, PREFIX=, SYSCONFDIR=
+	$(INSTALL) -D -m 755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/recruit-milter
+	$(INSTALL) -D -m 644 conf/recruit-milter.toml $(DESTDIR)$(SYSCONFDIR)/recruit-milter/recruit-milter.toml
+	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/recruit-milter/conf.d
+	$(INSTALL) -d -m 700 $(DESTDIR)$(SYSCONFDIR)/recruit-milter/credentials
+	$(INSTALL) -d -m 755 $(DESTDIR)$(UNITDIR)
+	for unit in contrib/systemd/*.service contrib/systemd/*.socket; do \
+	    sed -e 's|/usr/sbin/recruit-milter|$(SBINDIR)/recruit-milter|' -e 's|/etc/recruit-milter|$(SYSCONFDIR)/recruit-milter|' \
+	        $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} && chmod 644 $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
+	done
+	$(INSTALL) -D -m 644 contrib/systemd/recruit-milter.sysusers $(DESTDIR)$(SYSUSERSDIR)/recruit-milter.conf
+	$(INSTALL) -D -m 644 contrib/systemd/recruit-milter.tmpfiles $(DESTDIR)$(TMPFILESDIR)/recruit-milter.conf
+	$(INSTALL) -D -m 644 contrib/apparmor/recruit-milter $(DESTDIR)$(SYSCONFDIR)/apparmor.d/recruit-milter
+	for page in contrib/man/*.[578]; do \
+	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	$(INSTALL) -D -m 644 contrib/completions/recruit-milter.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/recruit-milter
+	$(INSTALL) -D -m 644 contrib/completions/_recruit-milter $(DESTDIR)$(DATADIR)/zsh/site-functions/_recruit-milter
+	$(INSTALL) -D -m 644 contrib/completions/recruit-milter.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/recruit-milter.fish
+	$(INSTALL) -d -m 755 $(DESTDIR)$(DOCDIR)/examples
+	$(INSTALL) -m 644 README.md CHANGELOG.md $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 644 conf/recruit-milter.toml contrib/monitoring/* $(DESTDIR)$(DOCDIR)/examples
 
 check: deps lint docs drift test ## everything that CI runs
 

@@ -6,7 +6,7 @@
 set -eu
 
 packages="ca-certificates dovecot-core gcc libc6-dev make openssl postfix"
-[ "${1-}" = demo ] || packages="$packages libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl"
+[ "${1-}" = demo ] || packages="$packages apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl"
 
 missing=
 for package in $packages; do

@@ -48,7 +48,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> Exit {
     }
 }
 
-fn text(found: &[Finding], verbose: bool, colour: bool) -> String {
+pub(super) fn text(found: &[Finding], verbose: bool, colour: bool) -> String {
     let mut out = String::new();
     for finding in found {
         let (mark, code) = match finding.mark {

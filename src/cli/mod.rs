@@ -18,9 +18,11 @@ mod lang;
 mod list;
 mod login;
 mod looking;
+mod man;
 mod postfix;
 mod resend;
 mod run;
+mod setup;
 mod smtp_test;
 mod status;
 mod subject;
@@ -81,6 +83,8 @@ enum Command {
     Check(CheckArgs),
     /// Make the secret key that tokens and seals are signed with, or add a new one.
     InitKey(InitKeyArgs),
+    /// From nothing to verified: configuration, key, Postfix, and a test of all of it.
+    Setup(setup::SetupArgs),
     /// Show what goes into Postfix's main.cf and master.cf; apply or remove it.
     Postfix(PostfixArgs),
     /// Logins for recruiting systems: to send with, from anywhere, and to open no mailbox.
@@ -105,10 +109,14 @@ enum Command {
     Export(export::ExportArgs),
     /// Say what would happen to a message, and why.
     Explain(ExplainArgs),
+    /// Print a manual page, or write all of them.
+    Man(man::ManArgs),
+    /// Print a shell's completions of this command line.
+    Completions(man::CompletionsArgs),
 }
 
 /// The option that all commands have.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct ConfigArg {
     /// The configuration file.
     #[arg(long, short, default_value = CONFIG, value_name = "FILE")]
@@ -213,6 +221,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(args) => run::run(&args.config.config, args.role),
         Command::Check(args) => check::check(&args),
         Command::InitKey(args) => init_key::init_key(&args),
+        Command::Setup(args) => setup::setup(&args),
         Command::Postfix(args) => postfix::postfix(&args),
         Command::Login(args) => login::login(&args),
         Command::Doctor(args) => doctor::doctor(&args),
@@ -225,6 +234,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Subject(args) => subject::subject(&args),
         Command::Export(args) => export::export(&args),
         Command::Explain(args) => explain::command::explain(&args),
+        Command::Man(args) => man::man(&args),
+        Command::Completions(args) => man::completions(&args),
     }
 }
 

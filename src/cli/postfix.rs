@@ -119,7 +119,7 @@ fn tell_running(instance: &Instance) -> Result<(), Failure> {
     Ok(())
 }
 
-fn chain(error: &Error) -> String {
+pub(super) fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -130,7 +130,7 @@ fn chain(error: &Error) -> String {
     text
 }
 
-fn exit_for(error: &Error) -> Exit {
+pub(super) fn exit_for(error: &Error) -> Exit {
     match error {
         Error::NotInstalled(_) | Error::Run { .. } => Exit::Unavailable,
         Error::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {

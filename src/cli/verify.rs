@@ -58,6 +58,23 @@ pub(super) struct VerifyArgs {
     lang: LangArg,
 }
 
+impl VerifyArgs {
+    /// All addresses, at once.
+    pub(super) fn all(config: &ConfigArg, config_dir: Option<&PathBuf>, lang: LangArg) -> Self {
+        Self {
+            config: config.clone(),
+            addresses: Vec::new(),
+            all: true,
+            via: None,
+            timeout: 60,
+            force: true,
+            config_dir: config_dir.cloned(),
+            json: false,
+            lang,
+        }
+    }
+}
+
 /// What a probe came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

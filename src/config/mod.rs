@@ -88,6 +88,21 @@ pub fn load_with(path: &Path, around: &Surroundings) -> Result<Loaded, Problems>
     check(path, &sources, sound, Some(around), report)
 }
 
+/// [`load_with`] as if there were these files as well: what somebody is about to write. The first may be the
+/// main file, where there is none yet.
+pub fn load_with_more(
+    path: &Path,
+    around: &Surroundings,
+    more: Vec<(PathBuf, String)>,
+) -> Result<Loaded, Problems> {
+    let mut report = Report::default();
+    let has_main = more.first().is_some_and(|(first, _)| first == path);
+    let (mut sources, sound) =
+        if has_main { (Vec::new(), true) } else { file::read_all(path, &mut report) };
+    sources.extend(more.into_iter().map(|(path, text)| Source { path, text }));
+    check(path, &sources, sound, Some(around), report)
+}
+
 /// Reads a configuration from texts, of which the first is the main file's. Looks at no file: the
 /// keys stay empty.
 pub fn parse(files: &[(PathBuf, String)]) -> Result<Loaded, Problems> {

@@ -28,6 +28,7 @@ pub use apply::{apply, remove};
 pub use change::{Change, diff, show};
 pub use check::{Finding, Severity, check};
 pub use site::{Instance, Site};
+pub use syntax::Service;
 pub use wanted::Wanted;
 
 use std::fmt;

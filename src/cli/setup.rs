@@ -1,0 +1,316 @@
+//! `setup`: from nothing to verified. Asks, or takes flags; shows what it will do, does it, and ends with
+//! "verified" or with the one thing that is still missing.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+mod answers;
+mod services;
+mod written;
+
+use std::fs;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use self::answers::Answers;
+use self::services::Services;
+use self::written::Written;
+use super::lang::{Lang, LangArg};
+use super::postfix::{chain, exit_for};
+use super::{ConfigArg, Exit, answer, doctor, say, verify};
+use crate::config::keyfile::KeyFile;
+use crate::config::{self, Config, Language, Surroundings};
+use crate::doctor::{Finding, Mark, examine};
+use crate::postfix::{self, Instance, Site, Wanted};
+
+/// The configuration as it is shipped, for who has none.
+const SHIPPED: &str = include_str!("../../conf/recruit-milter.toml");
+
+#[derive(Debug, Args)]
+pub(super) struct SetupArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// A recruiting address; can be given several times.
+    #[arg(long = "address", value_name = "ADDRESS")]
+    addresses: Vec<String>,
+    /// The address at which the recruiting system takes mail. The system tells you.
+    #[arg(long, value_name = "ADDRESS")]
+    inbound: Option<String>,
+    /// A word for the recruiting system, as it will stand in logs. Without it: by the inbound address.
+    #[arg(long, value_name = "NAME")]
+    system: Option<String>,
+    /// A domain of colleagues; can be given several times. Without it: those of the recruiting addresses.
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    domains: Vec<String>,
+    /// Who hears when mail stops arriving.
+    #[arg(long, value_name = "ADDRESS")]
+    alerts: Option<String>,
+    /// Do it without asking.
+    #[arg(long, short)]
+    yes: bool,
+    /// Show what would be done, and do nothing.
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// How the running program is made to read its configuration, where systemd does not run it.
+    #[arg(long, value_name = "COMMAND")]
+    restart: Option<String>,
+    /// Postfix's configuration folder, where it is not the system's.
+    #[arg(long, value_name = "FOLDER")]
+    config_dir: Option<PathBuf>,
+    #[command(flatten)]
+    lang: LangArg,
+}
+
+pub(super) fn setup(args: &SetupArgs) -> Exit {
+    let lang = args.lang.choose(Language::Auto);
+    match run(args, lang) {
+        Ok(()) => Exit::Ok,
+        Err(Missing { what, remedy, exit }) => {
+            let heading = lang.pick("still missing: ", "es fehlt noch: ");
+            say(&format!("{heading}{what}\n  -> {remedy}"));
+            exit
+        }
+    }
+}
+
+/// The one thing that is still missing.
+struct Missing {
+    what: String,
+    remedy: String,
+    exit: Exit,
+}
+
+fn missing(exit: Exit, what: impl Into<String>, remedy: impl Into<String>) -> Missing {
+    Missing { what: what.into(), remedy: remedy.into(), exit }
+}
+
+fn run(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
+    let instance = args.config_dir.as_ref().map_or_else(Instance::system, Instance::at);
+    let site = Site::read(&instance).map_err(|error| no_postfix(&error))?;
+    answer(&format!("Postfix {} in {}", site.value("mail_version"), site.config_dir.display()));
+    let path = &args.config.config;
+    let before = read(path)?;
+    let answers = Answers::complete(args, before.as_ref(), lang)?;
+    let written = Written::new(answers, path, before.as_ref(), &site)?;
+    let (planned, text) = plan(path, before.as_ref(), &written)?;
+    let wanted = Wanted::from(&planned, &site).map_err(|error| not_done(&error))?;
+    let changes = postfix::diff(&site, &wanted);
+    if let Some(text) = &text {
+        let heading = lang.pick("Configuration, in", "Konfiguration, in");
+        answer(&format!("\n{heading} {}:\n{}", written.path.display(), indented(text)));
+    }
+    let key = !planned.key_file.exists();
+    if key {
+        let heading = lang.pick("Secret key", "Geheimer Schlüssel");
+        answer(&format!("\n{heading}: {}", planned.key_file.display()));
+    }
+    if !changes.is_empty() {
+        let heading = lang.pick("Changes in Postfix", "Änderungen in Postfix");
+        answer(&format!("\n{heading}:\n{}", indented(&postfix::show(&changes))));
+    }
+    if text.is_none() && !key && changes.is_empty() {
+        answer(lang.pick("All of it is there already.", "All das ist schon da."));
+    }
+    if args.dry_run {
+        return Ok(());
+    }
+    if text.is_some() || key || !changes.is_empty() {
+        agree(args, lang)?;
+    }
+    if let Some(text) = &text {
+        write(path, &written.path, text)?;
+    }
+    let services = Services::find(args.restart.as_deref());
+    if key {
+        make_key(&planned, &services)?;
+    }
+    if text.is_some() || key || !services.are_running() {
+        services.restart(lang)?;
+    }
+    services.wait_for(&planned)?;
+    if !changes.is_empty() {
+        postfix::apply(&instance, &wanted).map_err(|error| not_done(&error))?;
+    }
+    if !instance.reload().map_err(|error| not_done(&error))? {
+        return Err(missing(
+            Exit::Unavailable,
+            lang.pick("Postfix does not run", "Postfix läuft nicht"),
+            lang.pick("start Postfix, and run this again", "Postfix starten, und dies noch einmal"),
+        ));
+    }
+    judge(args, &planned.path, &instance, lang)
+}
+
+/// What is configured now. Nothing where there is no file.
+fn read(path: &Path) -> Result<Option<Config>, Missing> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    match config::load_with(path, &of_text()) {
+        Ok(loaded) => Ok(Some(loaded.config)),
+        Err(problems) => {
+            say(&problems.render(false));
+            let remedy = format!("recruit-milter check --config {}", path.display());
+            Err(missing(Exit::Config, "the configuration that is there has faults", remedy))
+        }
+    }
+}
+
+/// The text alone counts: what is around it is yet to come.
+fn of_text() -> Surroundings {
+    Surroundings { sockets: false, state: false, keys: false, credentials: None }
+}
+
+/// The configuration as it will be, and the text to write; none if it is there already.
+fn plan(
+    path: &Path,
+    before: Option<&Config>,
+    written: &Written,
+) -> Result<(Config, Option<String>), Missing> {
+    if let (Some(config), None) = (before, &written.text) {
+        return Ok((config.clone(), None));
+    }
+    let text = written.text.clone().unwrap_or_default();
+    let mut more = vec![(written.path.clone(), text.clone())];
+    if before.is_none() {
+        more.insert(0, (path.to_owned(), SHIPPED.to_owned()));
+    }
+    let loaded = config::load_with_more(path, &of_text(), more);
+    let loaded = loaded.map_err(|problems| {
+        say(&problems.render(false));
+        missing(
+            Exit::Config,
+            "that would be no valid configuration",
+            "see above; give other answers",
+        )
+    })?;
+    Ok((loaded.config, Some(text)))
+}
+
+fn agree(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
+    if args.yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(missing(
+            Exit::Usage,
+            lang.pick("your consent: nothing was changed", "Ihr Ja: nichts wurde geändert"),
+            lang.pick("run it with --yes", "mit --yes aufrufen"),
+        ));
+    }
+    let yes = answers::question(lang.pick("\nDo this? [y/N] ", "\nSo machen? [j/N] "))?;
+    if ["y", "yes", "j", "ja"].contains(&yes.to_lowercase().as_str()) {
+        return Ok(());
+    }
+    let what = lang.pick("your consent: nothing was changed", "Ihr Ja: nichts wurde geändert");
+    Err(missing(Exit::NotWorking, what, lang.pick("run it again", "noch einmal aufrufen")))
+}
+
+/// Writes the file, and the main one where there is none.
+fn write(main: &Path, path: &Path, text: &str) -> Result<(), Missing> {
+    let done = (|| {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        if !main.exists() {
+            fs::write(main, SHIPPED)?;
+        }
+        // Whole or not at all, under a name that is no conf.d/*.toml until then.
+        let new = path.with_extension("new");
+        let mut file = fs::File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    })();
+    done.map_err(|error| cannot_write(path, &error))
+}
+
+fn make_key(config: &Config, services: &Services) -> Result<(), Missing> {
+    let path = &config.key_file;
+    let made = KeyFile::generate().and_then(|file| file.create(path));
+    made.map_err(|error| {
+        let what = format!("the secret key: {}: {error}", path.display());
+        missing(Exit::CannotCreate, what, "run it as root")
+    })?;
+    // systemd passes it in; to any other service it has to belong.
+    if !services.are_of_systemd()
+        && let Ok(owner) = fs::metadata(&config.state_dir)
+    {
+        chown(path, Some(owner.uid()), Some(owner.gid()))
+            .map_err(|error| cannot_write(path, &error))?;
+    }
+    Ok(())
+}
+
+/// Looks at everything, sends a probe to each address, and says what it came to.
+fn judge(args: &SetupArgs, path: &Path, instance: &Instance, lang: Lang) -> Result<(), Missing> {
+    let config = match super::load(path) {
+        Ok(config) => config,
+        Err(exit) => {
+            let remedy = format!("recruit-milter check --config {}", path.display());
+            return Err(missing(exit, "a configuration without faults", remedy));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| missing(Exit::Os, error.to_string(), "try again"))?;
+    let found = runtime.block_on(examine(&config, instance));
+    answer(&format!("\n{}", doctor::text(&found, false, false)));
+    let verified =
+        verify::verify(&verify::VerifyArgs::all(&args.config, args.config_dir.as_ref(), args.lang));
+    if verified == Exit::Ok {
+        let addresses: Vec<String> =
+            config.rules.addresses.iter().map(|rule| rule.pattern.to_string()).collect();
+        answer(&format!(
+            "\n{} {}\n{}",
+            lang.pick("verified:", "verifiziert:"),
+            addresses.join(", "),
+            lang.pick(
+                "Now press the test button of the recruiting system. To take it out of Postfix again: \
+                 recruit-milter postfix --remove",
+                "Nun die Test-Taste des Recruiting-Systems drücken. Aus Postfix wieder heraus: \
+                 recruit-milter postfix --remove",
+            ),
+        ));
+        return Ok(());
+    }
+    // What doctor found is nearer to the cause than what did not arrive.
+    let cause = found.iter().find(|finding| finding.mark == Mark::Error);
+    Err(match cause {
+        Some(Finding { text, remedy, .. }) => {
+            missing(verified, text.clone(), remedy.clone().unwrap_or_default())
+        }
+        None => missing(
+            verified,
+            lang.pick(
+                "mail does not get through yet; see above",
+                "Mail kommt noch nicht durch; siehe oben",
+            ),
+            "recruit-milter verify --all",
+        ),
+    })
+}
+
+fn no_postfix(error: &postfix::Error) -> Missing {
+    let remedy = "install Postfix, name its folder with --config-dir, or run it as root";
+    missing(Exit::Unavailable, format!("Postfix: {}", chain(error)), remedy)
+}
+
+fn not_done(error: &postfix::Error) -> Missing {
+    missing(exit_for(error), chain(error), "recruit-milter postfix --apply")
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Missing {
+    let exit = if error.kind() == io::ErrorKind::PermissionDenied {
+        Exit::NoPermission
+    } else {
+        Exit::CannotCreate
+    };
+    missing(exit, format!("{}: {error}", path.display()), "run it as root")
+}
+
+fn indented(text: &str) -> String {
+    let lines = text.trim_end().lines();
+    let lines =
+        lines.map(|line| if line.is_empty() { String::new() } else { format!("    {line}") });
+    lines.collect::<Vec<_>>().join("\n")
+}

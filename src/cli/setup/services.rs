@@ -1,0 +1,127 @@
+//! The running program: systemd's services, or what a command restarts.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::super::lang::Lang;
+use super::{Exit, Missing, missing};
+use crate::config::{Config, Socket};
+use crate::milter::probe::probe;
+
+/// What systemd runs.
+const UNITS: [&str; 2] = ["recruit-milter.service", "recruit-milter-agent.service"];
+/// How long a restarted program may take to answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How the program is restarted.
+pub(super) enum Services {
+    /// By systemd.
+    Systemd,
+    /// By a command that the admin named.
+    Command(String),
+    /// Nobody said.
+    Unknown,
+}
+
+impl Services {
+    /// Looks for them.
+    pub(super) fn find(command: Option<&str>) -> Self {
+        if let Some(command) = command {
+            return Self::Command(command.to_owned());
+        }
+        let known = || {
+            let units = Command::new("systemctl").arg("cat").args(UNITS).output();
+            units.is_ok_and(|output| output.status.success())
+        };
+        if Path::new("/run/systemd/system").is_dir() && known() {
+            Self::Systemd
+        } else {
+            Self::Unknown
+        }
+    }
+
+    pub(super) fn are_of_systemd(&self) -> bool {
+        matches!(self, Self::Systemd)
+    }
+
+    /// Whether systemd says that they run. Of others nothing is known: they are restarted when something
+    /// has changed.
+    pub(super) fn are_running(&self) -> bool {
+        match self {
+            Self::Systemd => Command::new("systemctl")
+                .args(["is-active", "--quiet"])
+                .args(UNITS)
+                .status()
+                .is_ok_and(|status| status.success()),
+            Self::Command(_) | Self::Unknown => true,
+        }
+    }
+
+    /// Makes the program read its configuration. With systemd nobody notices: it keeps the sockets.
+    pub(super) fn restart(&self, lang: Lang) -> Result<(), Missing> {
+        let (mut command, shown) = match self {
+            Self::Systemd => {
+                let mut command = Command::new("systemctl");
+                command.arg("restart").args(UNITS);
+                (command, format!("systemctl restart {}", UNITS.join(" ")))
+            }
+            Self::Command(line) => {
+                let mut command = Command::new("sh");
+                command.arg("-c").arg(line);
+                (command, line.clone())
+            }
+            Self::Unknown => {
+                let what = lang.pick(
+                    "recruit-milter has to be (re)started, and systemd does not run it here",
+                    "recruit-milter muss (neu) gestartet werden, und systemd betreibt es hier nicht",
+                );
+                let remedy = lang.pick(
+                    "start it (recruit-milter run), and run this again; or name a command with --restart",
+                    "starten (recruit-milter run), und dies noch einmal; oder einen Befehl mit --restart nennen",
+                );
+                return Err(missing(Exit::TryAgain, what, remedy));
+            }
+        };
+        super::answer(&format!("\n{shown}"));
+        match command.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(missing(
+                Exit::Unavailable,
+                format!("{shown}: {status}"),
+                "journalctl -u recruit-milter -u recruit-milter-agent -e",
+            )),
+            Err(error) => {
+                Err(missing(Exit::Unavailable, format!("{shown}: {error}"), "start it by hand"))
+            }
+        }
+    }
+
+    /// Waits until the sockets answer. Postfix puts off all mail whose milter does not.
+    pub(super) fn wait_for(&self, config: &Config) -> Result<(), Missing> {
+        let settings = config.listening();
+        let sockets: Vec<&Socket> =
+            settings.front.iter().chain(&settings.submission).chain(&settings.handoff).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| missing(Exit::Os, error.to_string(), "try again"))?;
+        let until = Instant::now() + PATIENCE;
+        for socket in sockets {
+            loop {
+                let answer = runtime.block_on(probe(socket, Duration::from_secs(5)));
+                let Some(error) = answer.err() else { break };
+                if Instant::now() > until {
+                    let remedy = if self.are_of_systemd() {
+                        "systemctl status recruit-milter; journalctl -u recruit-milter -e"
+                    } else {
+                        "start it: recruit-milter run"
+                    };
+                    let what = format!("nobody answers at {socket}: {error}");
+                    return Err(missing(Exit::Unavailable, what, remedy));
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! The configuration that setup writes: a file of its own in conf.d, so that the shipped one stays as it is.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::answers::{Answers, domains_of};
+use super::{Exit, Missing, missing};
+use crate::config::Config;
+use crate::mail::Address;
+use crate::postfix::Site;
+
+/// Where the packages' sockets are.
+const QUEUE: &str = "/var/spool/postfix";
+
+/// Recruiting systems by the domains of their inbound addresses.
+const KNOWN: [(&str, &str); 9] = [
+    ("m-personio.de", "personio"),
+    ("personio.de", "personio"),
+    ("softgarden.io", "softgarden"),
+    ("rexx-systems.com", "rexx"),
+    ("odoo.com", "odoo"),
+    ("greenhouse.io", "greenhouse"),
+    ("lever.co", "lever"),
+    ("workablemail.com", "workable"),
+    ("zammad.com", "zammad"),
+];
+
+/// What is to be written, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) path: PathBuf,
+    /// None if the configuration says all of it already.
+    pub(super) text: Option<String>,
+}
+
+impl Written {
+    /// What is missing in the configuration, for these answers at this site.
+    pub(super) fn new(
+        answers: Answers,
+        main: &Path,
+        before: Option<&Config>,
+        site: &Site,
+    ) -> Result<Self, Missing> {
+        let folder = main.parent().unwrap_or(Path::new("")).join("conf.d");
+        let Answers::System { inbound, addresses, name, domains, alerts } = answers else {
+            return Ok(Self { path: folder, text: None });
+        };
+        let name = name.unwrap_or_else(|| name_of(&inbound));
+        let path = folder.join(format!("{name}.toml"));
+        if let Some(config) = before {
+            if is_there(config, &inbound, &addresses) {
+                return Ok(Self { path, text: None });
+            }
+            if config.rules.systems.iter().any(|system| system.id == name) || path.exists() {
+                return Err(missing(
+                    Exit::Config,
+                    format!("[system.{name}] is configured already, and differently"),
+                    format!(
+                        "change it by hand, or choose another name with --system; see {}",
+                        main.display()
+                    ),
+                ));
+            }
+        }
+        let is_first = before.is_none_or(|config| config.rules.is_idle());
+        let mut text = String::from(
+            "# Written by \"recruit-milter setup\". It is yours now: recruit-milter.toml(5) says what else can\n\
+             # stand here. After a change: recruit-milter check, and reload recruit-milter and its agent.\n\n",
+        );
+        if is_first {
+            of_site(&mut text, site);
+        }
+        _ = write!(
+            text,
+            "[system.{name}]\ninbound = {}\naddresses = [{}]\n",
+            quoted(inbound.as_str()),
+            quoted_all(&addresses)
+        );
+        if is_first {
+            // What is the default need not be said.
+            if !domains.is_empty() && domains != domains_of(&addresses) {
+                _ = write!(text, "\n[internal]\ndomains = [{}]\n", quoted_all(&domains));
+            }
+            if let Some(alerts) = alerts {
+                _ = write!(text, "\n[alerts]\nto = [{}]\n", quoted(alerts.as_str()));
+            }
+            sockets_and_servers(&mut text, site);
+        }
+        Ok(Self { path, text: Some(text) })
+    }
+}
+
+/// Whether the configuration has these addresses for this inbound address.
+fn is_there(config: &Config, inbound: &Address, addresses: &[String]) -> bool {
+    let rules = &config.rules;
+    addresses.iter().all(|address| {
+        rules.addresses.iter().any(|rule| {
+            rule.pattern.to_string().eq_ignore_ascii_case(address)
+                && rules.system(rule).inbound.key() == inbound.key()
+        })
+    })
+}
+
+/// A word for a recruiting system: by its domain's maker, or the domain's own.
+fn name_of(inbound: &Address) -> String {
+    let domain = inbound.domain().to_lowercase();
+    let known = KNOWN.iter().find(|(one, _)| {
+        domain == *one || domain.strip_suffix(one).is_some_and(|rest| rest.ends_with('.'))
+    });
+    if let Some((_, name)) = known {
+        return (*name).to_owned();
+    }
+    let labels: Vec<&str> = domain.split('.').collect();
+    let label = labels.iter().rev().nth(1).or(labels.first()).copied().unwrap_or_default();
+    let word: String = label.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    if word.is_empty() { "system".into() } else { word }
+}
+
+/// Settings that come first in a file.
+fn of_site(text: &mut String, site: &Site) {
+    let delimiter = site.value("recipient_delimiter");
+    if !delimiter.is_empty() && delimiter != "+" {
+        _ = write!(
+            text,
+            "# As in Postfix's main.cf.\nrecipient_delimiter = {}\n\n",
+            quoted(delimiter)
+        );
+    }
+}
+
+/// What differs from the defaults in this Postfix.
+fn sockets_and_servers(text: &mut String, site: &Site) {
+    let queue = site.value("queue_directory");
+    if !queue.is_empty() && queue != QUEUE {
+        let socket = |name: &str| quoted(&format!("unix:{queue}/recruit-milter/{name}.sock"));
+        _ = write!(text, "\n# Below this Postfix's queue folder.\n[milter]\n");
+        for name in ["front", "submission", "handoff"] {
+            _ = writeln!(text, "{name} = {}", socket(name));
+        }
+        _ = write!(text, "\n[agent]\nsocket = {}\n", socket("agent"));
+    }
+    if let Some(via) = server(site) {
+        _ = write!(
+            text,
+            "\n# Where mail from outside comes in.\n[verify]\nvia = {}\n",
+            quoted(&via)
+        );
+    }
+}
+
+/// The server that takes mail from outside, where it is not port 25 of the loopback address.
+fn server(site: &Site) -> Option<String> {
+    let outside = |service: &&crate::postfix::Service| {
+        let ours =
+            service.option("smtpd_milters").is_some_and(|milters| milters.contains("handoff.sock"));
+        service.kind == "inet"
+            && ["smtpd", "postscreen"]
+                .contains(&service.command.split(' ').next().unwrap_or_default())
+            && !["submission", "submissions", "smtps", "465", "587"]
+                .iter()
+                .any(|s| service.name.ends_with(s))
+            && !ours
+    };
+    let service = site.services.iter().find(outside)?;
+    let (host, port) = service.name.rsplit_once(':').unwrap_or(("", &service.name));
+    let port = if port == "smtp" { "25" } else { port };
+    let interfaces = site.value("inet_interfaces");
+    let first = interfaces.split([' ', ',']).find(|one| one.parse::<std::net::IpAddr>().is_ok());
+    let host = match (host.trim_matches(['[', ']']), first) {
+        ("", None) => "127.0.0.1",
+        ("", Some(first)) if interfaces.contains("127.0.0.1") => {
+            _ = first;
+            "127.0.0.1"
+        }
+        ("", Some(first)) => first,
+        (host, _) => host,
+    };
+    let host: std::net::IpAddr = host.parse().ok()?;
+    let via = std::net::SocketAddr::new(host, port.parse().ok()?).to_string();
+    (via != "127.0.0.1:25").then_some(via)
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn quoted_all(texts: &[String]) -> String {
+    texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ")
+}

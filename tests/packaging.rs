@@ -1,0 +1,116 @@
+//! What packages are made of: pages and completions that come from the program, and services that can do
+//! nothing that they need not do.
+// SPDX-License-Identifier: GPL-3.0-or-later
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail them")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn printed(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_recruit-milter")).args(args).output().unwrap();
+    assert!(output.status.success(), "{args:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Compares a file with what it has to be; UPDATE_EXPECTED=1 makes it so.
+fn is_up_to_date(path: &Path, expected: &str) {
+    let expected = format!("{}\n", expected.trim_end());
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(path, &expected).unwrap();
+    }
+    let found = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        found == expected,
+        "{} is not what the program prints: UPDATE_EXPECTED=1 cargo test --test packaging",
+        path.display()
+    );
+}
+
+#[test]
+fn manual_pages_are_what_the_program_prints() {
+    let names = printed(&["man"]);
+    for name in names.lines() {
+        is_up_to_date(&here("contrib/man").join(name), &printed(&["man", name]));
+    }
+    let written = fs::read_dir(here("contrib/man")).unwrap();
+    let written: BTreeSet<String> =
+        written.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(written, names.lines().map(str::to_owned).collect(), "pages without a command");
+}
+
+#[test]
+fn completions_are_what_the_program_prints() {
+    for (shell, file) in [
+        ("bash", "recruit-milter.bash"),
+        ("zsh", "_recruit-milter"),
+        ("fish", "recruit-milter.fish"),
+    ] {
+        is_up_to_date(&here("contrib/completions").join(file), &printed(&["completions", shell]));
+    }
+}
+
+/// How exposed a service is, as systemd judges it, in tenths.
+fn exposure(unit: &str) -> u32 {
+    let output = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager"])
+        .arg(here("contrib/systemd").join(unit))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.lines().find(|line| line.contains("Overall exposure level"));
+    let line = line.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
+    let (_, level) = line.rsplit_once(": ").unwrap();
+    let (whole, tenth) = level.split(' ').next().unwrap().split_once('.').unwrap();
+    whole.parse::<u32>().unwrap() * 10 + tenth.parse::<u32>().unwrap()
+}
+
+#[test]
+fn services_are_exposed_as_little_as_can_be() {
+    for (unit, most) in [
+        ("recruit-milter.service", 6),
+        ("recruit-milter-agent.service", 12),
+        ("recruit-milter-key.service", 12),
+    ] {
+        assert!(exposure(unit) <= most, "{unit}: {}", exposure(unit));
+    }
+}
+
+#[test]
+fn units_have_no_faults() {
+    let folder = tempfile::tempdir().unwrap();
+    for unit in fs::read_dir(here("contrib/systemd")).unwrap() {
+        let unit = unit.unwrap().path();
+        let name = unit.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.ends_with(".service") || name.ends_with(".socket") {
+            // The program is not installed here.
+            let text = fs::read_to_string(&unit).unwrap();
+            let text = text.replace("/usr/sbin/recruit-milter ", "/bin/true ");
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+    }
+    let units = fs::read_dir(folder.path()).unwrap().map(|unit| unit.unwrap().path());
+    let output = Command::new("systemd-analyze")
+        .args(["verify", "--man=no", "--recursive-errors=no"])
+        .args(units)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("recruit-milter")).collect();
+    assert!(output.status.success() && ours.is_empty(), "{said}");
+}
+
+#[test]
+fn the_apparmor_profiles_can_be_read() {
+    let output = Command::new("/usr/sbin/apparmor_parser")
+        .args(["--skip-kernel-load", "--skip-cache"])
+        .arg(here("contrib/apparmor/recruit-milter"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
