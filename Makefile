@@ -22,7 +22,7 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 PROGRAM    ?= target/release/recruit-milter
 INSTALL    ?= install
 
-.PHONY: help build install check test lint docs drift demo bench fuzz deps fmt clean
+.PHONY: help build install deb check test lint docs drift demo bench fuzz deps fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -52,6 +52,10 @@ install: ## what `make build` has built, its services, pages and examples: DESTD
 	$(INSTALL) -d -m 755 $(DESTDIR)$(DOCDIR)/examples
 	$(INSTALL) -m 644 README.md CHANGELOG.md $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 644 conf/recruit-milter.toml contrib/monitoring/* $(DESTDIR)$(DOCDIR)/examples
+
+deb: ## a Debian package, in target/packages; offline where `make vendor` has run
+	@contrib/dev/install-deps.sh package
+	@contrib/debian/build.sh target/packages
 
 check: deps lint docs drift test ## everything that CI runs
 

@@ -18,7 +18,7 @@ fn printed(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Compares a file with what it has to be; UPDATE_EXPECTED=1 makes it so.
+/// Compares a file with what it has to be; `UPDATE_EXPECTED=1` makes it so.
 fn is_up_to_date(path: &Path, expected: &str) {
     let expected = format!("{}\n", expected.trim_end());
     if std::env::var_os("UPDATE_EXPECTED").is_some() {

@@ -5,8 +5,14 @@
 # their own. Uses sudo where it is not root. Does nothing where everything is there.
 set -eu
 
+# What packages are built of and with, and what looks at them.
+package="debhelper devscripts dh-apparmor libsqlite3-dev lintian mmdebstrap pkgconf rpm rpmlint systemd-container"
 packages="ca-certificates dovecot-core gcc libc6-dev make openssl postfix"
-[ "${1-}" = demo ] || packages="$packages apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl"
+case "${1-}" in
+    demo) ;;
+    package) packages="$packages $package" ;;
+    *) packages="$packages apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl" ;;
+esac
 
 missing=
 for package in $packages; do

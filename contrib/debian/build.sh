@@ -1,0 +1,39 @@
+#!/bin/sh
+# Builds the Debian package out of the tree as it is, into the folder that is named.
+#
+# DEB_BUILD_OPTIONS=noopt is quick, and what the tests of the package use. With vendor/ (`make vendor`)
+# nothing is fetched.
+set -eu
+
+cd "$(dirname "$0")/../.."
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+version=$(dpkg-parsechangelog -l contrib/debian/changelog -S Version)
+work=$out/build/recruit-milter-$version
+rm -rf "$work"
+mkdir -p "$work"
+
+if git rev-parse --git-dir >/dev/null 2>&1; then
+    git ls-files -z | tar --create --null --files-from=- | tar --extract --directory "$work"
+else
+    tar --create --exclude=./target --exclude=./vendor . | tar --extract --directory "$work"
+fi
+cp -R contrib/debian "$work/debian"
+[ ! -d vendor ] || ln -s "$PWD/vendor" "$work/vendor"
+
+# A toolchain from elsewhere (rustup) is as good as Debian's, of which dpkg alone knows.
+minimum=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+found=$(cargo --version | cut -d ' ' -f 2)
+dpkg --compare-versions "$found" ge "$minimum" || {
+    echo "build: cargo $found is too old, $minimum is needed: https://rustup.rs" >&2
+    exit 69
+}
+without_check=
+dpkg --compare-versions "$(dpkg-query -W -f '${Version}' cargo 2>/dev/null || echo 0)" ge "$minimum" ||
+    without_check=-d
+
+# shellcheck disable=SC2086 # none or one
+(cd "$work" && dpkg-buildpackage --build=binary --no-sign $without_check)
+mv "$out"/build/recruit-milter*_"$version"_*.deb "$out"/
+echo "built:"
+ls -1 "$out"/*.deb
