@@ -34,7 +34,6 @@ install: ## what `make build` has built, its services, pages and examples: DESTD
 	$(INSTALL) -D -m 755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/recruit-milter
 	$(INSTALL) -D -m 644 conf/recruit-milter.toml $(DESTDIR)$(SYSCONFDIR)/recruit-milter/recruit-milter.toml
 	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/recruit-milter/conf.d
-	$(INSTALL) -d -m 700 $(DESTDIR)$(SYSCONFDIR)/recruit-milter/credentials
 	$(INSTALL) -d -m 755 $(DESTDIR)$(UNITDIR)
 	for unit in contrib/systemd/*.service contrib/systemd/*.socket; do \
 	    sed -e 's|/usr/sbin/recruit-milter|$(SBINDIR)/recruit-milter|' -e 's|/etc/recruit-milter|$(SYSCONFDIR)/recruit-milter|' \

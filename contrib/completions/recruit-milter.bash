@@ -1132,7 +1132,7 @@ _recruit__milter() {
             return 0
             ;;
         recruit__subcmd__milter__subcmd__setup)
-            opts="-c -y -h --config --address --inbound --system --domain --alerts --yes --dry-run --restart --config-dir --lang --help"
+            opts="-c -y -h --config --address --inbound --system --next-hop --domain --alerts --yes --dry-run --restart --config-dir --lang --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1155,6 +1155,10 @@ _recruit__milter() {
                     return 0
                     ;;
                 --system)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --next-hop)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -62,6 +62,7 @@ complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand setup" -s 
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand setup" -l address -d 'A recruiting address; can be given several times' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand setup" -l inbound -d 'The address at which the recruiting system takes mail. The system tells you' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand setup" -l system -d 'A word for the recruiting system, as it will stand in logs. Without it: by the inbound address' -r
+complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand setup" -l next-hop -d 'Where Postfix sends the system\'s mail instead of the MX of its inbound address: `[mx.example]:25`' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand setup" -l domain -d 'A domain of colleagues; can be given several times. Without it: those of the recruiting addresses' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand setup" -l alerts -d 'Who hears when mail stops arriving' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand setup" -l restart -d 'How the running program is made to read its configuration, where systemd does not run it' -r

@@ -40,6 +40,9 @@ pub(super) struct SetupArgs {
     /// A word for the recruiting system, as it will stand in logs. Without it: by the inbound address.
     #[arg(long, value_name = "NAME")]
     system: Option<String>,
+    /// Where Postfix sends the system's mail instead of the MX of its inbound address: `[mx.example]:25`.
+    #[arg(long, value_name = "HOST")]
+    next_hop: Option<String>,
     /// A domain of colleagues; can be given several times. Without it: those of the recruiting addresses.
     #[arg(long = "domain", value_name = "DOMAIN")]
     domains: Vec<String>,
@@ -107,7 +110,17 @@ fn run(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
     }
     if !changes.is_empty() {
         let heading = lang.pick("Changes in Postfix", "Änderungen in Postfix");
-        answer(&format!("\n{heading}:\n{}", indented(&postfix::show(&changes))));
+        let shown = postfix::show(&changes);
+        answer(&format!(
+            "\n{heading}:\n{}",
+            indented(&if args.dry_run { shown } else { brief(&shown) })
+        ));
+        if !args.dry_run {
+            say(lang.pick(
+                "(--dry-run shows it with each option and each table)",
+                "(--dry-run zeigt es mit jeder Option und jeder Tabelle)",
+            ));
+        }
     }
     if text.is_none() && !key && changes.is_empty() {
         answer(lang.pick("All of it is there already.", "All das ist schon da."));
@@ -254,7 +267,10 @@ fn judge(args: &SetupArgs, path: &Path, instance: &Instance, lang: Lang) -> Resu
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| missing(Exit::Os, error.to_string(), "try again"))?;
     let found = runtime.block_on(examine(&config, instance));
-    answer(&format!("\n{}", doctor::text(&found, false, false)));
+    // What a probe has to show comes right after it.
+    let shown: Vec<Finding> =
+        found.iter().filter(|finding| finding.mark != Mark::NotTested).cloned().collect();
+    answer(&format!("\n{}", doctor::text(&shown, false, false)));
     let verified =
         verify::verify(&verify::VerifyArgs::all(&args.config, args.config_dir.as_ref(), args.lang));
     if verified == Exit::Ok {
@@ -308,9 +324,48 @@ fn cannot_write(path: &Path, error: &io::Error) -> Missing {
     missing(exit, format!("{}: {error}", path.display()), "run it as root")
 }
 
+/// Changes without the options of services that are new, and without the lines of our own tables.
+fn brief(changes: &str) -> String {
+    let mut own_table = false;
+    let mut is_new = false;
+    let mut lines = Vec::new();
+    for line in changes.lines() {
+        if let Some(file) = line.strip_prefix("@@ ") {
+            own_table = !["main.cf", "master.cf"].contains(&file);
+            is_new = false;
+            lines.push(line);
+            continue;
+        }
+        let is_option = line.starts_with("+   -o ");
+        if !is_option {
+            is_new = line.starts_with("+ ");
+        }
+        if !own_table && !(is_option && is_new) {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
+}
+
 fn indented(text: &str) -> String {
     let lines = text.trim_end().lines();
     let lines =
         lines.map(|line| if line.is_empty() { String::new() } else { format!("    {line}") });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_shown_without_what_nobody_reads_but_each_change_of_what_was_there() {
+        let changes = "@@ main.cf\n+ a = b\n@@ master.cf\n+ new inet n - n - - smtpd\n+   -o x=y\n  \
+                       submission inet n - y - - smtpd\n-   -o m=1\n+   -o m=2\n@@ recruit-milter.x\n+ /a/ b";
+        assert_eq!(
+            brief(changes),
+            "@@ main.cf\n+ a = b\n@@ master.cf\n+ new inet n - n - - smtpd\n  \
+             submission inet n - y - - smtpd\n-   -o m=1\n+   -o m=2\n@@ recruit-milter.x"
+        );
+    }
 }

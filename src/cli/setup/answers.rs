@@ -19,6 +19,7 @@ pub(super) enum Answers {
         inbound: Address,
         addresses: Vec<String>,
         name: Option<String>,
+        next_hop: Option<String>,
         domains: Vec<String>,
         alerts: Option<Address>,
     },
@@ -78,7 +79,8 @@ impl Answers {
             domains = asked.split_whitespace().map(str::to_owned).collect();
         }
         let alerts = args.alerts.as_deref().map(one).transpose().map_err(not_taken)?;
-        Ok(Self::System { inbound, addresses, name: args.system.clone(), domains, alerts })
+        let (name, next_hop) = (args.system.clone(), args.next_hop.clone());
+        Ok(Self::System { inbound, addresses, name, next_hop, domains, alerts })
     }
 }
 

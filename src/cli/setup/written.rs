@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::answers::{Answers, domains_of};
 use super::{Exit, Missing, missing};
 use crate::config::Config;
 use crate::mail::Address;
-use crate::postfix::Site;
+use crate::postfix::{Service, Site};
 
 /// Where the packages' sockets are.
 const QUEUE: &str = "/var/spool/postfix";
@@ -43,7 +44,8 @@ impl Written {
         site: &Site,
     ) -> Result<Self, Missing> {
         let folder = main.parent().unwrap_or(Path::new("")).join("conf.d");
-        let Answers::System { inbound, addresses, name, domains, alerts } = answers else {
+        let Answers::System { inbound, addresses, name, next_hop, domains, alerts } = answers
+        else {
             return Ok(Self { path: folder, text: None });
         };
         let name = name.unwrap_or_else(|| name_of(&inbound));
@@ -77,6 +79,9 @@ impl Written {
             quoted(inbound.as_str()),
             quoted_all(&addresses)
         );
+        if let Some(next_hop) = next_hop {
+            _ = writeln!(text, "next_hop = {}", quoted(&next_hop));
+        }
         if is_first {
             // What is the default need not be said.
             if !domains.is_empty() && domains != domains_of(&addresses) {
@@ -84,6 +89,14 @@ impl Written {
             }
             if let Some(alerts) = alerts {
                 _ = write!(text, "\n[alerts]\nto = [{}]\n", quoted(alerts.as_str()));
+            }
+            // The default has a hyphen, behind which such a Postfix would see an extension.
+            if site.value("recipient_delimiter").contains('-')
+                && let Some(domain) = domains_of(&addresses).first()
+            {
+                let bounces =
+                    quoted(&format!("recruitbounces@{}", domain.trim_start_matches("*.")));
+                _ = write!(text, "\n[bounces]\naddress = {bounces}\n");
             }
             sockets_and_servers(&mut text, site);
         }
@@ -151,7 +164,7 @@ fn sockets_and_servers(text: &mut String, site: &Site) {
 
 /// The server that takes mail from outside, where it is not port 25 of the loopback address.
 fn server(site: &Site) -> Option<String> {
-    let outside = |service: &&crate::postfix::Service| {
+    let outside = |service: &&Service| {
         let ours =
             service.option("smtpd_milters").is_some_and(|milters| milters.contains("handoff.sock"));
         service.kind == "inet"
@@ -166,18 +179,13 @@ fn server(site: &Site) -> Option<String> {
     let (host, port) = service.name.rsplit_once(':').unwrap_or(("", &service.name));
     let port = if port == "smtp" { "25" } else { port };
     let interfaces = site.value("inet_interfaces");
-    let first = interfaces.split([' ', ',']).find(|one| one.parse::<std::net::IpAddr>().is_ok());
-    let host = match (host.trim_matches(['[', ']']), first) {
-        ("", None) => "127.0.0.1",
-        ("", Some(first)) if interfaces.contains("127.0.0.1") => {
-            _ = first;
-            "127.0.0.1"
-        }
-        ("", Some(first)) => first,
-        (host, _) => host,
+    let mut addresses = interfaces.split([' ', ',']).filter(|one| one.parse::<IpAddr>().is_ok());
+    let host = match host.trim_matches(['[', ']']) {
+        "" if interfaces.contains("127.0.0.1") => "127.0.0.1",
+        "" => addresses.next().unwrap_or("127.0.0.1"),
+        host => host,
     };
-    let host: std::net::IpAddr = host.parse().ok()?;
-    let via = std::net::SocketAddr::new(host, port.parse().ok()?).to_string();
+    let via = SocketAddr::new(host.parse().ok()?, port.parse().ok()?).to_string();
     (via != "127.0.0.1:25").then_some(via)
 }
 
@@ -187,4 +195,97 @@ fn quoted(text: &str) -> String {
 
 fn quoted_all(texts: &[String]) -> String {
     texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::postfix::Service;
+
+    fn site(values: &[(&str, &str)], services: &[&str]) -> Site {
+        let effective = values.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let services = services.iter().filter_map(|line| Service::parse(line)).collect();
+        Site { effective: effective.collect(), services, ..Site::default() }
+    }
+
+    fn answers(inbound: &str, addresses: &[&str]) -> Answers {
+        Answers::System {
+            inbound: Address::parse(inbound).unwrap(),
+            addresses: addresses.iter().map(|one| (*one).to_owned()).collect(),
+            name: None,
+            next_hop: None,
+            domains: Vec::new(),
+            alerts: None,
+        }
+    }
+
+    fn config(text: &str) -> Config {
+        let main = PathBuf::from("/etc/x/recruit-milter.toml");
+        config::parse(&[(main, text.to_owned())]).unwrap().config
+    }
+
+    fn written(answers: Answers, before: Option<&Config>, site: &Site) -> Written {
+        let main = Path::new("/etc/x/recruit-milter.toml");
+        Written::new(answers, main, before, site).map_err(|missing| missing.what).unwrap()
+    }
+
+    const THREE: &str = "[system.personio]\ninbound = \"acme-jobs@m-personio.de\"\n\
+                         addresses = [\"jobs@acme.example\", \"@karriere.acme.example\"]\n";
+
+    #[test]
+    fn an_ordinary_site_gets_three_lines() {
+        let site = site(
+            &[("queue_directory", QUEUE), ("recipient_delimiter", "+"), ("inet_interfaces", "all")],
+            &["smtp inet n - y - - smtpd", "submission inet n - y - - smtpd"],
+        );
+        let answers =
+            answers("acme-jobs@m-personio.de", &["jobs@acme.example", "@karriere.acme.example"]);
+        let written = written(answers, None, &site);
+        assert_eq!(written.path, Path::new("/etc/x/conf.d/personio.toml"));
+        assert!(written.text.unwrap().ends_with(&format!(".\n\n{THREE}")));
+    }
+
+    #[test]
+    fn what_differs_at_a_site_is_written_and_can_be_read() {
+        let site = site(
+            &[
+                ("queue_directory", "/srv/queue"),
+                ("recipient_delimiter", "-"),
+                ("inet_interfaces", "192.0.2.7, 192.0.2.8"),
+            ],
+            &["submission inet n - y - - smtpd", "2525 inet n - y - 1 postscreen"],
+        );
+        let answers = Answers::System {
+            inbound: Address::parse("a@in.ats.example").unwrap(),
+            addresses: vec!["jobs@acme.example".into()],
+            name: None,
+            next_hop: Some("[mx.ats.example]:25".into()),
+            domains: vec!["acme.example".into(), "acme.test".into()],
+            alerts: Some(Address::parse("hr@acme.example").unwrap()),
+        };
+        let written = written(answers, Some(&config("")), &site);
+        assert_eq!(written.path, Path::new("/etc/x/conf.d/ats.toml"));
+        let config = config(&written.text.unwrap());
+        assert_eq!(config.verify.via.to_string(), "192.0.2.7:2525");
+        assert_eq!(config.rules.delimiters, "-");
+        assert_eq!(config.milter.front[0].to_string(), "unix:/srv/queue/recruit-milter/front.sock");
+        assert_eq!(config.alerts_to.len(), 1);
+        assert_eq!(config.rules.systems[0].next_hop.as_deref(), Some("[mx.ats.example]:25"));
+    }
+
+    #[test]
+    fn what_is_there_is_not_written_again_and_what_contradicts_it_is_refused() {
+        let (site, before) = (site(&[], &[]), config(THREE));
+        let again = answers("ACME-jobs@M-Personio.de", &["Jobs@acme.example"]);
+        assert_eq!(written(again, Some(&before), &site).text, None);
+        let other = answers("other@m-personio.de", &["karriere@acme.example"]);
+        let main = Path::new("/etc/x/recruit-milter.toml");
+        let refused = Written::new(other, main, Some(&before), &site).map_err(|m| m.what);
+        assert_eq!(refused, Err("[system.personio] is configured already, and differently".into()));
+        // Another system beside it says nothing of the site once more.
+        let second = answers("x@y.rexx-systems.com", &["at@acme.example"]);
+        let text = written(second, Some(&before), &site).text.unwrap();
+        assert!(text.contains("[system.rexx]") && !text.contains("[verify]"), "{text}");
+    }
 }
