@@ -11,7 +11,7 @@ packages="ca-certificates dovecot-core gcc libc6-dev make openssl postfix"
 case "${1-}" in
     demo) ;;
     package) packages="$packages $package" ;;
-    *) packages="$packages apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl" ;;
+    *) packages="$packages $package apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl" ;;
 esac
 
 missing=

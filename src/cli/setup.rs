@@ -340,7 +340,7 @@ fn brief(changes: &str) -> String {
         if !is_option {
             is_new = line.starts_with("+ ");
         }
-        if !own_table && !(is_option && is_new) {
+        if !(own_table || is_option && is_new) {
             lines.push(line);
         }
     }

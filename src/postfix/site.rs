@@ -51,10 +51,17 @@ impl Instance {
 
     /// Makes a running Postfix take its configuration anew. False if it does not run.
     pub fn reload(&self) -> Result<bool, Error> {
-        if self.run("postfix", &["status"]).is_err() {
+        // Without its folder postfix(1) would mean all instances of a host (multi_instance_directories),
+        // and one that is stopped would make it say that none runs.
+        let folder = match &self.config_dir {
+            Some(folder) => folder.clone(),
+            None => PathBuf::from(self.run("postconf", &["-h", "config_directory"])?.trim()),
+        };
+        let only = Self::at(folder);
+        if only.run("postfix", &["status"]).is_err() {
             return Ok(false);
         }
-        self.run("postfix", &["reload"]).map(|_| true)
+        only.run("postfix", &["reload"]).map(|_| true)
     }
 }
 
