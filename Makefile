@@ -22,7 +22,7 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 PROGRAM    ?= target/release/recruit-milter
 INSTALL    ?= install
 
-.PHONY: help build install deb check test lint docs drift demo bench fuzz deps fmt clean
+.PHONY: help build install vendor deb rpm release reproducible audit check test lint docs drift demo bench fuzz deps fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -52,9 +52,30 @@ install: ## what `make build` has built, its services, pages and examples: DESTD
 	$(INSTALL) -m 644 README.md CHANGELOG.md $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 644 conf/recruit-milter.toml contrib/monitoring/* $(DESTDIR)$(DOCDIR)/examples
 
-deb: ## a Debian package, in target/packages; offline where `make vendor` has run
-	@contrib/dev/install-deps.sh package
+vendor: ## the crates that are needed, in vendor/: from then on packages are built offline
+	$(CARGO) vendor --locked --versioned-dirs > /dev/null
+
+deb: ## a Debian package, in target/packages
+	@contrib/dev/install-deps.sh
 	@contrib/debian/build.sh target/packages
+
+rpm: ## an RPM, in target/packages
+	@contrib/dev/install-deps.sh
+	@contrib/rpm/build.sh target/packages
+
+release: deb rpm ## packages, source with vendored crates, and a bill of materials (CycloneDX), in target/packages
+	@contrib/dev/source.sh target/packages
+	@command -v cargo-cyclonedx > /dev/null || $(CARGO) install --locked cargo-cyclonedx
+	$(CARGO) cyclonedx --quiet --format json --spec-version 1.5 --no-default-features --override-filename recruit-milter-$(VERSION).cdx
+	mv recruit-milter-$(VERSION).cdx.json target/packages/
+	cd target/packages && sha256sum *.deb *.rpm *.gz *.json > SHA256SUMS
+
+reproducible: ## builds the packages twice, in different folders, and compares their bytes
+	@contrib/dev/reproducible.sh
+
+audit: ## licences, sources and known vulnerabilities of the crates
+	@command -v cargo-deny > /dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check
 
 check: deps lint docs drift test ## everything that CI runs
 

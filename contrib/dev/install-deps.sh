@@ -6,12 +6,12 @@
 set -eu
 
 # What packages are built of and with, and what looks at them.
-package="debhelper devscripts dh-apparmor libsqlite3-dev lintian mmdebstrap pkgconf rpm rpmlint systemd-container"
+packaging="debhelper devscripts dh-apparmor libsqlite3-dev lintian mmdebstrap pkgconf rpm rpmlint systemd-container"
 packages="ca-certificates dovecot-core gcc libc6-dev make openssl postfix"
 case "${1-}" in
     demo) ;;
-    package) packages="$packages $package" ;;
-    *) packages="$packages $package apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl" ;;
+    package) packages="$packages $packaging" ;;
+    *) packages="$packages $packaging apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl" ;;
 esac
 
 missing=

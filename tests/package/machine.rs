@@ -42,7 +42,7 @@ fn base() -> &'static Path {
                 Command::new("mmdebstrap")
                     .args(["--quiet", "--variant=apt", "--skip=cleanup/apt", "--skip=cleanup/tmp"])
                     .arg(format!("--include={PACKAGES}"))
-                    .arg("--customize-hook=chroot \"$1\" apt-get install -y -qq --download-only --no-install-recommends postfix")
+                    .arg("--customize-hook=chroot \"$1\" apt-get install -y -qq --download-only --no-install-recommends autopkgtest dpkg-dev postfix rpm")
                     .args([release, new.to_str().unwrap()]),
             );
             fs::rename(new, &path).unwrap();

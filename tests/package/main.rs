@@ -254,6 +254,73 @@ fn removal(machine: &Machine) {
 }
 
 #[test]
+fn lintian_finds_nothing() {
+    let output = Command::new("lintian")
+        .args(["--allow-root", "--fail-on=error,warning", "--info"])
+        .arg(package())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn debians_own_test_of_the_package_passes() {
+    let machine = Machine::boot();
+    machine.succeed("apt-get install -y -qq --no-install-recommends autopkgtest");
+    machine.put(package(), "/root/recruit-milter.deb");
+    let tests = machine.path("/root/source/debian/tests");
+    fs::create_dir_all(&tests).unwrap();
+    for file in ["control", "through-postfix"] {
+        fs::copy(here("contrib/debian/tests").join(file), tests.join(file)).unwrap();
+    }
+    for file in ["control", "changelog"] {
+        fs::copy(here("contrib/debian").join(file), machine.path("/root/source/debian").join(file))
+            .unwrap();
+    }
+    let said = machine
+        .succeed("autopkgtest --no-built-binaries ./recruit-milter.deb ./source// -- null 2>&1");
+    assert!(said.contains("through-postfix      PASS"), "{said}");
+}
+
+#[test]
+fn an_rpm_is_built_installed_set_up_and_removed() {
+    let out = here("target/package-test-rpm");
+    let _ = fs::remove_dir_all(&out);
+    succeed(
+        Command::new(here("contrib/rpm/build.sh"))
+            .arg(&out)
+            .env("PROFILE", "dev")
+            .env("CARGO_TARGET_DIR", out.join("target")),
+    );
+    let built = fs::read_dir(&out).unwrap().map(|file| file.unwrap().path());
+    let rpm = built.filter(|path| path.extension().is_some_and(|e| e == "rpm")).last().unwrap();
+    let checked = Command::new("rpmlint")
+        .arg("--config")
+        .arg(here("contrib/rpm/rpmlint.toml"))
+        .args([&rpm, &here("contrib/rpm/recruit-milter.spec")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(said.contains("0 errors, 0 warnings"), "{said}");
+
+    let machine = site();
+    machine.succeed("apt-get install -y -qq --no-install-recommends rpm");
+    let before = traces(&machine);
+    machine.put(&rpm, "/root/recruit-milter.rpm");
+    // Postfix is there, but not by RPM.
+    machine.succeed("rpm --install --nodeps --force-debian recruit-milter.rpm");
+    let answer = machine.succeed(SETUP);
+    assert!(answer.contains("\nverified: jobs@acme.example"), "{answer}");
+    machine.succeed("rpm --erase recruit-milter");
+    let after = traces(&machine);
+    for file in ["/etc/postfix/main.cf", "/etc/postfix/master.cf"] {
+        assert_eq!(before[file], after[file]);
+    }
+    assert!(!after.contains_key("/usr/sbin/recruit-milter"));
+}
+
+#[test]
 fn the_guide_is_right_to_the_word() {
     let machine = site();
     machine.put(&here("tests/package/application.eml"), "/root/application.eml");
@@ -262,7 +329,7 @@ fn the_guide_is_right_to_the_word() {
     let page = fs::read_to_string(here("contrib/man/recruit-milter-postfix.7")).unwrap();
     let steps = transcript::steps(&page);
     assert!(steps.len() > 15, "{}", steps.len());
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for step in steps {
         if step.command == "recruit-milter list" {
             // "Now let somebody write."
@@ -277,8 +344,9 @@ fn the_guide_is_right_to_the_word() {
         let found: Vec<&str> = text.lines().collect();
         if !transcript::fits(&step.expected, &found) {
             let expected = step.expected.join("\n");
-            wrong += &format!("# {}\n--- expected\n{expected}\n--- found\n{text}\n", step.command);
+            let command = step.command;
+            wrong.push(format!("# {command}\n--- expected\n{expected}\n--- found\n{text}\n"));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
