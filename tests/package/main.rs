@@ -14,7 +14,7 @@
 mod machine;
 mod transcript;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -262,6 +262,47 @@ fn lintian_finds_nothing() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Where `cargo deb` puts things, by Cargo.toml.
+fn assets() -> BTreeSet<String> {
+    let manifest: toml::Table = fs::read_to_string(here("Cargo.toml")).unwrap().parse().unwrap();
+    let assets = manifest["package"]["metadata"]["deb"]["assets"].as_array().unwrap();
+    let mut all = BTreeSet::new();
+    for asset in assets {
+        let (from, to) = (asset[0].as_str().unwrap(), asset[1].as_str().unwrap());
+        let (folder, pattern) = from.rsplit_once('/').unwrap_or((".", from));
+        let names = match pattern.split_once('*') {
+            None => vec![pattern.to_owned()],
+            Some((begin, end)) => fs::read_dir(here(folder))
+                .unwrap()
+                .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .filter(|name| name.starts_with(begin) && name.ends_with(end))
+                .collect(),
+        };
+        all.extend(
+            names
+                .into_iter()
+                .map(|name| if to.ends_with('/') { format!("{to}{name}") } else { to.into() }),
+        );
+    }
+    all
+}
+
+#[test]
+fn cargo_deb_packs_the_same_files() {
+    let list = succeed(Command::new("dpkg-deb").arg("--contents").arg(package()));
+    let files = list.lines().filter_map(|line| line.rsplit_once(" ./")).map(|(_, file)| file);
+    // It compresses what Debian wants compressed, and writes these two by itself.
+    let files = files.filter(|file| !file.ends_with('/')).map(|file| file.trim_end_matches(".gz"));
+    let written =
+        ["usr/share/doc/recruit-milter/changelog.Debian", "usr/share/doc/recruit-milter/copyright"];
+    let files = files.filter(|file| !written.contains(file));
+    // Debian 12 has a folder of its own for units.
+    let files: BTreeSet<String> = files
+        .map(|file| file.replace("lib/systemd", "usr/lib/systemd").replace("usr/usr", "usr"))
+        .collect();
+    assert_eq!(assets(), files);
 }
 
 #[test]
