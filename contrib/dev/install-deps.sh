@@ -6,7 +6,7 @@
 set -eu
 
 # What packages are built of and with, and what looks at them.
-packaging="debhelper devscripts dh-apparmor libsqlite3-dev lintian mmdebstrap pkgconf rpm rpmlint systemd-container"
+packaging="debhelper devscripts dh-apparmor libsqlite3-dev lintian mmdebstrap pkgconf rpm rpmlint strace systemd-container"
 packages="ca-certificates dovecot-core gcc libc6-dev make openssl postfix"
 case "${1-}" in
     demo) ;;

@@ -86,6 +86,11 @@ impl Machine {
         machine
     }
 
+    /// Its first process, as this machine numbers it.
+    pub(crate) fn leader(&self) -> u32 {
+        self.leader
+    }
+
     /// A file in it.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path.trim_start_matches('/'))

@@ -11,6 +11,7 @@
     reason = "helpers of tests may fail them"
 )]
 
+mod apparmor;
 mod machine;
 mod transcript;
 
@@ -115,6 +116,7 @@ fn a_package_goes_from_installed_to_verified_is_upgraded_with_mail_under_way_and
     machine.succeed("apt-get install -y -qq ./recruit-milter.deb");
     let installed = started.elapsed();
     machine.succeed("systemctl is-active recruit-milter recruit-milter-agent");
+    machine.succeed("systemctl reload recruit-milter recruit-milter-agent");
     // As shipped it does nothing.
     succeed(&mut send(&machine, "1", "0"));
     let answer = machine.succeed(SETUP);
@@ -294,7 +296,9 @@ fn cargo_deb_packs_the_same_files() {
     let list = succeed(Command::new("dpkg-deb").arg("--contents").arg(package()));
     let files = list.lines().filter_map(|line| line.rsplit_once(" ./")).map(|(_, file)| file);
     // It compresses what Debian wants compressed, and writes these two by itself.
-    let files = files.filter(|file| !file.ends_with('/')).map(|file| file.trim_end_matches(".gz"));
+    let files = files
+        .filter(|file| !file.is_empty() && !file.ends_with('/'))
+        .map(|file| file.trim_end_matches(".gz"));
     let written =
         ["usr/share/doc/recruit-milter/changelog.Debian", "usr/share/doc/recruit-milter/copyright"];
     let files = files.filter(|file| !written.contains(file));
