@@ -52,7 +52,10 @@
 //! | [`credentials`] | passwords, and the passwd-file that keeps their hashes | what a login may send as |
 //! | [`postfix`] | reads and writes Postfix's configuration | messages |
 //! | [`doctor`] | everything on the way of an application, looked at in one go | how it is shown |
-//! | [`cli`] | one file per subcommand | |
+//! | [`cli`] | one file per subcommand; the manual pages come from it | |
+//!
+//! Beside `src`: `contrib/systemd` has the services and their sockets, `contrib/debian` and `contrib/rpm` the
+//! packages, which install by `make install`; `tests/package` installs and boots them.
 //!
 //! # Invariants
 //!

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -51,6 +52,7 @@ pub(super) fn run(path: &Path, only: Option<Role>) -> Exit {
     };
     let logging = observe::init(&config.log);
     observe::log_panics();
+    no_core_dumps();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .thread_name(if only == Some(Role::Agent) { "agent" } else { "milter" })
@@ -72,6 +74,13 @@ pub(super) fn run(path: &Path, only: Option<Role>) -> Exit {
     };
     drop(logging);
     exit
+}
+
+/// A dump of the memory would have mail in it.
+fn no_core_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    // Where it cannot be forbidden, the services' units do.
+    let _ = setrlimit(Resource::Core, none);
 }
 
 /// The milter, and the agent beside it.

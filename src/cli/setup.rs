@@ -138,7 +138,8 @@ fn run(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
     if key {
         make_key(&planned, &services)?;
     }
-    if text.is_some() || key || !services.are_running() {
+    // Also where the file was written by a run that got no further.
+    if text.is_some() || key || !changes.is_empty() || !services.are_running() {
         services.restart(lang)?;
     }
     services.wait_for(&planned)?;

@@ -28,6 +28,7 @@ mod reading;
 mod resend;
 mod routes;
 mod service;
+mod setup;
 mod signed;
 mod smtp_test;
 mod soak;

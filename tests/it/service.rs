@@ -355,3 +355,11 @@ fn what_waits_for_pass_2_keeps_postfix_configured() {
     assert_eq!(remove(), Some(0));
     site.daemon.stop();
 }
+
+#[test]
+fn no_dump_of_its_memory_is_written_when_it_dies() {
+    let site = Site::start();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", site.daemon.pid())).unwrap();
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(cores.split_whitespace().filter(|word| *word == "0").count(), 2, "{cores}");
+}
