@@ -67,7 +67,8 @@ release: deb rpm ## packages, source with vendored crates, and a bill of materia
 	@contrib/dev/source.sh target/packages
 	@command -v cargo-cyclonedx > /dev/null || $(CARGO) install --locked cargo-cyclonedx
 	$(CARGO) cyclonedx --quiet --format json --spec-version 1.5 --no-default-features --override-filename recruit-milter-$(VERSION).cdx
-	mv recruit-milter-$(VERSION).cdx.json target/packages/
+	sed 's|path+file://$(CURDIR)|path+file:///usr/src/recruit-milter|g' recruit-milter-$(VERSION).cdx.json \
+	    > target/packages/recruit-milter-$(VERSION).cdx.json && rm recruit-milter-$(VERSION).cdx.json
 	cd target/packages && sha256sum *.deb *.rpm *.gz *.json > SHA256SUMS
 
 reproducible: ## builds the packages twice, in different folders, and compares their bytes

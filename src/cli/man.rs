@@ -43,7 +43,7 @@ const FILES: [(&str, &str); 8] = [
     ("/etc/recruit-milter/seal.key", "The secret keys that tokens and seals are signed with."),
     ("/etc/recruit-milter/credentials/", "Secrets by their names."),
     ("/etc/recruit-milter/dovecot-users", "The logins of recruiting systems, for Dovecot."),
-    ("/var/lib/recruit-milter/journal/", "A line for each decision."),
+    ("/var/lib/recruit-milter/journal", "A line for each decision; older ones in journal.1 and so on."),
     ("/var/lib/recruit-milter/ledger.sqlite", "What became of each copy."),
     ("/var/spool/postfix/recruit-milter/*.sock", "The sockets at which Postfix asks."),
 ];
@@ -185,9 +185,9 @@ fn page(command: &Command, rest: &str) -> io::Result<Page> {
 /// The head of a page. It has no date: the same program makes the same page.
 fn title(name: &str, section: &str) -> String {
     let version = concat!("recruit-milter ", env!("CARGO_PKG_VERSION"));
-    let head = Roff::new().control("TH", [name, section, "", version, "recruit-milter"]).to_roff();
     // How roff(1) gives out an apostrophe that stays one: clap's pieces use it, once is enough.
-    format!(".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n{head}")
+    let apostrophe = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
+    format!("{apostrophe}.TH {name} {section} \"\" \"{version}\" \"recruit-milter\"\n")
 }
 
 fn overview(whole: &Command, groups: &[&Command]) -> io::Result<String> {
