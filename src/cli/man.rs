@@ -43,7 +43,10 @@ const FILES: [(&str, &str); 8] = [
     ("/etc/recruit-milter/seal.key", "The secret keys that tokens and seals are signed with."),
     ("/etc/recruit-milter/credentials/", "Secrets by their names."),
     ("/etc/recruit-milter/dovecot-users", "The logins of recruiting systems, for Dovecot."),
-    ("/var/lib/recruit-milter/journal", "A line for each decision; older ones in journal.1 and so on."),
+    (
+        "/var/lib/recruit-milter/journal",
+        "A line for each decision; older ones in journal.1 and so on.",
+    ),
     ("/var/lib/recruit-milter/ledger.sqlite", "What became of each copy."),
     ("/var/spool/postfix/recruit-milter/*.sock", "The sockets at which Postfix asks."),
 ];

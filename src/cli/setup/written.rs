@@ -49,6 +49,11 @@ impl Written {
             return Ok(Self { path: folder, text: None });
         };
         let name = name.unwrap_or_else(|| name_of(&inbound));
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(is_word) {
+            let what = format!("a word for the recruiting system: {name:?} is none");
+            return Err(missing(Exit::Usage, what, "--system NAME: letters, digits, - and _"));
+        }
         let path = folder.join(format!("{name}.toml"));
         if let Some(config) = before {
             if is_there(config, &inbound, &addresses) {
@@ -283,6 +288,16 @@ mod tests {
         let main = Path::new("/etc/x/recruit-milter.toml");
         let refused = Written::new(other, main, Some(&before), &site).map_err(|m| m.what);
         assert_eq!(refused, Err("[system.personio] is configured already, and differently".into()));
+        // A name is a file's name, too.
+        let Answers::System { inbound, addresses, next_hop, domains, alerts, .. } =
+            answers("x@y.example", &["at@acme.example"])
+        else {
+            panic!("a system")
+        };
+        let name = Some("../x".to_owned());
+        let odd = Answers::System { inbound, addresses, name, next_hop, domains, alerts };
+        let refused = Written::new(odd, main, Some(&before), &site).map_err(|m| m.what);
+        assert_eq!(refused, Err("a word for the recruiting system: \"../x\" is none".into()));
         // Another system beside it says nothing of the site once more.
         let second = answers("x@y.rexx-systems.com", &["at@acme.example"]);
         let text = written(second, Some(&before), &site).text.unwrap();
