@@ -55,6 +55,51 @@ fn completions_are_what_the_program_prints() {
     }
 }
 
+#[test]
+fn all_packages_have_the_version_of_the_program() {
+    let version = env!("CARGO_PKG_VERSION");
+    let read = |path: &str| fs::read_to_string(here(path)).unwrap();
+    let guide = format!("\"recruit-milter {version}\"");
+    assert!(read("contrib/man/recruit-milter-postfix.7").lines().next().unwrap().contains(&guide));
+    let changelog = format!("recruit-milter ({version}-");
+    assert!(read("contrib/debian/changelog").starts_with(&changelog));
+    let spec = read("contrib/rpm/recruit-milter.spec");
+    let line = spec.lines().find(|line| line.starts_with("Version:")).unwrap();
+    assert_eq!(line.split_whitespace().last(), Some(version));
+}
+
+#[test]
+fn services_find_what_was_installed_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let installed = Command::new("make")
+        .current_dir(here(""))
+        .args(["--silent", "install", "PREFIX=/opt/x", "SYSCONFDIR=/opt/etc"])
+        .arg(format!("DESTDIR={}", folder.path().display()))
+        .arg(format!("PROGRAM={}", env!("CARGO_BIN_EXE_recruit-milter")))
+        .output()
+        .unwrap();
+    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+    let unit = |name: &str| {
+        let path = folder.path().join("opt/x/lib/systemd/system").join(name);
+        fs::read_to_string(path).unwrap()
+    };
+    let start = "ExecStart=/opt/x/sbin/recruit-milter run --config /opt/etc/recruit-milter/recruit-milter.toml ";
+    assert!(unit("recruit-milter.service").contains(&format!("{start}--role milter")));
+    let agent = unit("recruit-milter-agent.service");
+    assert!(agent.contains(&format!("{start}--role agent")));
+    assert!(agent.contains("ExecPaths=/opt/x/sbin/recruit-milter\n"), "{agent}");
+    for name in
+        ["recruit-milter.service", "recruit-milter-agent.service", "recruit-milter-key.service"]
+    {
+        let text = unit(name);
+        let of_etc = text.lines().filter(|line| line.contains("=/etc/") || line.contains(":/etc/"));
+        assert_eq!(of_etc.count(), 0, "{text}");
+    }
+    for file in ["opt/x/sbin/recruit-milter", "opt/etc/recruit-milter/recruit-milter.toml"] {
+        assert!(folder.path().join(file).is_file(), "{file}");
+    }
+}
+
 /// How exposed a service is, as systemd judges it, in tenths.
 fn exposure(unit: &str) -> u32 {
     let output = Command::new("systemd-analyze")
