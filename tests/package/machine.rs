@@ -1,11 +1,11 @@
 //! A Debian in a folder, booted with systemd, with a network of its own that has nothing but loopback.
 
-use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use tempfile::TempDir;
 
@@ -28,13 +28,21 @@ pub(crate) fn succeed(command: &mut Command) -> String {
     text
 }
 
-/// A Debian of the same release as this machine's, as an archive. Made once.
+/// The Debian to boot: this machine's own release, or the one that `RECRUIT_MILTER_RELEASE` names.
+fn release() -> String {
+    if let Ok(release) = env::var("RECRUIT_MILTER_RELEASE") {
+        return release;
+    }
+    let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = system.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    name.expect("Debian tells its release in /etc/os-release").to_owned()
+}
+
+/// A Debian as an archive. Made once.
 fn base() -> &'static Path {
     static BASE: OnceLock<PathBuf> = OnceLock::new();
     BASE.get_or_init(|| {
-        let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-        let release = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-        let release = release.expect("Debian tells its release in /etc/os-release");
+        let release = release();
         let path = here("target").join(format!("package-base-{release}.tar"));
         if !path.exists() {
             let new = path.with_extension("new.tar");
@@ -43,7 +51,7 @@ fn base() -> &'static Path {
                     .args(["--quiet", "--variant=apt", "--skip=cleanup/apt", "--skip=cleanup/tmp"])
                     .arg(format!("--include={PACKAGES}"))
                     .arg("--customize-hook=chroot \"$1\" apt-get install -y -qq --download-only --no-install-recommends autopkgtest dpkg-dev postfix rpm")
-                    .args([release, new.to_str().unwrap()]),
+                    .args([release.as_str(), new.to_str().unwrap()]),
             );
             fs::rename(new, &path).unwrap();
         }
