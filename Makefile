@@ -57,11 +57,11 @@ vendor: ## the crates that are needed, in vendor/: from then on packages are bui
 	$(CARGO) vendor --locked --versioned-dirs > /dev/null
 
 deb: ## a Debian package, in target/packages
-	@contrib/dev/install-deps.sh
+	@contrib/dev/install-deps.sh deb
 	@contrib/debian/build.sh target/packages
 
 rpm: ## an RPM, in target/packages
-	@contrib/dev/install-deps.sh
+	@contrib/dev/install-deps.sh rpm
 	@contrib/rpm/build.sh target/packages
 
 release: deb rpm ## packages, source with vendored crates, and a bill of materials (CycloneDX), in target/packages

@@ -13,11 +13,7 @@ work=$out/build/recruit-milter-$version
 rm -rf "$work"
 mkdir -p "$work"
 
-if git rev-parse --git-dir >/dev/null 2>&1; then
-    git ls-files -z | tar --create --null --files-from=- | tar --extract --directory "$work"
-else
-    tar --create --exclude=./target --exclude=./vendor . | tar --extract --directory "$work"
-fi
+contrib/dev/files.sh | tar --create --null --files-from=- | tar --extract --directory "$work"
 cp -R contrib/debian "$work/debian"
 [ ! -d vendor ] || ln -s "$PWD/vendor" "$work/vendor"
 

@@ -1,18 +1,30 @@
 #!/bin/sh
-# Installs what the tests and the demo need and this machine lacks, on Debian 12 and 13.
+# Installs what this machine lacks, on Debian 12 and 13: `deb` or `rpm` what a package is built with, `demo` what
+# the demo needs, and without a word what the tests need.
 #
 # Services of these packages are neither configured nor started: the tests run private instances of
 # their own. Uses sudo where it is not root. Does nothing where everything is there.
 set -eu
 
-# What packages are built of and with, and what looks at them.
-packaging="debhelper devscripts dh-apparmor libsqlite3-dev lintian mmdebstrap pkgconf rpm rpmlint strace systemd-container"
-packages="ca-certificates dovecot-core gcc libc6-dev make openssl postfix"
+build="ca-certificates gcc libc6-dev make"
+deb="debhelper dh-apparmor libsqlite3-dev pkgconf"
+rpm="libsqlite3-dev pkgconf rpm"
+demo="dovecot-core openssl postfix"
+# What looks at the packages.
+packaging="devscripts lintian mmdebstrap rpmlint strace systemd-container"
 case "${1-}" in
-    demo) ;;
-    package) packages="$packages $packaging" ;;
-    *) packages="$packages $packaging apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl" ;;
+    deb) packages="$build $deb" ;;
+    rpm) packages="$build $rpm" ;;
+    demo) packages="$build $demo" ;;
+    *) packages="$build $demo $deb $rpm $packaging apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl" ;;
 esac
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    # rpmbuild says by itself what it needs; all else is made for Debian.
+    [ "${1-}" != rpm ] || exit 0
+    echo "install-deps: this is no Debian; needed are, by their names there: $packages" >&2
+    exit 69
+fi
 
 missing=
 for package in $packages; do

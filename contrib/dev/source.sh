@@ -13,6 +13,6 @@ same="--sort=name --mtime=@$epoch --owner=0 --group=0 --numeric-owner --format=g
 
 [ -d vendor ] || cargo vendor --locked --versioned-dirs >/dev/null
 # shellcheck disable=SC2086 # a list of words
-git ls-files -z | tar --create --null --files-from=- $same --transform "s|^|$name/|S" | gzip -n > "$out/$name.tar.gz"
+contrib/dev/files.sh | tar --create --null --files-from=- $same --transform "s|^|$name/|S" | gzip -n > "$out/$name.tar.gz"
 # shellcheck disable=SC2086
-tar --create $same vendor | gzip -n > "$out/$name-vendor.tar.gz"
+tar --create --dereference $same vendor | gzip -n > "$out/$name-vendor.tar.gz"
