@@ -171,7 +171,7 @@ async fn waiting_now(config: &Arc<Config>) -> Vec<Alert> {
     let config = Arc::clone(config);
     let found = tokio::task::spawn_blocking(move || {
         let now = Timestamp::now();
-        let mut ledger = ledger::open(&config, Access::Write)?;
+        let mut ledger = ledger::open(&config, Access::Read)?;
         Ok::<_, ledger::Error>(waiting(&config.rules, &ledger.summary(now)?, now))
     });
     // What is wrong with the ledger is told by the bookkeeping.

@@ -196,7 +196,7 @@ impl Metrics {
         let success: Family<Labels, Gauge> = Family::default();
         let waiting: Family<Labels, Gauge> = Family::default();
         let now = Timestamp::now();
-        let found = ledger::open(&config, Access::Write).and_then(|mut ledger| {
+        let found = ledger::open(&config, Access::Read).and_then(|mut ledger| {
             Ok((verdicts(&mut ledger, &config, now)?, ledger.summary(now)?))
         });
         if let Ok((verdicts, summaries)) = found {
@@ -247,6 +247,8 @@ mod tests {
             folder.path().display()
         );
         let config = crate::config::parse(&[("recruit-milter.toml".into(), text)]).unwrap().config;
+        // As the bookkeeping does first of all.
+        drop(ledger::open(&config, Access::Write).unwrap());
         let current = Arc::new(ArcSwap::from_pointee(config));
         (Metrics::new(current, Arc::default(), Arc::new(AtomicBool::new(true))), folder)
     }

@@ -172,7 +172,7 @@ async fn record(config: &Arc<Config>, entry: Entry) -> Result<(), Error> {
 
 async fn judged(config: Arc<Config>) -> Result<Vec<Verdict>, Error> {
     on_a_thread(move || {
-        verdicts(&mut ledger::open(&config, Access::Write)?, &config, Timestamp::now())
+        verdicts(&mut ledger::open(&config, Access::Read)?, &config, Timestamp::now())
     })
     .await
 }

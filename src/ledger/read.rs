@@ -199,37 +199,26 @@ impl Ledger {
 
     /// The copies that something leads to, the newest last.
     pub fn find(&mut self, needle: &Needle) -> Result<Vec<Copy>, Error> {
-        let mut found = Vec::new();
-        let mut ask = |ledger: &mut Self, from: &str, value: Value| {
-            let columns = COPY.replace("token,", "copy.token,").replace(" probe", " copy.probe");
-            let columns =
-                columns.replace(" host,", " copy.host,").replace(" address,", " copy.address,");
-            let sql = format!("SELECT DISTINCT {columns} FROM {from}");
-            for row in &mut ledger.engine.rows(&sql, &[value])? {
-                found.push(copy_of(row)?);
+        let values = |hashes: Vec<String>| hashes.into_iter().map(Value::from).collect();
+        let (conditions, values): (&[&str], Vec<Value>) = match needle {
+            Needle::Token(token) => (&["token = $1", "probe = $1"], vec![token.into()]),
+            Needle::QueueId(id) => {
+                (&["token IN (SELECT token FROM event WHERE queue_id = $1)"], vec![id.into()])
             }
-            Ok::<(), Error>(())
-        };
-        match needle {
-            Needle::Token(token) => {
-                ask(self, "copy WHERE copy.token = $1", token.into())?;
-                ask(self, "copy WHERE copy.probe = $1", token.into())?;
-            }
-            Needle::QueueId(id) => ask(
-                self,
-                "copy JOIN event ON event.token = copy.token WHERE event.queue_id = $1",
-                id.into(),
-            )?,
             Needle::Message(hashes) => {
-                for hash in Hasher::all(&mut *self.engine, hashes)? {
-                    ask(self, "copy WHERE message = $1", hash.into())?;
-                }
+                (&["message = $1"], values(Hasher::all(&mut *self.engine, hashes)?))
             }
-            Needle::Subject(hashes) => {
-                for hash in Hasher::all(&mut *self.engine, hashes)? {
-                    let from =
-                        "copy JOIN subject ON subject.token = copy.token WHERE subject.hash = $1";
-                    ask(self, from, hash.into())?;
+            Needle::Subject(hashes) => (
+                &["token IN (SELECT token FROM subject WHERE hash = $1)"],
+                values(Hasher::all(&mut *self.engine, hashes)?),
+            ),
+        };
+        let mut found = Vec::new();
+        for value in &values {
+            for condition in conditions {
+                let sql = format!("SELECT {COPY} FROM copy WHERE {condition}");
+                for row in &mut self.engine.rows(&sql, std::slice::from_ref(value))? {
+                    found.push(copy_of(row)?);
                 }
             }
         }
