@@ -4,6 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use recruit_milter::config;
@@ -54,6 +57,30 @@ const FAULTS: &[Fault] = &[
         },
         catches_up: true,
         logs: "the ledger is locked",
+    },
+    Fault {
+        what: "slow by seconds",
+        breaks: |site| {
+            let path = file(site);
+            let slow = Arc::new(AtomicBool::new(true));
+            let mended = Arc::clone(&slow);
+            let others = thread::spawn(move || {
+                let connection = Connection::open(path).unwrap();
+                connection.busy_timeout(LIMIT).unwrap();
+                while slow.load(Ordering::Relaxed) {
+                    connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
+                    thread::sleep(Duration::from_secs(3));
+                    connection.execute_batch("COMMIT").unwrap();
+                    thread::sleep(Duration::from_millis(300));
+                }
+            });
+            Box::new(move || {
+                mended.store(false, Ordering::Relaxed);
+                others.join().unwrap();
+            })
+        },
+        catches_up: true,
+        logs: "",
     },
     Fault {
         what: "corrupt",
@@ -174,7 +201,7 @@ fn mail_is_the_same_whatever_becomes_of_the_ledger() {
                 "the ledger that was {} has {now:?} of {sent}:\n{log}",
                 fault.what
             );
-            std::thread::sleep(Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(50));
         }
     }
     // Without an agent there is none to be asked, and mail goes on.
@@ -185,6 +212,6 @@ fn mail_is_the_same_whatever_becomes_of_the_ledger() {
     let mut agent = site.agent();
     agent.start();
     wait_until("an agent that comes later reads it", LIMIT, || delivered(&site) == Ok(sent + 1));
-    std::thread::sleep(Duration::from_millis(10));
+    thread::sleep(Duration::from_millis(10));
     assert!(agent.stop().success());
 }
