@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::lang::LangArg;
 use super::{Exit, answer, say};
@@ -177,7 +178,7 @@ fn password(file: Option<&Path>, user: &str) -> Result<Secret, (Exit, String)> {
     if let Some(value) = std::env::var_os(VARIABLE) {
         return Ok(Secret::new(value.into_encoded_bytes()));
     }
-    if !std::io::stdin().is_terminal() {
+    if !io::stdin().is_terminal() {
         let why = format!(
             "no password\n  = without a terminal it comes from --password-file or from the environment variable {VARIABLE}"
         );
@@ -195,15 +196,28 @@ fn of_file(file: &Path) -> Result<Secret, String> {
     first_line(BufReader::new(opened)).map(Secret::new).map_err(|error| error.to_string())
 }
 
-fn prompt(user: &str) -> std::io::Result<Secret> {
+fn prompt(user: &str) -> io::Result<Secret> {
     let mut terminal = fs::File::options().read(true).write(true).open("/dev/tty")?;
-    // Quiet first: who sees the question may type at once.
-    let quiet = Quiet::begin(terminal.try_clone()?)?;
-    write!(terminal, "{user}: ")?;
-    let secret = first_line(BufReader::new(terminal.try_clone()?));
-    drop(quiet);
-    writeln!(terminal)?;
-    secret.map(Secret::new)
+    let input = terminal.try_clone()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let secret = runtime.block_on(async {
+        // Ctrl-C must not leave the terminal mute.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        // Quiet first: who sees the question may type at once.
+        let quiet = Quiet::begin(terminal.try_clone()?)?;
+        write!(terminal, "{user}: ")?;
+        let line = tokio::task::spawn_blocking(|| first_line(BufReader::new(input)));
+        let secret = tokio::select! {
+            line = line => line.map_err(io::Error::other)?,
+            _ = interrupt.recv() => Err(io::ErrorKind::Interrupted.into()),
+        };
+        drop(quiet);
+        writeln!(terminal)?;
+        secret.map(Secret::new)
+    });
+    // It may still read.
+    runtime.shutdown_background();
+    secret
 }
 
 /// A terminal that does not show what is typed, until this is dropped.
@@ -213,7 +227,7 @@ struct Quiet {
 }
 
 impl Quiet {
-    fn begin(terminal: fs::File) -> std::io::Result<Self> {
+    fn begin(terminal: fs::File) -> io::Result<Self> {
         let before = tcgetattr(&terminal)?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
@@ -230,17 +244,17 @@ impl Drop for Quiet {
 }
 
 /// The first line without its end. Nothing grows: that would leave copies behind.
-fn first_line(from: impl std::io::BufRead) -> std::io::Result<Vec<u8>> {
+fn first_line(from: impl io::BufRead) -> io::Result<Vec<u8>> {
     let mut line = Vec::with_capacity(LONGEST);
-    std::io::Read::take(from, LONGEST as u64).read_until(b'\n', &mut line)?;
+    io::Read::take(from, LONGEST as u64).read_until(b'\n', &mut line)?;
     if line.len() == LONGEST {
-        return Err(std::io::Error::other("its first line is too long for a password"));
+        return Err(io::Error::other("its first line is too long for a password"));
     }
     let end = line.strip_suffix(b"\n").unwrap_or(&line).len();
     let end = if line[..end].ends_with(b"\r") { end - 1 } else { end };
     line.truncate(end);
     if line.is_empty() {
-        return Err(std::io::Error::other("no password in its first line"));
+        return Err(io::Error::other("no password in its first line"));
     }
     Ok(line)
 }

@@ -449,13 +449,11 @@ fn the_password_comes_from_a_file_or_the_environment_and_never_from_nowhere() {
     assert_eq!((missing.code, missing.text.as_str()), (66, ""));
 }
 
-#[test]
-fn at_a_terminal_the_password_is_asked_for_and_not_shown() {
-    let server = Script::plain().serve();
-    let line = format!("{} {}", program().display(), open(&server).args.join(" "));
-    // It makes a terminal, which shows what is typed unless it is told not to.
+/// Runs a line of the shell at a terminal, which shows what is typed unless it is told not to, answers the
+/// question for the password, and returns all that the terminal showed.
+fn at_a_terminal(line: &str, answer: &[u8]) -> String {
     let mut command = Command::new("script");
-    command.args(["-qec", &line, "/dev/null"]).env_remove("RECRUIT_MILTER_PASSWORD");
+    command.args(["-qec", line, "/dev/null"]).env_remove("RECRUIT_MILTER_PASSWORD");
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut shown = Vec::new();
@@ -465,11 +463,28 @@ fn at_a_terminal_the_password_is_asked_for_and_not_shown() {
         shown.push(byte[0]);
     }
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(format!("{SECRET}\n").as_bytes()).unwrap();
+    stdin.write_all(answer).unwrap();
     stdout.read_to_end(&mut shown).unwrap();
-    let shown = String::from_utf8_lossy(&shown);
+    let shown = String::from_utf8_lossy(&shown).into_owned();
     assert!(child.wait().unwrap().success(), "{shown}");
+    shown
+}
+
+#[test]
+fn at_a_terminal_the_password_is_asked_for_and_not_shown() {
+    let server = Script::plain().serve();
+    let line = format!("{} {}", program().display(), open(&server).args.join(" "));
+    let shown = at_a_terminal(&line, format!("{SECRET}\n").as_bytes());
     assert!(shown.contains("works: ") && !shown.contains(SECRET), "{shown}");
+}
+
+#[test]
+fn ctrl_c_at_the_question_leaves_a_terminal_that_shows_what_is_typed() {
+    let args = Trial::new(1, "none").args.join(" ");
+    let line = format!("trap : INT; {} {args}; echo $?; stty -a", program().display());
+    let shown = at_a_terminal(&line, b"secr\x03");
+    assert!(shown.contains("the terminal: ") && shown.contains("\n66\r\n"), "{shown}");
+    assert!(shown.contains(" echo ") && !shown.contains("secr"), "{shown}");
 }
 
 #[test]
