@@ -32,7 +32,9 @@ build: ## the program, optimised
 
 install: ## what `make build` has built, its services, pages and examples: DESTDIR=, PREFIX=, SYSCONFDIR=
 	$(INSTALL) -D -m 755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/recruit-milter
-	$(INSTALL) -D -m 644 conf/recruit-milter.toml $(DESTDIR)$(SYSCONFDIR)/recruit-milter/recruit-milter.toml
+	@# What the admin has written stays.
+	[ -e $(DESTDIR)$(SYSCONFDIR)/recruit-milter/recruit-milter.toml ] || \
+	    $(INSTALL) -D -m 644 conf/recruit-milter.toml $(DESTDIR)$(SYSCONFDIR)/recruit-milter/recruit-milter.toml
 	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/recruit-milter/conf.d
 	$(INSTALL) -d -m 755 $(DESTDIR)$(UNITDIR)
 	for unit in contrib/systemd/*.service contrib/systemd/*.socket; do \
@@ -41,8 +43,12 @@ install: ## what `make build` has built, its services, pages and examples: DESTD
 	        $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} && chmod 644 $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
 	done
 	$(INSTALL) -D -m 644 contrib/systemd/recruit-milter.sysusers $(DESTDIR)$(SYSUSERSDIR)/recruit-milter.conf
-	$(INSTALL) -D -m 644 contrib/systemd/recruit-milter.tmpfiles $(DESTDIR)$(TMPFILESDIR)/recruit-milter.conf
-	$(INSTALL) -D -m 644 contrib/apparmor/recruit-milter $(DESTDIR)$(SYSCONFDIR)/apparmor.d/recruit-milter
+	$(INSTALL) -d -m 755 $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(SYSCONFDIR)/apparmor.d
+	sed -e 's|/etc/recruit-milter|$(SYSCONFDIR)/recruit-milter|' contrib/systemd/recruit-milter.tmpfiles \
+	    > $(DESTDIR)$(TMPFILESDIR)/recruit-milter.conf
+	sed -e 's|/usr/sbin/recruit-milter|$(SBINDIR)/recruit-milter|' -e 's|/etc/recruit-milter|$(SYSCONFDIR)/recruit-milter|' \
+	    contrib/apparmor/recruit-milter > $(DESTDIR)$(SYSCONFDIR)/apparmor.d/recruit-milter
+	chmod 644 $(DESTDIR)$(TMPFILESDIR)/recruit-milter.conf $(DESTDIR)$(SYSCONFDIR)/apparmor.d/recruit-milter
 	for page in contrib/man/*.[578]; do \
 	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
 	done

@@ -13,7 +13,8 @@ work=$out/build/recruit-milter-$version
 rm -rf "$work"
 mkdir -p "$work"
 
-contrib/dev/files.sh | tar --create --null --files-from=- | tar --extract --directory "$work"
+contrib/dev/files.sh > "$out/build/files"
+tar --create --null --files-from="$out/build/files" | tar --extract --directory "$work"
 cp -R contrib/debian "$work/debian"
 [ ! -d vendor ] || ln -s "$PWD/vendor" "$work/vendor"
 

@@ -12,7 +12,10 @@ epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y C
 same="--sort=name --mtime=@$epoch --owner=0 --group=0 --numeric-owner --format=gnu"
 
 [ -d vendor ] || cargo vendor --locked --versioned-dirs >/dev/null
+files=$(mktemp)
+trap 'rm -f "$files"' EXIT
+contrib/dev/files.sh > "$files"
 # shellcheck disable=SC2086 # a list of words
-contrib/dev/files.sh | tar --create --null --files-from=- $same --transform "s|^|$name/|S" | gzip -n > "$out/$name.tar.gz"
+tar --create --null --files-from="$files" $same --transform "s|^|$name/|S" | gzip -n > "$out/$name.tar.gz"
 # shellcheck disable=SC2086
 tar --create --dereference $same vendor | gzip -n > "$out/$name-vendor.tar.gz"

@@ -9,7 +9,7 @@ use crate::postfix::{self, Error, Instance, Severity, Site, Wanted};
 
 pub(super) fn postfix(args: &PostfixArgs) -> Exit {
     let instance = args.config_dir.as_ref().map_or_else(Instance::system, Instance::at);
-    let done = if args.remove { remove(args, &instance) } else { with_config(args, &instance) };
+    let done = if args.remove { remove(args) } else { with_config(args, &instance) };
     done.unwrap_or_else(|failure| match failure {
         Failure::Config(exit) => exit,
         Failure::Postfix(error) => {
@@ -74,19 +74,29 @@ fn warn_of_silent_sockets(config: &Config) {
     }
 }
 
-fn remove(args: &PostfixArgs, instance: &Instance) -> Result<Exit, Failure> {
-    if handoffs_wait(args, instance) {
+/// Removes everything of ours: from the instance that was named, else from all of this host.
+fn remove(args: &PostfixArgs) -> Result<Exit, Failure> {
+    let instances = match &args.config_dir {
+        Some(folder) => vec![Instance::at(folder)],
+        None => Instance::all(),
+    };
+    if instances.iter().any(|instance| handoffs_wait(args, instance)) {
         say("error: copies wait in Postfix's queue for pass 2, and would bounce unseen\n  \
              = start recruit-milter, run postqueue -f, and remove it when they are through");
         return Ok(Exit::NotWorking);
     }
-    let changes = postfix::remove(instance)?;
-    if changes.is_empty() {
-        answer("Postfix has nothing of ours: nothing changed");
-        return Ok(Exit::Ok);
+    let mut had_ours = false;
+    for instance in &instances {
+        let changes = postfix::remove(instance)?;
+        if !changes.is_empty() {
+            had_ours = true;
+            answer(&postfix::show(&changes));
+            tell_running(instance)?;
+        }
     }
-    answer(&postfix::show(&changes));
-    tell_running(instance)?;
+    if !had_ours {
+        answer("Postfix has nothing of ours: nothing changed");
+    }
     Ok(Exit::Ok)
 }
 

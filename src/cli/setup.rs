@@ -6,9 +6,9 @@ mod answers;
 mod services;
 mod written;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -140,7 +140,7 @@ fn run(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
     }
     // Also where the file was written by a run that got no further.
     if text.is_some() || key || !changes.is_empty() || !services.are_running() {
-        services.restart(lang)?;
+        restart(&services, text.is_some().then_some(&written.path), lang)?;
     }
     services.wait_for(&planned)?;
     if !changes.is_empty() {
@@ -154,6 +154,22 @@ fn run(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
         ));
     }
     judge(args, &planned.path, &instance, lang)
+}
+
+/// Restarts the program. If it does not start, the file that was written now is taken back: what ran before would
+/// stand still otherwise, and Postfix put off all mail.
+fn restart(services: &Services, new: Option<&PathBuf>, lang: Lang) -> Result<(), Missing> {
+    let done = services.restart(lang);
+    if done.is_err()
+        && services.are_known()
+        && let Some(new) = new
+        && fs::remove_file(new).is_ok()
+    {
+        let taken_back = lang.pick("was taken back", "wurde zurückgenommen");
+        say(&format!("{} {taken_back}", new.display()));
+        _ = services.restart(lang);
+    }
+    done
 }
 
 /// What is configured now. Nothing where there is no file.
@@ -225,18 +241,27 @@ fn agree(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
 fn write(main: &Path, path: &Path, text: &str) -> Result<(), Missing> {
     let done = (|| {
         let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        if !main.exists() {
-            fs::write(main, SHIPPED)?;
+        if !folder.exists() {
+            fs::create_dir_all(folder)?;
+            fs::set_permissions(folder, Permissions::from_mode(0o755))?;
         }
-        // Whole or not at all, under a name that is no conf.d/*.toml until then.
-        let new = path.with_extension("new");
-        let mut file = fs::File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)
+        if !main.exists() {
+            write_for_all(main, SHIPPED)?;
+        }
+        write_for_all(path, text)
     })();
     done.map_err(|error| cannot_write(path, &error))
+}
+
+/// Writes a file whole or not at all, under a name that is no conf.d/*.toml until then. Everybody may read it,
+/// whatever the umask: the services are other users.
+fn write_for_all(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = fs::File::create(&new)?;
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)
 }
 
 fn make_key(config: &Config, services: &Services) -> Result<(), Missing> {

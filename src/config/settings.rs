@@ -193,7 +193,7 @@ settings! {
     /// Where the third smtpd listens, through which mail is given back.
     RETURN_SMTPD: SocketAddr = Handoff "return_smtpd", Default("\"127.0.0.1:10028\""), value::loopback;
     /// The DKIM signer behind pass 2, which signs the copies.
-    SIGNER: Socket = Handoff "signer", Example("\"inet:8891@127.0.0.1\""), value::one_socket;
+    SIGNER: Socket = Handoff "signer", Example("\"inet:8892@127.0.0.1\""), value::one_socket;
 
     /// Socket of the agent, to which Postfix brings what is to be unwrapped.
     AGENT_SOCKET: Socket = Agent "socket",

@@ -27,6 +27,13 @@ impl Instance {
         Self { config_dir: Some(config_dir.into()) }
     }
 
+    /// All instances of this host (`multi_instance_directories`), the system's own first.
+    pub fn all() -> Vec<Self> {
+        let listed = Self::system().run("postmulti", &["-l"]).unwrap_or_default();
+        let others = listed.lines().skip(1).filter_map(|line| line.split_whitespace().nth(3));
+        std::iter::once(Self::system()).chain(others.map(Self::at)).collect()
+    }
+
     /// The configuration directory, if it was named.
     pub fn config_dir(&self) -> Option<&Path> {
         self.config_dir.as_deref()

@@ -34,7 +34,20 @@ impl Answers {
     ) -> Result<Self, Missing> {
         let nothing_said = args.addresses.is_empty() && args.inbound.is_none();
         if nothing_said && before.is_some_and(|config| !config.rules.is_idle()) {
-            return Ok(Self::AsConfigured);
+            let said = [
+                ("--system", args.system.is_some()),
+                ("--next-hop", args.next_hop.is_some()),
+                ("--domain", !args.domains.is_empty()),
+                ("--alerts", args.alerts.is_some()),
+            ];
+            let Some((flag, _)) = said.into_iter().find(|(_, is_said)| *is_said) else {
+                return Ok(Self::AsConfigured);
+            };
+            return Err(missing(
+                Exit::Usage,
+                format!("{flag}, but no recruiting system that is new"),
+                "give --address and --inbound too; what is configured is changed by hand",
+            ));
         }
         let may_ask = io::stdin().is_terminal();
         if !may_ask {
@@ -53,10 +66,10 @@ impl Answers {
         let addresses = match &args.addresses[..] {
             [] => ask(
                 lang.pick(
-                    "Recruiting addresses (several with spaces between): ",
-                    "Recruiting-Adressen (mehrere mit Leerzeichen): ",
+                    "Recruiting addresses (several with spaces or commas between): ",
+                    "Recruiting-Adressen (mehrere mit Leerzeichen oder Komma): ",
                 ),
-                |text| several(text.split_whitespace()),
+                |text| several(words(text)),
             )?,
             given => several(given.iter().map(String::as_str)).map_err(not_taken)?,
         };
@@ -76,7 +89,7 @@ impl Answers {
             let text =
                 format!("{} [{own}]: ", lang.pick("Domains of colleagues", "Domains der Kollegen"));
             let asked = question(&text)?;
-            domains = asked.split_whitespace().map(str::to_owned).collect();
+            domains = words(&asked).map(str::to_owned).collect();
         }
         let alerts = args.alerts.as_deref().map(one).transpose().map_err(not_taken)?;
         let (name, next_hop) = (args.system.clone(), args.next_hop.clone());
@@ -94,6 +107,11 @@ pub(super) fn domains_of(addresses: &[String]) -> Vec<String> {
         }
     }
     domains
+}
+
+/// What stands between spaces and commas.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([' ', '\t', ',', ';']).filter(|word| !word.is_empty())
 }
 
 fn several<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<String>, String> {

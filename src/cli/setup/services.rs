@@ -46,6 +46,11 @@ impl Services {
         matches!(self, Self::Systemd)
     }
 
+    /// Whether they can be restarted.
+    pub(super) fn are_known(&self) -> bool {
+        !matches!(self, Self::Unknown)
+    }
+
     /// Whether systemd says that they run. Of others nothing is known: they are restarted when something
     /// has changed.
     pub(super) fn are_running(&self) -> bool {
@@ -63,6 +68,8 @@ impl Services {
     pub(super) fn restart(&self, lang: Lang) -> Result<(), Missing> {
         let (mut command, shown) = match self {
             Self::Systemd => {
+                // What failed too often before would not be started once more.
+                _ = Command::new("systemctl").args(["reset-failed", "recruit-milter*"]).status();
                 let mut command = Command::new("systemctl");
                 command.arg("restart").args(UNITS);
                 (command, format!("systemctl restart {}", UNITS.join(" ")))

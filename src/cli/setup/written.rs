@@ -9,6 +9,7 @@ use super::answers::{Answers, domains_of};
 use super::{Exit, Missing, missing};
 use crate::config::Config;
 use crate::mail::Address;
+use crate::policy::rules::System;
 use crate::postfix::{Service, Site};
 
 /// Where the packages' sockets are.
@@ -48,6 +49,7 @@ impl Written {
         else {
             return Ok(Self { path: folder, text: None });
         };
+        let named = name.clone();
         let name = name.unwrap_or_else(|| name_of(&inbound));
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || !name.chars().all(is_word) {
@@ -56,19 +58,27 @@ impl Written {
         }
         let path = folder.join(format!("{name}.toml"));
         if let Some(config) = before {
-            if is_there(config, &inbound, &addresses) {
+            let found = there(config, &inbound, &addresses);
+            if found.is_some() || !config.rules.is_idle() {
+                let said =
+                    Said { name: named, next_hop: &next_hop, domains: &domains, alerts: &alerts };
+                said.refused_where_it_differs(config, found, main)?;
+            }
+            if found.is_some() {
                 return Ok(Self { path, text: None });
             }
-            if config.rules.systems.iter().any(|system| system.id == name) || path.exists() {
-                return Err(missing(
-                    Exit::Config,
-                    format!("[system.{name}] is configured already, and differently"),
-                    format!(
-                        "change it by hand, or choose another name with --system; see {}",
-                        main.display()
-                    ),
-                ));
-            }
+        }
+        let is_taken =
+            |config: &Config| config.rules.systems.iter().any(|system| system.id == name);
+        if before.is_some_and(is_taken) || path.exists() {
+            return Err(missing(
+                Exit::Config,
+                format!("[system.{name}] is configured already, and differently"),
+                format!(
+                    "change it by hand, or choose another name with --system; see {}",
+                    if path.exists() { path.display() } else { main.display() }
+                ),
+            ));
         }
         let is_first = before.is_none_or(|config| config.rules.is_idle());
         let mut text = String::from(
@@ -109,15 +119,55 @@ impl Written {
     }
 }
 
-/// Whether the configuration has these addresses for this inbound address.
-fn is_there(config: &Config, inbound: &Address, addresses: &[String]) -> bool {
+/// The system of which the configuration has these addresses with this inbound address.
+fn there<'a>(config: &'a Config, inbound: &Address, addresses: &[String]) -> Option<&'a System> {
     let rules = &config.rules;
-    addresses.iter().all(|address| {
+    let system = rules.systems.iter().find(|system| system.inbound.key() == inbound.key())?;
+    let all = addresses.iter().all(|address| {
         rules.addresses.iter().any(|rule| {
             rule.pattern.to_string().eq_ignore_ascii_case(address)
                 && rules.system(rule).inbound.key() == inbound.key()
         })
-    })
+    });
+    all.then_some(system)
+}
+
+/// What flags say beside the addresses.
+struct Said<'a> {
+    name: Option<String>,
+    next_hop: &'a Option<String>,
+    domains: &'a [String],
+    alerts: &'a Option<Address>,
+}
+
+impl Said<'_> {
+    /// Refuses what would change what is configured: setup only adds.
+    fn refused_where_it_differs(
+        &self,
+        config: &Config,
+        found: Option<&System>,
+        main: &Path,
+    ) -> Result<(), Missing> {
+        let system = |is_other: &dyn Fn(&System) -> bool| found.is_some_and(is_other);
+        let is_known = |domain: &String| {
+            config.rules.internal_domains.iter().any(|known| known.eq_ignore_ascii_case(domain))
+        };
+        let is_told = |to: &Address| config.alerts_to.iter().any(|known| known.key() == to.key());
+        let differ = [
+            ("--system", system(&|it| self.name.as_ref().is_some_and(|name| *name != it.id))),
+            ("--next-hop", system(&|it| self.next_hop.is_some() && *self.next_hop != it.next_hop)),
+            ("--domain", !self.domains.iter().all(is_known)),
+            ("--alerts", self.alerts.as_ref().is_some_and(|to| !is_told(to))),
+        ];
+        let Some((flag, _)) = differ.into_iter().find(|(_, differs)| *differs) else {
+            return Ok(());
+        };
+        Err(missing(
+            Exit::Usage,
+            format!("{flag} differs from what is configured, which setup does not change"),
+            format!("change it by hand, in {} or its conf.d", main.display()),
+        ))
+    }
 }
 
 /// A word for a recruiting system: by its domain's maker, or the domain's own.
@@ -288,6 +338,30 @@ mod tests {
         let main = Path::new("/etc/x/recruit-milter.toml");
         let refused = Written::new(other, main, Some(&before), &site).map_err(|m| m.what);
         assert_eq!(refused, Err("[system.personio] is configured already, and differently".into()));
+        // So are flags that would be dropped.
+        let Answers::System { inbound, addresses, .. } =
+            answers("acme-jobs@m-personio.de", &["jobs@acme.example"])
+        else {
+            panic!("a system")
+        };
+        for (flag, name, next_hop, domain, alerts) in [
+            ("--system", Some("other"), None, None, None),
+            ("--next-hop", None, Some("[x.example]"), None, None),
+            ("--domain", None, None, Some("other.example"), None),
+            ("--alerts", None, None, None, Some("hr@acme.example")),
+        ] {
+            let said = Answers::System {
+                inbound: inbound.clone(),
+                addresses: addresses.clone(),
+                name: name.map(str::to_owned),
+                next_hop: next_hop.map(str::to_owned),
+                domains: domain.map(str::to_owned).into_iter().collect(),
+                alerts: alerts.map(|to| Address::parse(to).unwrap()),
+            };
+            let refused = Written::new(said, main, Some(&before), &site).map_err(|m| m.what);
+            let why = "differs from what is configured, which setup does not change";
+            assert_eq!(refused, Err(format!("{flag} {why}")));
+        }
         // A name is a file's name, too.
         let Answers::System { inbound, addresses, next_hop, domains, alerts, .. } =
             answers("x@y.example", &["at@acme.example"])
