@@ -75,7 +75,7 @@ complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand setup" -s 
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand postfix" -s c -l config -d 'The configuration file' -r -F
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand postfix" -l config-dir -d 'Postfix\'s configuration folder, where it is not the system\'s' -r -F
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand postfix" -l apply -d 'Make the changes, after showing them. Nothing changes where nothing has to'
-complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand postfix" -l remove -d 'Take the changes back'
+complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand postfix" -l remove -d 'Take the changes back; without --config-dir in all Postfix instances of this host'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand postfix" -l check -d 'Compare with what Postfix has; exit code 1 if something is missing or in the way'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand postfix" -s h -l help -d 'Print help'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand login; and not __fish_seen_subcommand_from add list rotate remove help" -s h -l help -d 'Print help'

@@ -170,7 +170,7 @@ struct PostfixArgs {
     /// Make the changes, after showing them. Nothing changes where nothing has to.
     #[arg(long, conflicts_with_all = ["remove", "check"])]
     apply: bool,
-    /// Take the changes back.
+    /// Take the changes back; without --config-dir in all Postfix instances of this host.
     #[arg(long, conflicts_with = "check")]
     remove: bool,
     /// Compare with what Postfix has; exit code 1 if something is missing or in the way.

@@ -88,8 +88,9 @@ fn mails(machine: &Machine, folder: &str) -> Vec<String> {
 
 const MAILBOX: &str = "/home/jobs/Maildir/new";
 const SYSTEM: &str = "/var/mail/ats/inbox/new";
-const SETUP: &str =
-    "recruit-milter setup --address jobs@acme.example --inbound acme-jobs@m-personio.de --yes";
+/// As a careful root runs it.
+const SETUP: &str = "umask 077; recruit-milter setup --address jobs@acme.example \
+                     --inbound acme-jobs@m-personio.de --yes";
 
 /// What a package could leave behind: files and their contents where somebody else's lines could stand.
 fn traces(machine: &Machine) -> BTreeMap<String, String> {
@@ -248,7 +249,18 @@ fn removal(machine: &Machine, remove: &str) {
     wait("the queue to be empty", || {
         machine.succeed("postqueue -j").trim().is_empty().then_some(())
     });
+    // What it was put into besides.
+    let other = "/etc/postfix-ats/main.cf";
+    let main_cf = machine.succeed(&format!("cat {other}"));
+    machine.succeed(
+        "printf '[milter]\\nfront = \"inet:9900@127.0.0.1\"\\nhandoff = \"inet:9901@127.0.0.1\"\\n\
+         [handoff]\\nsmtpd = \"127.0.0.1:9902\"\\n' > other.toml; \
+         cat /etc/recruit-milter/conf.d/personio.toml >> other.toml; cp /etc/recruit-milter/seal.key .; \
+         recruit-milter postfix --apply --config other.toml --config-dir /etc/postfix-ats",
+    );
+    assert_ne!(main_cf, machine.succeed(&format!("cat {other}")));
     machine.succeed(remove);
+    assert_eq!(main_cf, machine.succeed(&format!("cat {other}")));
     let mailbox = mails(machine, MAILBOX).len();
     assert!(succeed(&mut send(machine, "1", "0")).starts_with("250 "), "Postfix works without it");
     wait("a mail without it", || (mails(machine, MAILBOX).len() > mailbox).then_some(()));
