@@ -12,7 +12,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::{Cli, Exit, answer, say};
+use super::{Cli, Exit, answer, document, say};
 
 /// Written by hand: from installation to a verified address.
 const GUIDE: &str = include_str!("../../contrib/man/recruit-milter-postfix.7");
@@ -128,15 +128,13 @@ pub(super) fn man(args: &ManArgs) -> Exit {
         say(&format!("error: there is no page {wanted:?}\n  = recruit-milter man lists them"));
         return Exit::Usage;
     };
-    answer(&page.text);
-    Exit::Ok
+    document(&page.text)
 }
 
 pub(super) fn completions(args: &CompletionsArgs) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "recruit-milter", &mut script);
-    answer(&String::from_utf8_lossy(&script));
-    Exit::Ok
+    document(&String::from_utf8_lossy(&script))
 }
 
 /// A manual page: the name of its file, and its text in the language of man(7).

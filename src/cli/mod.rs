@@ -270,6 +270,18 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
 }
 
+/// Writes a file to standard output, for redirection: half of it is an error.
+fn document(text: &str) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            say(&format!("error: cannot write: {error}"));
+            Exit::CannotCreate
+        }
+        _ => Exit::Ok,
+    }
+}
+
 /// Writes an answer to standard output. A reader that has gone away (`| head`) is no error.
 fn answer(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());

@@ -180,9 +180,13 @@ fn an_entry_opens_no_mailbox_even_where_every_service_looks_it_up() {
         answer.split('\t').map(str::to_owned).collect::<Vec<_>>()
     };
     // Dovecot: with this in the answer imap-login says "Login disabled for this user".
-    assert!(fields("personio", &password).contains(&"nologin".to_owned()));
+    // Dovecot 2.4 writes "nologin=".
+    let is_closed =
+        |fields: &[String]| fields.iter().any(|field| field.trim_end_matches('=') == "nologin");
+    let answer = fields("personio", &password);
+    assert!(is_closed(&answer), "{answer:?}");
     assert_eq!(fields(BOB, PASSWORD)[0], "OK");
-    assert!(!fields(BOB, PASSWORD).contains(&"nologin".to_owned()));
+    assert!(!is_closed(&fields(BOB, PASSWORD)));
 }
 
 #[test]

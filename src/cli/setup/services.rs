@@ -25,6 +25,11 @@ pub(super) enum Services {
     Unknown,
 }
 
+/// Whether systemd's units listen there as they are shipped.
+fn is_a_units(socket: &Socket) -> bool {
+    matches!(socket, Socket::Unix(path) if path.starts_with("/var/spool/postfix"))
+}
+
 impl Services {
     /// Looks for them.
     pub(super) fn find(command: Option<&str>) -> Self {
@@ -118,7 +123,10 @@ impl Services {
                 let answer = runtime.block_on(probe(socket, Duration::from_secs(5)));
                 let Some(error) = answer.err() else { break };
                 if Instant::now() > until {
-                    let remedy = if self.are_of_systemd() {
+                    let remedy = if self.are_of_systemd() && !is_a_units(socket) {
+                        "systemd listens in /var/spool/postfix: change ListenStream= of the four socket units \
+                         (systemctl edit), the folder in tmpfiles.d, and run this again"
+                    } else if self.are_of_systemd() {
                         "systemctl status recruit-milter; journalctl -u recruit-milter -e"
                     } else {
                         "start it: recruit-milter run"
