@@ -32,8 +32,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> Exit {
         Err(exit) => return exit,
     };
     let instance = args.config_dir.as_ref().map_or_else(Instance::system, Instance::at);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else { return Exit::Os };
+    let Ok(runtime) = super::runtime() else { return Exit::Os };
     let found = runtime.block_on(examine(&config, &instance));
     if args.json {
         answer(&serde_json::to_string_pretty(&found).unwrap_or_default());

@@ -37,12 +37,7 @@ pub(super) fn export(args: &ExportArgs) -> Exit {
     match write(&mut ledger, args, &mut out) {
         Ok(()) => Exit::Ok,
         Err(Failure::Ledger(error)) => refused(&error),
-        // Nobody reads any more: `| head`.
-        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Ok,
-        Err(Failure::Output(error)) => {
-            super::say(&format!("error: cannot write: {error}"));
-            Exit::CannotCreate
-        }
+        Err(Failure::Output(error)) => super::written(Err(error)),
     }
 }
 

@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 use crate::config::{self, Config, Surroundings};
 
@@ -250,7 +251,7 @@ fn load_with(path: &Path, around: &Surroundings) -> Result<Config, Exit> {
         say(&format!("error: {}: no such file\n  = name the file with --config", path.display()));
         return Err(Exit::NoInput);
     }
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     match config::load_with(path, around) {
         Ok(loaded) => {
             if !loaded.warnings.is_empty() {
@@ -267,14 +268,20 @@ fn load_with(path: &Path, around: &Surroundings) -> Result<Config, Exit> {
 
 /// Writes a remark to standard error. That it cannot be written is nobody's concern.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    let _ = writeln!(io::stderr(), "{}", text.trim_end());
 }
 
 /// Writes a file to standard output, for redirection: half of it is an error.
 fn document(text: &str) -> Exit {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+    let mut out = io::stdout().lock();
+    written(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()))
+}
+
+/// How it ends when something was written to standard output. A reader that has gone away (`| head`) is no
+/// error.
+fn written(done: io::Result<()>) -> Exit {
+    match done {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             say(&format!("error: cannot write: {error}"));
             Exit::CannotCreate
         }
@@ -282,7 +289,12 @@ fn document(text: &str) -> Exit {
     }
 }
 
+/// What a command waits with: one thread, for as long as it runs.
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
 /// Writes an answer to standard output. A reader that has gone away (`| head`) is no error.
 fn answer(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
 }

@@ -8,8 +8,7 @@ use crate::config::{Config, Socket, Surroundings};
 use crate::postfix::{self, Error, Instance, Severity, Site, Wanted};
 
 pub(super) fn postfix(args: &PostfixArgs) -> Exit {
-    let instance = args.config_dir.as_ref().map_or_else(Instance::system, Instance::at);
-    let done = if args.remove { remove(args) } else { with_config(args, &instance) };
+    let done = if args.remove { remove(args) } else { with_config(args) };
     done.unwrap_or_else(|failure| match failure {
         Failure::Config(exit) => exit,
         Failure::Postfix(error) => {
@@ -30,7 +29,8 @@ impl From<Error> for Failure {
     }
 }
 
-fn with_config(args: &PostfixArgs, instance: &Instance) -> Result<Exit, Failure> {
+fn with_config(args: &PostfixArgs) -> Result<Exit, Failure> {
+    let instance = &args.config_dir.as_ref().map_or_else(Instance::system, Instance::at);
     let around = Surroundings { state: false, ..Surroundings::of_process() };
     let config = load_with(&args.config.config, &around).map_err(Failure::Config)?;
     if config.rules.is_idle() {
@@ -90,6 +90,9 @@ fn remove(args: &PostfixArgs) -> Result<Exit, Failure> {
         let changes = postfix::remove(instance)?;
         if !changes.is_empty() {
             had_ours = true;
+            if let (None, Some(folder)) = (&args.config_dir, instance.config_dir()) {
+                answer(&format!("In {}:", folder.display()));
+            }
             answer(&postfix::show(&changes));
             tell_running(instance)?;
         }

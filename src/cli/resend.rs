@@ -172,8 +172,7 @@ fn send(
         smtputf8: false,
         content: Content::new(&found.message)?,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(submit::Error::Unreachable)?;
+    let runtime = super::runtime().map_err(submit::Error::Unreachable)?;
     runtime.block_on(submit(config.handoff.smtpd, &submission))
 }
 

@@ -12,6 +12,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use tokio::runtime::Runtime;
 
 use self::answers::Answers;
 use self::services::Services;
@@ -281,6 +282,10 @@ fn make_key(config: &Config, services: &Services) -> Result<(), Missing> {
     Ok(())
 }
 
+fn runtime() -> Result<Runtime, Missing> {
+    super::runtime().map_err(|error| missing(Exit::Os, error.to_string(), "try again"))
+}
+
 /// Looks at everything, sends a probe to each address, and says what it came to.
 fn judge(args: &SetupArgs, path: &Path, instance: &Instance, lang: Lang) -> Result<(), Missing> {
     let config = match super::load(path) {
@@ -290,9 +295,7 @@ fn judge(args: &SetupArgs, path: &Path, instance: &Instance, lang: Lang) -> Resu
             return Err(missing(exit, "a configuration without faults", remedy));
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| missing(Exit::Os, error.to_string(), "try again"))?;
-    let found = runtime.block_on(examine(&config, instance));
+    let found = runtime()?.block_on(examine(&config, instance));
     // What a probe has to show comes right after it.
     let shown: Vec<Finding> =
         found.iter().filter(|finding| finding.mark != Mark::NotTested).cloned().collect();

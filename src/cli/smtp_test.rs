@@ -199,7 +199,7 @@ fn of_file(file: &Path) -> Result<Secret, String> {
 fn prompt(user: &str) -> io::Result<Secret> {
     let mut terminal = fs::File::options().read(true).write(true).open("/dev/tty")?;
     let input = terminal.try_clone()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = super::runtime()?;
     let secret = runtime.block_on(async {
         // Ctrl-C must not leave the terminal mute.
         let mut interrupt = signal(SignalKind::interrupt())?;

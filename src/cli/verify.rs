@@ -119,8 +119,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
         say("error: there is no key to sign a probe with\n  = recruit-milter init-key");
         return Exit::Config;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else { return Exit::Os };
+    let Ok(runtime) = super::runtime() else { return Exit::Os };
     let instance = args.config_dir.as_ref().map_or_else(Instance::system, Instance::at);
     let mut worst = Exit::Ok;
     for address in addresses {

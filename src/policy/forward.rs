@@ -25,6 +25,7 @@ use crate::mail::mailbox::{Mailbox, MailboxList};
 use crate::mail::{Address, FieldBody, Notify, Orcpt, OwnField, OwnName, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
 
+use give_back::{give_back, to_person};
 use reports::{on_probe_report, on_report, on_returned};
 use unwrap::{is_to_be_unwrapped, to_agent};
 
@@ -551,43 +552,6 @@ fn fields(keys: &Keys, now: u64, facts: &Facts, about: &About<'_>) -> Option<Vec
     Some(fields)
 }
 
-/// Sends a copy back towards local delivery, with the envelope sender that it came with.
-fn give_back(
-    rules: &Rules,
-    keys: &Keys,
-    arrival: &Arrival<'_>,
-    token: &Handoff,
-    address: &Address,
-) -> Option<Plan> {
-    let to = way_back(rules, keys, token, address)?;
-    Some(arrival.led_back(rules, to, Notify::Failure, address)?.build())
-}
-
-/// Sends a copy to the person who looks at such mail, and back to local delivery as well where the
-/// recruiting address has none of its own.
-fn to_person(
-    rules: &Rules,
-    keys: &Keys,
-    arrival: &Arrival<'_>,
-    token: &Handoff,
-    address: &Address,
-) -> Option<Plan> {
-    let flags = Flags { person: true, ..token.flags };
-    let to = way_back(rules, keys, &Handoff { flags, ..*token }, address)?;
-    let mut plan = arrival.led_back(rules, to, Notify::Never, address)?;
-    if !token.flags.kept {
-        let orcpt = Some(Orcpt::new(address.clone()));
-        plan.add_rcpt(way_back(rules, keys, token, address)?, Notify::Failure, orcpt);
-    }
-    Some(plan.build())
-}
-
-/// The recipient that leads a copy back.
-fn way_back(rules: &Rules, keys: &Keys, token: &Handoff, address: &Address) -> Option<Address> {
-    let back = Handoff { way: Way::Return, ..*token };
-    Address::parse(&format!("{}@{}", back.local_part(keys, address)?, rules.return_domain)).ok()
-}
-
 /// Whether the message says that it comes from a recruiting address or from our bounce address: an
 /// answer to ourselves, as loops begin.
 fn is_ours(rules: &Rules, arrival: &Arrival<'_>) -> bool {
@@ -604,6 +568,7 @@ fn mailboxes(facts: &Facts, name: &str) -> Vec<String> {
     lists.flat_map(|list| list.mailboxes).map(|mailbox| mailbox.key()).collect()
 }
 
+mod give_back;
 #[cfg(test)]
 mod outgoing_tests;
 #[cfg(test)]

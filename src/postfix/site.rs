@@ -27,7 +27,8 @@ impl Instance {
         Self { config_dir: Some(config_dir.into()) }
     }
 
-    /// All instances of this host (`multi_instance_directories`), the system's own first.
+    /// All instances of this host (`multi_instance_directories`), the system's own first. It alone where
+    /// nobody can say, as before Postfix is configured.
     pub fn all() -> Vec<Self> {
         let listed = Self::system().run("postmulti", &["-l"]).unwrap_or_default();
         let others = listed.lines().skip(1).filter_map(|line| line.split_whitespace().nth(3));

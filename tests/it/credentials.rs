@@ -180,13 +180,11 @@ fn an_entry_opens_no_mailbox_even_where_every_service_looks_it_up() {
         answer.split('\t').map(str::to_owned).collect::<Vec<_>>()
     };
     // Dovecot: with this in the answer imap-login says "Login disabled for this user".
-    // Dovecot 2.4 writes "nologin=".
-    let is_closed =
-        |fields: &[String]| fields.iter().any(|field| field.trim_end_matches('=') == "nologin");
+    let closed = if Dovecot::is_2_3() { "nologin" } else { "nologin=" }.to_owned();
     let answer = fields("personio", &password);
-    assert!(is_closed(&answer), "{answer:?}");
+    assert!(answer.contains(&closed), "{answer:?}");
     assert_eq!(fields(BOB, PASSWORD)[0], "OK");
-    assert!(!is_closed(&fields(BOB, PASSWORD)));
+    assert!(!fields(BOB, PASSWORD).contains(&closed));
 }
 
 #[test]

@@ -90,6 +90,12 @@ fn where_something_is_missing_postfix_is_left_as_it_is() {
     assert!(text.contains("Changes in Postfix"), "{text}");
     assert_eq!(code, 69, "its sockets would be silent for what is new: {text}");
     assert_eq!(main_cf(&site), before);
+    // With what is new it does not start: it runs on with what was there.
+    fs::remove_file(site.config.with_file_name("conf.d/other-ats.toml")).unwrap();
+    let (code, text) = setup(&site, &[&SECOND[..], &["--yes", "--restart", "false"]].concat());
+    assert_eq!(code, 69, "{text}");
+    assert!(text.contains("other-ats.toml was taken back"), "{text}");
+    assert_eq!((written(&site, "other-ats.toml"), main_cf(&site)), (None, before.clone()));
 
     fs::write(&site.config, "[system.x]\ninbund = \"a@b.example\"\n").unwrap();
     let (code, text) = setup(&site, &["--yes"]);

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::super::lang::Lang;
+use super::written::QUEUE;
 use super::{Exit, Missing, missing};
 use crate::config::{Config, Socket};
 use crate::milter::probe::probe;
@@ -27,7 +28,7 @@ pub(super) enum Services {
 
 /// Whether systemd's units listen there as they are shipped.
 fn is_a_units(socket: &Socket) -> bool {
-    matches!(socket, Socket::Unix(path) if path.starts_with("/var/spool/postfix"))
+    matches!(socket, Socket::Unix(path) if path.starts_with(QUEUE))
 }
 
 impl Services {
@@ -115,8 +116,7 @@ impl Services {
         let settings = config.listening();
         let sockets: Vec<&Socket> =
             settings.front.iter().chain(&settings.submission).chain(&settings.handoff).collect();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| missing(Exit::Os, error.to_string(), "try again"))?;
+        let runtime = super::runtime()?;
         let until = Instant::now() + PATIENCE;
         for socket in sockets {
             loop {
@@ -124,7 +124,7 @@ impl Services {
                 let Some(error) = answer.err() else { break };
                 if Instant::now() > until {
                     let remedy = if self.are_of_systemd() && !is_a_units(socket) {
-                        "systemd listens in /var/spool/postfix: change ListenStream= of the four socket units \
+                        "systemd listens below /var/spool/postfix: change ListenStream= of the four socket units \
                          (systemctl edit), the folder in tmpfiles.d, and run this again"
                     } else if self.are_of_systemd() {
                         "systemctl status recruit-milter; journalctl -u recruit-milter -e"

@@ -13,7 +13,7 @@ use crate::policy::rules::System;
 use crate::postfix::{Service, Site};
 
 /// Where the packages' sockets are.
-const QUEUE: &str = "/var/spool/postfix";
+pub(super) const QUEUE: &str = "/var/spool/postfix";
 
 /// Recruiting systems by the domains of their inbound addresses.
 const KNOWN: [(&str, &str); 9] = [
