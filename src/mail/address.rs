@@ -4,6 +4,7 @@
 //! Must not know what an address is used for.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use super::text::{head, tail};
 use std::fmt;
 
 /// RFC 5321 4.5.3.1.3: a path has at most 256 octets with its brackets.
@@ -68,7 +69,7 @@ impl Address {
             return Err(AddressError::Control);
         }
         let at = text.rfind('@').ok_or(AddressError::NoDomain)?;
-        let (local, domain) = (&text[..at], &text[at + 1..]);
+        let (local, domain) = (head(text, at), tail(text, at + 1));
         if local.is_empty() || domain.is_empty() {
             return Err(AddressError::NoDomain);
         }
@@ -95,12 +96,12 @@ impl Address {
 
     /// The part before the `@`.
     pub fn local_part(&self) -> &str {
-        &self.text[..self.at]
+        head(&self.text, self.at)
     }
 
     /// The part after the `@`.
     pub fn domain(&self) -> &str {
-        &self.text[self.at + 1..]
+        tail(&self.text, self.at + 1)
     }
 
     /// The form in which two addresses are compared: lower case. (Local-parts are case-sensitive
@@ -152,7 +153,7 @@ pub fn is_domain(domain: &str) -> bool {
 /// delimiter counts, and one at the very start is part of the name.
 pub fn split_extension<'a>(local: &'a str, delimiters: &str) -> Option<(&'a str, &'a str)> {
     let (at, found) = local.char_indices().skip(1).find(|&(_, c)| delimiters.contains(c))?;
-    Some((&local[..at], &local[at + found.len_utf8()..]))
+    Some((head(local, at), tail(local, at + found.len_utf8())))
 }
 
 /// The address argument of MAIL FROM or RCPT TO exactly as it was received, brackets included

@@ -3,6 +3,7 @@
 //! Must not know where an envelope comes from or goes to.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use super::text::{head, tail};
 use std::fmt;
 
 use super::address::{Address, RawPath};
@@ -141,8 +142,8 @@ fn unitext_decode(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("\\x{") {
-        out.push_str(&rest[..at]);
-        let (hex, tail) = rest[at + 3..].split_once('}')?;
+        out.push_str(head(rest, at));
+        let (hex, tail) = tail(rest, at + 3).split_once('}')?;
         out.push(char::from_u32(u32::from_str_radix(hex, 16).ok()?)?);
         rest = tail;
     }

@@ -4,6 +4,9 @@
 //! of policy, configuration, protocols or I/O.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+// A text from outside is never cut at an octet that may be within a character: see `text`.
+#![deny(clippy::string_slice)]
+
 pub mod address;
 pub mod enclosed;
 pub mod envelope;
@@ -11,6 +14,7 @@ pub mod header;
 pub mod mailbox;
 pub mod message;
 pub mod mime;
+pub(crate) mod text;
 
 pub use address::{Address, AddressError, RawPath};
 pub use enclosed::{enclosed, returned};

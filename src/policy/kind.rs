@@ -14,6 +14,7 @@ use self::words::{
 };
 use crate::mail::header::{Header, relaxed};
 use crate::mail::mime::Typed;
+use crate::mail::text::{head, tail};
 
 /// How a colleague passed a message on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -406,8 +407,8 @@ pub(super) fn list(header: &Header, own: impl Fn(&str) -> bool) -> Option<&'stat
 fn holds(text: &str, wanted: &str) -> bool {
     let word = wanted.trim_matches(' ');
     text.match_indices(word).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + word.len()..].chars().next();
+        let before = head(text, at).chars().next_back();
+        let after = tail(text, at + word.len()).chars().next();
         let free = |neighbour: Option<char>| neighbour.is_none_or(|c| !c.is_alphanumeric());
         (!wanted.starts_with(' ') || free(before)) && (!wanted.ends_with(' ') || free(after))
     })

@@ -16,6 +16,9 @@
 //! Must not know I/O, clock, async or logging.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+// A text from outside is never cut at an octet that may be within a character.
+#![deny(clippy::string_slice)]
+
 pub mod applicant;
 pub mod budget;
 pub mod divert;

@@ -7,6 +7,7 @@
 mod plain;
 
 use crate::mail::Address;
+use crate::mail::text::{head, tail};
 
 /// How much of a report is read. The part that decides comes first; what follows is the returned
 /// message.
@@ -217,13 +218,13 @@ impl Report {
                 part.trim_end_matches(|c: char| c.is_whitespace() || "<>()[]{}\",;':.".contains(c));
             // mailto:, RCPT TO: and the like.
             let begin = end.rfind([':', '=']).map_or(0, |at| at + 1);
-            let text = &end[begin..];
+            let text = tail(end, begin);
             match Address::parse(text) {
                 Ok(address) if !known(&address) => {
-                    format!("{}{}{}", &end[..begin], mask(&address), &part[end.len()..])
+                    format!("{}{}{}", head(end, begin), mask(&address), tail(part, end.len()))
                 }
                 _ if text.contains('@') && Address::parse(text).is_err() => {
-                    format!("{}***{}", &end[..begin], &part[end.len()..])
+                    format!("{}***{}", head(end, begin), tail(part, end.len()))
                 }
                 _ => part.to_owned(),
             }

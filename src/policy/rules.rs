@@ -11,6 +11,7 @@ use super::kind::{Actions, Verdict};
 use super::outbound::rules::Outbound;
 use super::probe::Probes;
 use crate::mail::address::{Address, is_domain, split_extension};
+use crate::mail::text::tail;
 
 /// A recruiting system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -382,7 +383,7 @@ impl Rules {
         let parents = || {
             domain
                 .match_indices('.')
-                .find_map(|(at, _)| self.index.subdomains.get(&domain[at + 1..]))
+                .find_map(|(at, _)| self.index.subdomains.get(tail(domain, at + 1)))
         };
         let found = exact()
             .or_else(wildcard)

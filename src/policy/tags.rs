@@ -16,6 +16,7 @@ use super::applicant::{Applicant, Reading};
 use super::kind::Action;
 use super::seal::{ADDRESS, APPLICANT, ENVELOPE_SENDER, FORWARDER, KIND, REVIEW, SYSTEM};
 use crate::mail::mailbox::Mailbox;
+use crate::mail::text::tail;
 use crate::mail::{Address, FieldBody, OwnField, OwnName, RawPath};
 
 /// How many applicants a field names. More than a few side by side are none.
@@ -109,7 +110,7 @@ fn encoded_words(text: &str) -> String {
         let most = ENCODED.min(rest.len());
         let end = (1..=most).rev().find(|at| rest.is_char_boundary(*at)).unwrap_or(most);
         words.push(format!("=?utf-8?B?{}?=", BASE64.encode(&rest.as_bytes()[..end])));
-        rest = &rest[end..];
+        rest = tail(rest, end);
     }
     words.join(" ")
 }

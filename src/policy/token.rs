@@ -26,6 +26,7 @@ use data_encoding::{Encoding, Specification};
 
 use super::keys::Keys;
 use crate::mail::Address;
+use crate::mail::text::head;
 
 /// What names one copy from pass 1 to its last report: when it was made, and a random number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -301,7 +302,7 @@ pub struct OutgoingBounce {
 /// A short name for a route, by its name in the configuration: [`OUTGOING_MARK`] and some letters.
 pub fn route_mark(name: &str) -> String {
     let letters = base32().encode(&rule_tag(name));
-    format!("{OUTGOING_MARK}{}", &letters[..ROUTE_LETTERS])
+    format!("{OUTGOING_MARK}{}", head(&letters, ROUTE_LETTERS))
 }
 
 impl OutgoingBounce {

@@ -55,13 +55,70 @@ const INSERTS: &[&str] = &[
     "________________________________",
     "",
     "> eva@decoy.example",
+    "【人事】eva@decoy.example",
+    "Ｅ－Ｍａｉｌ：eva@decoy.example",
     "Eva Decoy <eva@decoy.example>",
     "Reply-To: Eva <eva@decoy.example>",
     "Antwort an: eva@decoy.example",
     "From: Eva <eva@decoy.example>",
 ];
 /// How many of them do not even claim to name an author.
-const HARMLESS: usize = 9;
+const HARMLESS: usize = 11;
+
+/// Marks of other scripts, of one to four octets: brackets and letters of East Asia, marks of
+/// direction, what is not seen.
+const MARKS: &[&str] = &[
+    "【",
+    "】",
+    "【求人】",
+    "〔",
+    "〕",
+    "「",
+    "」",
+    "［",
+    "］",
+    "（",
+    "）",
+    "〈",
+    "〉",
+    "＜",
+    "＞",
+    "＠",
+    "：",
+    "﹕",
+    "｜",
+    "；",
+    "，",
+    "．",
+    "　",
+    "Ａ",
+    "Ｒｅ：",
+    "件名：",
+    "𠮷",
+    "😀",
+    "İ",
+    "ß",
+    "\u{200e}",
+    "\u{200f}",
+    "\u{202a}",
+    "\u{202b}",
+    "\u{202c}",
+    "\u{202d}",
+    "\u{202e}",
+    "\u{2066}",
+    "\u{2067}",
+    "\u{2068}",
+    "\u{2069}",
+    "\u{61c}",
+    "\u{200b}",
+    "\u{200c}",
+    "\u{200d}",
+    "\u{2060}",
+    "\u{feff}",
+    "\u{ad}",
+    "\u{a0}",
+    "\u{301}",
+];
 
 /// A small generator of numbers (xorshift), so that every run is the same.
 struct Dice(u64);
@@ -102,7 +159,7 @@ impl Variant {
     }
 
     fn mutate(&mut self, dice: &mut Dice) {
-        let kind = dice.roll(12);
+        let kind = dice.roll(14);
         // In an encoded body a line more or less changes letters.
         let encoded = ["quoted-printable", "base64"]
             .iter()
@@ -170,10 +227,30 @@ impl Variant {
             }
             9 => self.swap_languages(dice),
             10 if !self.truncated => self.nest(),
-            0..=5 | 10 => (),
+            12 if !self.moved => self.mark(dice, |_, _| true),
+            // Where a reader looks for brackets, tags and labels: at the beginning of a value.
+            13 if !self.moved => self.mark(dice, |mail, at| mail[..at].ends_with(b": ")),
+            0..=5 | 10 | 12 | 13 => (),
             _ => self.encode(),
         }
         self.log.push(kind.to_string());
+    }
+
+    /// Marks of other scripts get in between two characters, at places of which something holds.
+    fn mark(&mut self, dice: &mut Dice, fits: impl Fn(&[u8], usize) -> bool) {
+        // A mark in a label takes its line away, as far as a reader is concerned.
+        (self.damaged, self.moved) = (true, true);
+        for _ in 0..=dice.roll(3) {
+            let mail = &mut self.case.mail;
+            let boundary = |at: &usize| mail.get(*at).is_none_or(|b| !(0x80..0xc0).contains(b));
+            let places: Vec<usize> =
+                (0..=mail.len()).filter(boundary).filter(|at| fits(mail, *at)).collect();
+            if !places.is_empty() {
+                let at = places[dice.roll(places.len())];
+                let mark = MARKS[dice.roll(MARKS.len())];
+                mail.splice(at..at, mark.bytes());
+            }
+        }
     }
 
     /// The labels of one language become those of another.

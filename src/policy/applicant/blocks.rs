@@ -22,6 +22,7 @@ use super::shape::{
 };
 use super::value::{addresses, has_address};
 use crate::mail::mailbox::Mailbox;
+use crate::mail::text::head;
 
 /// More blocks than this are not looked at.
 const MAX_BLOCKS: usize = 64;
@@ -447,7 +448,7 @@ impl Scanner {
             subject_line: entries
                 .iter()
                 .find(|e| e.role == Role::Subject && e.extra > 0)
-                .map(|e| e.value[..e.first_length].to_owned()),
+                .map(|e| head(&e.value, e.first_length).to_owned()),
             date: value(Role::Date),
             reply_to: value(Role::ReplyTo),
             above: separator.as_ref().map(|s| s.above),

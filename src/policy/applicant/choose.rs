@@ -11,6 +11,7 @@ use super::names::{Names, names_before};
 use super::value::{Named, addresses, author, has_tail};
 use super::{Standing, Who, is_unread, without_via};
 use crate::mail::mailbox::Mailbox;
+use crate::mail::text::tail;
 
 /// What a body's blocks say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +182,7 @@ fn read(from: &str, block: &Block) -> Named {
 /// its comma.
 fn behind_date(text: &str) -> Option<String> {
     let start = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
-    let rest = &text[start..];
+    let rest = tail(text, start);
     let name = match rest.split_once([',', ';']) {
         _ if start == 0 => rest,
         // Half of the day, zone, "o'clock".

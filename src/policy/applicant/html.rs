@@ -4,6 +4,7 @@
 //! and which address a link carries. Must not know what the lines say.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use crate::mail::text::{between, head, tail};
 use std::borrow::Cow;
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
@@ -76,18 +77,18 @@ pub(super) fn of_html(html: &str) -> Lines<'static> {
 /// used up; not so for `a ="..."`, which means the same. Where it is no attribute, a space more does
 /// no harm.
 fn shallow(html: &str) -> Cow<'_, str> {
-    let quoted = |at: usize| html[at + 1..].trim_ascii_start().starts_with('"');
+    let quoted = |at: usize| tail(html, at + 1).trim_ascii_start().starts_with('"');
     let mut out = String::new();
     let mut done = 0;
     for (at, _) in html.match_indices('=').filter(|(at, _)| quoted(*at)) {
-        out.push_str(&html[done..at]);
+        out.push_str(between(html, done, at));
         out.push(' ');
         done = at;
     }
     if done == 0 {
         return Cow::Borrowed(html);
     }
-    out.push_str(&html[done..]);
+    out.push_str(tail(html, done));
     Cow::Owned(out)
 }
 
@@ -293,7 +294,7 @@ impl Page {
             let text = clean(&line).into_owned();
             // Quoting by ">" happens in HTML too, where text was converted.
             let quoted = text.trim_start_matches(['>', ' ']);
-            let marks = text[..text.len() - quoted.len()].matches('>').count();
+            let marks = head(&text, text.len() - quoted.len()).matches('>').count();
             let depth = self.blockquotes + self.quotes;
             self.lines.push(Line {
                 depth: depth + u32::try_from(marks).unwrap_or(0),

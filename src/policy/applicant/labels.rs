@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use super::languages::{CONTACTS, FORWARD_PREFIXES, LANGUAGES, REPLY_PREFIXES, TAGS};
 use crate::mail::mailbox::is_invisible;
+use crate::mail::text::{between, head, tail};
 
 /// No label is longer, in characters.
 pub(super) const MAX_LABEL: usize = 36;
@@ -186,10 +187,11 @@ pub(super) fn labelled(line: &str) -> Option<(Role, &'static str, &str)> {
     let mut length = 0;
     for (at, c) in line.char_indices() {
         if matches!(c, ':' | '：' | '|' | '﹕' | '︰') {
-            let name = line[..at].trim_end_matches(|c: char| c.is_whitespace() || "*_".contains(c));
+            let name =
+                head(line, at).trim_end_matches(|c: char| c.is_whitespace() || "*_".contains(c));
             // A table drawn with bars parts label and value by one.
             let (role, code) = label(name)?;
-            let value = line[at + c.len_utf8()..].trim_start_matches(|c: char| {
+            let value = tail(line, at + c.len_utf8()).trim_start_matches(|c: char| {
                 c.is_whitespace() || c == '*' || c == '|' || is_invisible(c)
             });
             let value = value.trim_end_matches(|c: char| c.is_whitespace() || "*|".contains(c));
@@ -218,8 +220,8 @@ pub(super) fn bare_label(line: &str) -> Option<(Role, &'static str, &str)> {
     let ends = line.match_indices([' ', '\t']).map(|(at, _)| at).take(4);
     let mut found = label(line).map(|(role, code)| (role, code, ""));
     for end in ends {
-        let longer = label(&line[..end]);
-        found = longer.map_or(found, |(role, code)| Some((role, code, line[end..].trim())));
+        let longer = label(head(line, end));
+        found = longer.map_or(found, |(role, code)| Some((role, code, tail(line, end).trim())));
     }
     found
 }
@@ -261,7 +263,8 @@ pub(super) fn after_behalf(text: &str) -> Option<usize> {
         let at = places.rfind(phrase.as_str())?;
         let end = at + phrase.len();
         let open = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() || !c.is_ascii());
-        let alone = open(places[..at].chars().next_back()) && open(places[end..].chars().next());
+        let alone =
+            open(head(&places, at).chars().next_back()) && open(tail(&places, end).chars().next());
         alone.then_some(*origin.get(end)?)
     });
     ends.max()
@@ -287,7 +290,7 @@ pub(super) fn prefixes(subject: &str) -> (Prefixes, &str) {
         else {
             break;
         };
-        let word = fold(&rest[..at]);
+        let word = fold(head(rest, at));
         let word = word.trim_end_matches(|c: char| c.is_ascii_digit() || "[]()^ ".contains(c));
         let forward = INDEX.forward.iter().any(|p| p == word);
         let reply = INDEX.reply.iter().any(|p| p == word);
@@ -296,7 +299,7 @@ pub(super) fn prefixes(subject: &str) -> (Prefixes, &str) {
         }
         found.forward |= forward;
         found.reply |= reply && !forward;
-        rest = &rest[at + colon.len_utf8()..];
+        rest = tail(rest, at + colon.len_utf8());
     }
     // Some programs mark a forward at the end.
     let tail =
@@ -314,7 +317,8 @@ fn wrapped_forward(text: &str) -> Option<&str> {
 
 /// What follows a tag in brackets at the beginning.
 pub(super) fn bracketed(text: &str) -> Option<&str> {
-    let close = match text.chars().next()? {
+    let open = text.chars().next()?;
+    let close = match open {
         '[' => ']',
         '(' => ')',
         '{' => '}',
@@ -323,11 +327,11 @@ pub(super) fn bracketed(text: &str) -> Option<&str> {
         _ => return None,
     };
     let (at, _) = text.char_indices().skip(1).take(40).find(|&(_, c)| c == close)?;
-    let inner = fold(&text[1..at].replace('【', ""));
+    let inner = fold(between(text, open.len_utf8(), at));
     let inner = inner.trim_matches(|c: char| !c.is_alphanumeric());
     let square = close == ']' || close == '】';
     (square || INDEX.tags.iter().any(|t| t == inner))
-        .then(|| text[at + close.len_utf8()..].trim_start())
+        .then(|| tail(text, at + close.len_utf8()).trim_start())
 }
 
 #[cfg(test)]
@@ -393,6 +397,14 @@ mod tests {
             ("(m/w/d) Koch", false, false, "(m/w/d) Koch"),
             ("Koch (fwd)", true, false, "Koch (fwd)"),
             ("[FWD: Koch]", true, false, "Koch"),
+            ("【求人】応募の件", false, false, "応募の件"),
+            ("【】応募", false, false, "応募"),
+            ("【求人", false, false, "【求人"),
+            ("Re: 【求人】応募", false, true, "応募"),
+            ("[EXTERN] 【𠮷】WG: 【求人】応募", true, false, "応募"),
+            ("\u{200f}【דרושים】פנייה", false, false, "פנייה"),
+            ("(ｅｘｔｅｒｎ) 応募", false, false, "(ｅｘｔｅｒｎ) 応募"),
+            ("*】*", false, false, "*】*"),
         ];
         for (subject, forward, reply, rest) in cases {
             assert_eq!(prefixes(subject), (Prefixes { forward, reply }, rest), "{subject}");

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use crate::mail::mailbox::is_invisible;
+use crate::mail::text::head;
 
 /// Only so much of a line is kept, in bytes: no line of a header block is longer.
 pub(super) const MAX_LINE: usize = 4000;
@@ -88,7 +89,7 @@ pub(super) fn cut(text: &str, limit: usize) -> &str {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    &text[..end]
+    head(text, end)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use super::labels::fold;
 use super::value::{Named, author};
 use crate::mail::mailbox::Mailbox;
+use crate::mail::text::{head, tail};
 
 /// Names, whatever the order of their parts: `Becker, Tom (HR)` is `Tom Becker`.
 #[derive(Debug, Default)]
@@ -36,10 +37,10 @@ pub(super) fn names_before(list: &str, name: &str, holds: impl Fn(&Mailbox) -> b
         return false;
     }
     list.match_indices(name).take(8).any(|(at, _)| {
-        let behind = list[at + name.len()..].trim_start_matches(['"', '\'', ' ']);
+        let behind = tail(list, at + name.len()).trim_start_matches(['"', '\'', ' ']);
         let end = behind.find([';', ',']).unwrap_or(behind.len());
         behind.starts_with(['<', '[', '('])
-            && matches!(author(&behind[..end]), Named::One { mailbox, .. } if holds(&mailbox))
+            && matches!(author(head(behind, end)), Named::One { mailbox, .. } if holds(&mailbox))
     })
 }
 

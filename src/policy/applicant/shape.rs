@@ -7,6 +7,7 @@
 use super::labels::{Role, after_behalf, is_contact};
 use super::lines::{MAX_LINE, cut};
 use super::value::has_address;
+use crate::mail::text::{head, tail};
 
 /// How many further lines a value may have, seeing the next one.
 pub(super) fn room(role: Role, value: &str, next: &str, wrapped: bool) -> usize {
@@ -43,7 +44,7 @@ pub(super) fn unknown_role(text: &str) -> Role {
 pub(super) fn unknown_label(text: &str) -> Option<&str> {
     // No label is longer than 80 octets, so no more need be searched.
     let at = cut(text, 84).find([':', '：'])?;
-    let (label, value) = (&text[..at], &text[at..]);
+    let (label, value) = (head(text, at), tail(text, at));
     let word = |c: char| c.is_alphabetic() || !c.is_ascii() || " -.'*".contains(c);
     let plain = label.len() <= 80 && label.chars().count() <= 30 && label.chars().all(word);
     let value = value.strip_prefix(':').or(value.strip_prefix('：'))?;

@@ -11,6 +11,7 @@
 use super::{Context, Standing};
 use crate::mail::header::{Header, relaxed};
 use crate::mail::mailbox::{Mailbox, domain_key};
+use crate::mail::text::{head, tail};
 
 /// An answer with its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,19 +174,19 @@ fn clauses<'a>(text: &'a str, ours: &str) -> Option<Vec<Clause<'a>>> {
         match first {
             ';' => clauses.push(Clause::default()),
             '(' => {
-                rest = &rest[end_of_comment(rest)?..];
+                rest = tail(rest, end_of_comment(rest)?);
                 clause.comment = true;
                 continue;
             }
             c if c.is_ascii_whitespace() => (),
             _ => {
                 let end = end_of_word(rest)?;
-                clause.words.push(&rest[..end]);
-                rest = &rest[end..];
+                clause.words.push(head(rest, end));
+                rest = tail(rest, end);
                 continue;
             }
         }
-        rest = &rest[1..];
+        rest = tail(rest, 1);
     }
     let id = clauses.remove(0);
     let version = id.words.get(1).is_none_or(|w| w.bytes().all(|b| b.is_ascii_digit()));

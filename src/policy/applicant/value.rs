@@ -10,6 +10,7 @@ use super::labels::{after_behalf, bracketed};
 use super::lines::cut;
 use crate::mail::mailbox::{Mailbox, clean_name, is_local};
 use crate::mail::mime::unstructured;
+use crate::mail::text::{between, head, tail};
 
 /// An author line is not read further.
 const MAX_VALUE: usize = 2000;
@@ -55,21 +56,22 @@ pub(super) fn author(value: &str) -> Named {
         return Named::NoAddress;
     };
     // A bracket that does not close was cut, and the address in it perhaps too.
-    if value.rfind('<').is_some_and(|at| !value[at..].contains('>')) {
+    if value.rfind('<').is_some_and(|at| !tail(value, at).contains('>')) {
         return Named::Unclear;
     }
     if let Some(end) = after_behalf(value) {
         let behind: Vec<_> = found.iter().filter(|f| f.start >= end).collect();
         return match behind.first() {
-            Some(author) if same(behind.iter().copied()) => {
-                Named::One { mailbox: name(author, &value[end..author.start], ""), sure: true }
-            }
+            Some(author) if same(behind.iter().copied()) => Named::One {
+                mailbox: name(author, between(value, end, author.start), ""),
+                sure: true,
+            },
             _ => same_behalf(value, end, &found).unwrap_or(Named::Unclear),
         };
     }
     if same(found.iter()) {
         return Named::One {
-            mailbox: name(first, &value[..first.start], &value[first.end..]),
+            mailbox: name(first, head(value, first.start), tail(value, first.end)),
             sure: true,
         };
     }
@@ -79,8 +81,8 @@ pub(super) fn author(value: &str) -> Named {
 /// Somebody who wrote on his own behalf: `A <a@x> on behalf of A`.
 fn same_behalf(value: &str, end: usize, found: &[Found]) -> Option<Named> {
     let first = found.first().filter(|f| f.end <= end && same(found.iter()))?;
-    let mailbox = name(first, &value[..first.start], "");
-    let behind = clean_name(&value[end..]);
+    let mailbox = name(first, head(value, first.start), "");
+    let behind = clean_name(tail(value, end));
     (mailbox.name.as_ref() == Some(&behind)).then_some(Named::One { mailbox, sure: true })
 }
 
@@ -94,7 +96,7 @@ pub(super) fn has_tail(value: &str) -> bool {
         return false;
     };
     let mut depth = 0;
-    without_links(&value[last.end..]).chars().any(|c| {
+    without_links(tail(value, last.end)).chars().any(|c| {
         match c {
             '(' | '[' => depth += 1,
             ')' | ']' => depth -= 1,
@@ -109,8 +111,8 @@ fn without_links(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("<http") {
-        out.push_str(&rest[..at]);
-        rest = rest[at..].split_once('>').map_or("", |(_, behind)| behind);
+        out.push_str(head(rest, at));
+        rest = tail(rest, at).split_once('>').map_or("", |(_, behind)| behind);
     }
     out + rest
 }
@@ -138,7 +140,7 @@ fn choose(value: &str, found: &[Found]) -> Named {
     if same(angle.iter().copied()) && shown.iter().all(|f| f.start <= last.start) {
         // What stands before the bracket is a display name, even if it looks like an address; but
         // not where a list is meant.
-        let before = &value[..angle[0].start];
+        let before = head(value, angle[0].start);
         let links = found.iter().any(|f| f.link);
         if !links && (!before.contains([',', ';']) || before.matches('"').count() == 2) {
             return Named::One { mailbox: last.mailbox.clone(), sure: false };
@@ -148,8 +150,12 @@ fn choose(value: &str, found: &[Found]) -> Named {
         let mut all: Vec<Mailbox> = Vec::new();
         let mut start = 0;
         for f in angle {
+            // In a quoted local-part another address can stand: which is meant?
+            if f.start < start {
+                return Named::Unclear;
+            }
             if all.iter().all(|m| m.key() != f.mailbox.key()) {
-                all.push(name(f, &value[start..f.start], ""));
+                all.push(name(f, between(value, start, f.start), ""));
             }
             start = f.end;
         }
@@ -223,7 +229,7 @@ fn find(text: &str) -> Vec<Found> {
 
 /// The address around an at sign.
 fn around(text: &str, at: usize, after: usize) -> Option<Found> {
-    let (left, right) = (&text[..at], &text[after..]);
+    let (left, right) = (head(text, at), tail(text, after));
     let start = if left.ends_with('"') {
         quoted_start(left)?
     } else {
@@ -236,7 +242,7 @@ fn around(text: &str, at: usize, after: usize) -> Option<Found> {
             .take_while(|&c| is_local(c) && (wide || !is_wide(c)))
             .map(char::len_utf8)
             .sum();
-        let word = &left[at - length..];
+        let word = tail(left, at - length);
         at - word.trim_start_matches(['\'', '.', '=', '/', '`']).len()
     };
     let wide = right.chars().next().is_some_and(is_wide);
@@ -246,16 +252,16 @@ fn around(text: &str, at: usize, after: usize) -> Option<Found> {
         .take_while(|&c| (c.is_alphanumeric() && (wide || !is_wide(c))) || "-._".contains(c))
         .map(char::len_utf8)
         .sum();
-    let domain = right[..length].trim_end_matches(['.', '-', '_']);
+    let domain = head(right, length).trim_end_matches(['.', '-', '_']);
     let end = after + domain.len();
-    let mailbox = Mailbox::parse(&format!("{}@{domain}", &text[start..at]))?;
-    let before = text[..start].trim_end_matches(['\'', ' ']);
+    let mailbox = Mailbox::parse(&format!("{}@{domain}", between(text, start, at)))?;
+    let before = head(text, start).trim_end_matches(['\'', ' ']);
     let tail = before.get(before.len().saturating_sub(7)..).unwrap_or("");
     let mailto = tail.eq_ignore_ascii_case("mailto:");
-    let opener = if mailto { &before[..before.len() - 7] } else { before };
+    let opener = if mailto { head(before, before.len() - 7) } else { before };
     let bracket = opener.trim_end().chars().next_back();
     // `[mailto:a]` behind a name is how some write an address; behind an address it is its link.
-    let link = mailto && has_at(&opener[..opener.len().min(start)]);
+    let link = mailto && has_at(head(opener, opener.len().min(start)));
     Some(Found {
         start,
         end,
@@ -271,7 +277,7 @@ fn has_at(text: &str) -> bool {
 
 /// Where the quoted string begins that ends at the end of a text.
 fn quoted_start(left: &str) -> Option<usize> {
-    let inner = &left[..left.len() - 1];
+    let inner = head(left, left.len() - 1);
     let near = inner.len().saturating_sub(130);
     inner
         .char_indices()
@@ -361,6 +367,11 @@ mod tests {
             ("山田太郎<taro@post.example>", "山田太郎 <taro@post.example>"),
             ("王伟wang@post.example", "王伟 <wang@post.example>"),
             ("jürgen@müller.example", "jürgen@müller.example"),
+            ("【人事】Taro <taro@post.example>", "Taro <taro@post.example>"),
+            ("【人事】【】Taro <taro@post.example>", "Taro <taro@post.example>"),
+            ("【taro@post.example】", "taro@post.example"),
+            // The second begins before the first ends.
+            ("<\"<a@x.example\"@y.example>, B <b@z.example>", "unclear"),
         ] {
             assert_eq!(read(value), expected, "{value}");
         }

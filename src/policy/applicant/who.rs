@@ -8,6 +8,7 @@ use super::relays::{
 };
 use super::value::{Named, author};
 use crate::mail::mailbox::{Mailbox, domain_key};
+use crate::mail::text::head;
 use crate::policy::rules::Rules;
 
 /// What an address is to us.
@@ -131,6 +132,6 @@ pub(crate) fn without_via(name: &str) -> &str {
 /// A name that ends where one of these words stands in it.
 fn without<'n>(name: &'n str, words: &[&str]) -> &'n str {
     let at = words.iter().filter_map(|w| name.find(w)).min();
-    let own = at.map_or(name, |at| name[..at].trim());
+    let own = at.map_or(name, |at| head(name, at).trim());
     own.trim_matches(|c| matches!(c, '\'' | '"')).trim()
 }

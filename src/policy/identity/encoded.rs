@@ -5,6 +5,7 @@
 //! has several readings. Must not know what is looked for in them.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use crate::mail::text::tail;
 use data_encoding::BASE64;
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
 
@@ -52,7 +53,7 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, NameFault> {
         if !(plain.trim().is_empty() && matches!(found.last(), Some(Piece::Word { .. }))) {
             found.push(Piece::Plain(plain));
         }
-        let (charset, word) = word[2..].split_once('?').ok_or(NameFault::Encoding)?;
+        let (charset, word) = tail(word, 2).split_once('?').ok_or(NameFault::Encoding)?;
         let (encoding, word) = word.split_once('?').ok_or(NameFault::Encoding)?;
         let (data, after) = word.split_once("?=").ok_or(NameFault::Encoding)?;
         let bytes = match encoding {

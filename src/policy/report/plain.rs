@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::{Outcome, Report, is_status, one_line};
+use crate::mail::text::{head, tail};
 
 /// How much of the text is read.
 const TEXT: usize = 16 * 1024;
@@ -124,7 +125,7 @@ static RETURNED: &[&str] = &[
 
 pub(super) fn read(text: &str) -> Report {
     let text = match text.char_indices().nth(TEXT) {
-        Some((end, _)) => &text[..end],
+        Some((end, _)) => head(text, end),
         None => text,
     };
     let text = decoded(text);
@@ -146,7 +147,7 @@ pub(super) fn read(text: &str) -> Report {
         report.reply = own.lines().find(|line| reply_at(line).is_some()).map(str::to_owned);
         if let Some(line) = &report.reply {
             let at = reply_at(line).unwrap_or_default();
-            let status = line[at..].split([' ', '-', '\t']).find(|word| is_status(word));
+            let status = tail(line, at).split([' ', '-', '\t']).find(|word| is_status(word));
             report.status = status.map(str::to_owned);
         }
     }
@@ -157,7 +158,7 @@ pub(super) fn read(text: &str) -> Report {
 fn own_part(text: &str) -> &str {
     let lower = text.to_ascii_lowercase();
     let begins = RETURNED.iter().filter_map(|mark| lower.find(mark));
-    begins.min().map_or(text, |end| &text[..end])
+    begins.min().map_or(text, |end| head(text, end))
 }
 
 /// Where in a line the reply of a server begins: three digits and what follows, as in
