@@ -44,6 +44,7 @@
 //! | [`submit`] | a message into Postfix's queue over SMTP; the only place that names lettre | policy |
 //! | [`resolve`] | which servers take mail for a domain; the only place that asks DNS | why |
 //! | [`smtp_test`] | SMTP settings, tested step by step as somebody else will use them | the configuration, policy |
+//! | [`reading`] | the net under all reading: panics, time limits, threads | what is decided without an answer |
 //! | [`socket`], [`gate`] | sockets to listen on; how many sessions may be open | protocols |
 //! | [`journal`] | one line per decision, appended and replayed | mail |
 //! | [`ledger`] | what happened to each copy, written by the agent from the journal | decisions |
@@ -74,7 +75,8 @@
 //!    [`mail::Address`]).
 //! 6. Nothing is sent to Postfix before the decision is complete, and every prefix of a plan is
 //!    safe to commit ([`plan::PlanBuilder`] and its property test).
-//! 7. Continue to end of message unless `accept_early` is set. Failure, panic, deadline: tempfail.
+//! 7. Continue to end of message unless `accept_early` is set. What cannot be *decided* (panic,
+//!    deadline, no key) is tempfail; for what cannot be *read* see 18.
 //! 8. Nothing is de-duplicated by Message-ID or content. What carries our valid seal is not
 //!    forwarded again; mail from a system's own inbound address passes within a budget
 //!    ([`policy::budget`]); kinds of mail stay local as configured ([`policy::kind::Actions`]).
@@ -94,6 +96,9 @@
 //! 16. An address is verified only by a mail that went the whole way, and not for ever
 //!     ([`policy::verification`]); only who has the key can make a probe ([`policy::probe`]).
 //! 17. What is in a mail is in no ledger, journal, log or figure (`tests/it/canary.rs`).
+//! 18. Reading is advice: no panic, deadline or limit of it defers or stops a copy. It goes on unread,
+//!     as an application, for review ([`policy::forward::Advice`], [`reading`]; each reader fails in
+//!     each way at each place in `milter::tests::unread` and `tests/it/unread.rs`).
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 pub mod agent;
@@ -110,6 +115,7 @@ pub mod observe;
 pub mod plan;
 pub mod policy;
 pub mod postfix;
+pub mod reading;
 pub mod resolve;
 pub mod smtp_test;
 pub mod socket;

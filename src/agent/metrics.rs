@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::journal::{Action, Entry, Pass, ReportAction};
 use crate::ledger::{self, Access};
 use crate::policy::rules::AddressRule;
+use crate::policy::unread::Unread;
 use crate::policy::verification::State;
 
 pub use http::serve;
@@ -48,6 +49,7 @@ pub struct Metrics {
     messages: Family<Labels, Counter>,
     forwards: Family<Labels, Counter>,
     skips: Family<Labels, Counter>,
+    unread: Family<Labels, Counter>,
     delay: Histogram,
     came: Mutex<Came>,
 }
@@ -86,6 +88,7 @@ impl Metrics {
             messages: Family::default(),
             forwards: Family::default(),
             skips: Family::default(),
+            unread: Family::default(),
             delay: Histogram::new(DELAYS),
             came: Mutex::default(),
         };
@@ -97,6 +100,9 @@ impl Metrics {
             }
         }
         drop(config);
+        for why in Unread::ALL {
+            let _ = this.unread.get_or_create(&vec![("reason", why.word().to_owned())]);
+        }
         this
     }
 
@@ -107,6 +113,10 @@ impl Metrics {
         }
         let labels = vec![("pass", entry.pass.to_string()), ("action", entry.action.to_string())];
         self.messages.get_or_create(&labels).inc();
+        let why = Unread::ALL.iter().find(|why| entry.reason.as_deref() == Some(why.reason()));
+        if let Some(why) = why {
+            self.unread.get_or_create(&vec![("reason", why.word().to_owned())]).inc();
+        }
         match entry.action {
             Action::Diverted => {
                 if let Some(token) = &entry.token {
@@ -156,6 +166,8 @@ impl Metrics {
         registry.register("messages", "Decisions", self.messages.clone());
         registry.register("forwards", "What became of copies", self.forwards.clone());
         registry.register("skips", "Mail that stayed here, by reason", self.skips.clone());
+        let unread = "Mail that went on unread, by reason";
+        registry.register("unread", unread, self.unread.clone());
         registry.register(
             "forward_delay_seconds",
             "From the arrival of a mail until its copy was taken",
@@ -276,6 +288,9 @@ mod tests {
         let mut kept = entry(9, Pass::Handoff, Action::KeptLocal);
         kept.reason = Some("sealed".into());
         metrics.take(&kept);
+        let mut unread = entry(9, Pass::Handoff, Action::Forwarded);
+        unread.reason = Some(Unread::Panic.reason().into());
+        metrics.take(&unread);
         let mut stranger = report.clone();
         stranger.address = Some("eve@x.example".into());
         metrics.take(&stranger);
@@ -285,6 +300,8 @@ mod tests {
             "recruit_milter_forwards_total{address=\"*@karriere.acme.example\",system=\"personio\",\
              result=\"delivered\"} 1\n",
             "recruit_milter_skips_total{reason=\"sealed\"} 1\n",
+            "recruit_milter_unread_total{reason=\"panic\"} 1\n",
+            "recruit_milter_unread_total{reason=\"deadline\"} 0\n",
             "recruit_milter_forward_delay_seconds_bucket{le=\"5.0\"} 2\n",
             "recruit_milter_address_verified{address=\"jobs@acme.example\"} 0\n",
             "recruit_milter_config_last_reload_successful 1\n",

@@ -44,6 +44,8 @@ use crate::mail::{Address, Orcpt, RawPath, Recipient};
 use crate::observe;
 use crate::policy::keys::Keys;
 use crate::policy::token::{Flags, Handoff, TokenError, Way};
+use crate::policy::unread::Place;
+use crate::reading::{Net, Readers};
 use crate::socket::Bound;
 use crate::submit::{self, Content, Submission, submit};
 use lmtp::{Answer, Inbox, Limits, Received};
@@ -55,6 +57,8 @@ const MAX_SESSIONS: usize = 8;
 const SILENCE: Duration = Duration::from_secs(300);
 /// How much larger than announced a message may be: what Postfix adds on the way.
 const MARGIN: usize = 64 * 1024;
+/// How long a message may be read, and as long wait for its turn. Postfix waits for ten minutes.
+const READING: Duration = Duration::from_secs(30);
 /// The pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long sessions that were told to end now are waited for.
@@ -74,6 +78,9 @@ pub struct Settings {
 /// Takes what Postfix brings, and brings it back unwrapped.
 pub struct Unwrapper<S> {
     settings: S,
+    readers: Readers,
+    /// See [`READING`].
+    limit: Duration,
 }
 
 /// A recipient of ours.
@@ -94,7 +101,13 @@ const NOT_OURS: Answer = Answer::new(550, "5.1.1", "No such handoff address");
 impl<S: Fn() -> Settings + Send + Sync + 'static> Unwrapper<S> {
     /// Works by the settings that `settings` gives.
     pub fn new(settings: S) -> Self {
-        Self { settings }
+        Self { settings, readers: Readers::default(), limit: READING }
+    }
+
+    /// Reads above a net with a seam for fault injection, within another limit. For tests only.
+    #[must_use]
+    pub fn with_net(self, net: Net, limit: Duration) -> Self {
+        Self { readers: Readers::new(net), limit, ..self }
     }
 }
 
@@ -132,9 +145,10 @@ impl<S: Fn() -> Settings + Send + Sync + 'static> Inbox for Unwrapper<S> {
         let message = Arc::new(message);
         let (whole, keys) = (Arc::clone(&message), to.settings.keys.clone());
         // Reading a large message takes its time, and the thread has others to serve. Should it
-        // panic, the message still has to arrive.
-        let read = tokio::task::spawn_blocking(move || unwrap(&whole, &keys)).await;
-        let why = match read.unwrap_or(Err("panic")) {
+        // fail, the message still has to arrive.
+        let unwrap = move |net: &Net| net.read(Place::Attached, || unwrap(&whole, &keys));
+        let read = self.readers.apart(self.limit, unwrap).await.and_then(|read| read);
+        let why = match read.unwrap_or_else(|why| Err(why.word())) {
             Ok(inner) => match to.submit_inner(&inner, &sender, smtputf8).await {
                 Ok(text) => return to.done(&text, None),
                 Err(error) if error.is_permanent() => "refused",

@@ -104,8 +104,9 @@ async fn daemon(config: Config, with_agent: bool, logging: &Logging) -> Exit {
         addresses.iter().cloned().chain(agent.iter().filter_map(Bound::address)).collect();
     let journal = Journal::open(&config.state_dir, config.journal_size, config.journal_files);
     tell_started(&config, &all);
-    let active = Active::new(config.clone(), journal.clone());
-    let shell = Arc::new(Shell::new(active, Notices::default()));
+    let notices = Notices::default();
+    let active = Active::new(config.clone(), journal.clone()).with_notices(notices.clone());
+    let shell = Arc::new(Shell::new(active, notices));
     let live = Live::new(config, Some(Arc::clone(&shell)));
     let agent = with_agent.then(|| Agent::start(agent, &live));
     notify(&[NotifyState::Ready]);

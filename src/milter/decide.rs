@@ -4,14 +4,14 @@
 //! Must not know the protocol.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::notice::{Notice, Notices};
 use super::outgoing::Submission;
 use super::record::{Mail, Record, Sender, Told};
-use super::seam::{FrontMessage, HandoffMessage, Opening, Policy};
+use super::seam::{FrontMessage, HandoffMessage, Opening, Pass, Policy};
 use crate::config::Config;
 use crate::journal::{self, Entry, Journal};
 use crate::mail::{Address, RawPath, Recipient};
@@ -21,12 +21,14 @@ use crate::policy::applicant::BodyNeed;
 use crate::policy::budget::Budget;
 use crate::policy::divert::{self, divert};
 use crate::policy::facts::Facts;
-use crate::policy::forward::{self, Accepted, Arrival, Decision, Refusal, body_need, forward};
+use crate::policy::forward::{self, Accepted, Advice, Arrival, Refusal, body_need, decide};
 use crate::policy::limits::Usage;
 use crate::policy::probe::Probe;
 use crate::policy::report;
 use crate::policy::subject;
 use crate::policy::token::{TokenId, Way};
+use crate::policy::unread::{Place, Unread};
+use crate::reading::{Net, Readers, SoFar};
 
 /// A configuration at work. What outlives a reload is shared with the one before.
 #[derive(Clone)]
@@ -38,6 +40,9 @@ pub struct Active {
     journal: Journal,
     budget: Arc<Mutex<Budget>>,
     usage: Arc<Mutex<Usage>>,
+    readers: Readers,
+    /// Where it is told that something could not be read.
+    notices: Notices,
 }
 
 impl Active {
@@ -45,15 +50,29 @@ impl Active {
     pub fn new(config: Config, journal: Journal) -> Self {
         let masker = Masker::new(config.log.addresses, &config.keys);
         let keeper = Masker::new(config.ledger.addresses, &config.keys);
-        let (budget, usage) = Default::default();
-        Self { config: Arc::new(config), masker, keeper, journal, budget, usage }
+        let (budget, usage, readers, notices) = Default::default();
+        let config = Arc::new(config);
+        Self { config, masker, keeper, journal, budget, usage, readers, notices }
+    }
+
+    /// Tells there what cannot be read.
+    #[must_use]
+    pub fn with_notices(self, notices: Notices) -> Self {
+        Self { notices, ..self }
+    }
+
+    /// Reads above a net with a seam for fault injection. For tests only.
+    #[must_use]
+    pub fn with_net(self, net: Net) -> Self {
+        Self { readers: Readers::new(net), ..self }
     }
 
     /// Another configuration, with the journal and the memory of this one.
     #[must_use]
     pub fn with(&self, config: Config) -> Self {
         let (budget, usage) = (Arc::clone(&self.budget), Arc::clone(&self.usage));
-        Self { budget, usage, ..Self::new(config, self.journal.clone()) }
+        let (readers, notices) = (self.readers.clone(), self.notices.clone());
+        Self { budget, usage, readers, notices, ..Self::new(config, self.journal.clone()) }
     }
 
     /// The configuration.
@@ -90,6 +109,12 @@ impl Active {
         self.journal.record(entry);
     }
 
+    /// Something could not be read.
+    fn unread(&self, pass: Pass, place: Place, why: Unread, queue_id: Option<&str>) {
+        let queue_id = queue_id.map(str::to_owned);
+        self.notices.tell(&Notice::Unread { pass, place, why, queue_id });
+    }
+
     pub(super) fn usage(&self) -> &Mutex<Usage> {
         &self.usage
     }
@@ -110,11 +135,16 @@ pub struct Front {
 pub struct Handoff {
     active: Arc<Active>,
     opening: Opening,
-    taken: Option<(Accepted, RawPath)>,
-    facts: Facts,
+    taken: Option<Arc<(Accepted, RawPath)>>,
+    facts: Arc<Facts>,
     /// Known from the first piece of the body on, when the header is complete.
-    need: OnceCell<BodyNeed>,
+    need: Option<BodyNeed>,
     body: Vec<u8>,
+    /// Why the message is not read: something in its header could not be.
+    unread: Option<Unread>,
+    /// What was read.
+    advice: Advice,
+    mail: Mail,
 }
 
 impl Policy for Active {
@@ -148,9 +178,12 @@ impl Policy for Active {
             active: Arc::clone(self),
             opening,
             taken: None,
-            facts: Facts::default(),
-            need: OnceCell::new(),
+            facts: Arc::default(),
+            need: None,
             body: Vec::new(),
+            unread: None,
+            advice: Advice::none(Unread::Panic),
+            mail: Mail::default(),
         }
     }
 
@@ -172,19 +205,23 @@ impl FrontMessage for Front {
     fn finish(self, queue_id: Option<&str>) -> (Plan, Record) {
         let config = &self.active.config;
         let client = self.opening.origin.client;
+        let sender = &self.opening.sender;
+        let (active, net) = (&self.active, self.active.readers.net());
+        let missed = |place| move |why| active.unread(Pass::Front, place, why, queue_id);
+        let probe = net
+            .read(Place::Sender, || Probe::of_sender(&config.rules, &config.keys, sender, now()));
         let origin = divert::Origin {
             authenticated: self.opening.origin.login.is_some(),
             // Who it is must be known: nobody is believed because the MTA does not say.
             internal: client.is_some_and(|client| config.rules.is_internal_client(client)),
             own_login: false,
-            probe: Probe::of_sender(&config.rules, &config.keys, &self.opening.sender, now()),
+            probe: probe.map_err(missed(Place::Sender)).unwrap_or_default(),
         };
-        let sender = &self.opening.sender;
-        let mail = Mail {
-            size: self.opening.announced_size(),
-            subjects: subject::of_mail(&config.rules, &config.keys, sender, None),
-            message: None,
-        };
+        let subjects = net
+            .read(Place::Journal, || subject::of_mail(&config.rules, &config.keys, sender, None))
+            .map_err(missed(Place::Journal))
+            .unwrap_or_default();
+        let mail = Mail { size: self.opening.announced_size(), subjects, message: None };
         let record = |outcome| Record {
             queue_id: queue_id.map(str::to_owned),
             sender: self.active.sender(sender),
@@ -214,7 +251,7 @@ impl HandoffMessage for Handoff {
         };
         match found {
             Ok(accepted) => {
-                self.taken = Some((accepted, recipient.path));
+                self.taken = Some(Arc::new((accepted, recipient.path)));
                 Ok(())
             }
             Err(refusal) => {
@@ -235,11 +272,29 @@ impl HandoffMessage for Handoff {
     }
 
     fn field(&mut self, name: &[u8], body: &[u8]) {
-        self.facts.push(name, body);
+        let facts = Arc::make_mut(&mut self.facts);
+        let ours = facts.count(name);
+        let read = self.active.readers.net().read(Place::Field, || facts.read(ours, name, body));
+        if let Err(why) = read {
+            self.missed(Place::Field, why, None);
+        }
+    }
+
+    async fn look(&mut self) {
+        if self.need.is_some() {
+            return;
+        }
+        self.need = Some(match &self.taken {
+            None => BodyNeed::Nothing,
+            Some(taken) => match forward::need_by_token(&taken.0) {
+                Some(need) => need,
+                None => self.body_need(Arc::clone(taken)).await,
+            },
+        });
     }
 
     fn wants_body(&self) -> bool {
-        match self.need() {
+        match self.need.unwrap_or(BodyNeed::Nothing) {
             BodyNeed::Nothing => false,
             BodyNeed::FirstChunk => self.body.is_empty(),
             BodyNeed::UpTo(most) => self.body.len() < most,
@@ -247,12 +302,44 @@ impl HandoffMessage for Handoff {
     }
 
     fn body(&mut self, piece: &[u8]) {
-        let room = match self.need() {
+        let room = match self.need.unwrap_or(BodyNeed::Nothing) {
             BodyNeed::Nothing => 0,
             BodyNeed::FirstChunk => piece.len(),
             BodyNeed::UpTo(most) => most.saturating_sub(self.body.len()),
         };
         self.body.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+
+    async fn read(&mut self, queue_id: Option<&str>) {
+        let Some(taken) = &self.taken else { return };
+        let material = Material {
+            config: Arc::clone(&self.active.config),
+            taken: Arc::clone(taken),
+            sender: self.opening.sender.clone(),
+            facts: Arc::clone(&self.facts),
+            truncated: self.is_truncated(),
+            body: std::mem::take(&mut self.body),
+            size: self.opening.announced_size(),
+            unread: self.unread,
+        };
+        let (so_far, journal) = (SoFar::default(), Arc::new(Mutex::new(Mail::default())));
+        let job = {
+            let (so_far, journal) = (so_far.clone(), Arc::clone(&journal));
+            move |net: &Net| material.read(net, &so_far, &journal)
+        };
+        let done = self.active.readers.apart(self.active.config.milter.deadline, job).await;
+        let seen = so_far.seen();
+        self.advice = seen.advice.unwrap_or_else(|| Advice::none(Unread::Panic));
+        for (place, why) in seen.missed {
+            self.active.unread(Pass::Handoff, place, why, queue_id);
+        }
+        if let Err(why) = done {
+            self.advice.because(why);
+            let place = seen.at.unwrap_or(Place::Message);
+            self.active.unread(Pass::Handoff, place, why, queue_id);
+        }
+        let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+        self.mail = std::mem::take(&mut *journal);
     }
 
     fn finish(self, queue_id: Option<&str>) -> (Plan, Record) {
@@ -263,7 +350,7 @@ impl HandoffMessage for Handoff {
             mail,
             outcome,
         };
-        let Some((accepted, path)) = &self.taken else {
+        let Some((accepted, path)) = self.taken.as_deref() else {
             let told = Told::Undecided(journal::Pass::Handoff, "no-recipient");
             return undecided(record(Mail::default(), told));
         };
@@ -278,19 +365,21 @@ impl HandoffMessage for Handoff {
             path,
             sender: &self.opening.sender,
             facts: &self.facts,
-            body: &self.body,
-            truncated: self.is_truncated(),
+            body: &[],
+            truncated: false,
             size: self.opening.announced_size(),
         };
         let decision = {
             let mut budget = self.active.budget.lock().unwrap_or_else(PoisonError::into_inner);
-            forward(&config.rules, &config.keys, now(), &arrival, &mut budget)
+            decide(&config.rules, &config.keys, now(), &arrival, &self.advice, &mut budget)
         };
         match decision {
             Some(decision) => {
                 let forged = self.facts.forged().len();
                 let plan = decision.plan.clone();
-                let mail = self.mail(&decision);
+                // A report is nobody's.
+                let size = decision.reading.is_some().then(|| self.opening.announced_size());
+                let mail = Mail { size: size.flatten(), ..self.mail };
                 let told = Told::Decided { pass, decision: Box::new(decision), forged };
                 (plan, record(mail, told))
             }
@@ -300,27 +389,73 @@ impl HandoffMessage for Handoff {
 }
 
 impl Handoff {
-    /// What the journal has of the mail. A report is nobody's.
-    fn mail(&self, decision: &Decision) -> Mail {
-        let Some(reading) = &decision.reading else { return Mail::default() };
-        let (rules, keys) = (&self.active.config.rules, &self.active.config.keys);
-        Mail {
-            size: self.opening.announced_size(),
-            subjects: subject::of_mail(rules, keys, &self.opening.sender, Some(reading)),
-            message: subject::message_of(keys, &self.facts),
-        }
+    /// How much of the body is of use, by the header.
+    async fn body_need(&mut self, taken: Arc<(Accepted, RawPath)>) -> BodyNeed {
+        let (config, facts) = (Arc::clone(&self.active.config), Arc::clone(&self.facts));
+        let sender = self.opening.sender.clone();
+        let look = move |net: &Net| {
+            net.read(Place::Need, || body_need(&config.rules, &taken.0, &sender, &facts))
+        };
+        let looked = self.active.readers.apart(self.active.config.milter.deadline, look).await;
+        looked.and_then(|need| need).unwrap_or_else(|why| {
+            self.missed(Place::Need, why, None);
+            BodyNeed::Nothing
+        })
     }
 
-    fn need(&self) -> BodyNeed {
-        let need = |(accepted, _): &(Accepted, RawPath)| {
-            body_need(&self.active.config.rules, accepted, &self.opening.sender, &self.facts)
-        };
-        *self.need.get_or_init(|| self.taken.as_ref().map_or(BodyNeed::Nothing, need))
+    /// Something in the header could not be read, so that the message is not.
+    fn missed(&mut self, place: Place, why: Unread, queue_id: Option<&str>) {
+        self.unread = self.unread.or(Some(why));
+        self.active.unread(Pass::Handoff, place, why, queue_id);
     }
 
     /// Whether there may be more of the body than was taken.
     fn is_truncated(&self) -> bool {
-        matches!(self.need.get(), Some(BodyNeed::UpTo(most)) if self.body.len() >= *most)
+        matches!(self.need, Some(BodyNeed::UpTo(most)) if self.body.len() >= most)
+    }
+}
+
+/// A message on the thread that reads it.
+struct Material {
+    config: Arc<Config>,
+    taken: Arc<(Accepted, RawPath)>,
+    sender: RawPath,
+    facts: Arc<Facts>,
+    body: Vec<u8>,
+    truncated: bool,
+    size: Option<u64>,
+    /// Why it is to stay unread.
+    unread: Option<Unread>,
+}
+
+impl Material {
+    /// Reads it, first for the decision and then for the journal.
+    fn read(&self, net: &Net, so_far: &SoFar, journal: &Mutex<Mail>) {
+        let (rules, keys) = (&self.config.rules, &self.config.keys);
+        let arrival = Arrival {
+            accepted: &self.taken.0,
+            path: &self.taken.1,
+            sender: &self.sender,
+            facts: &self.facts,
+            body: &self.body,
+            truncated: self.truncated,
+            size: self.size,
+        };
+        let advice = net.advise(rules, keys, &arrival, self.unread, so_far);
+        if !matches!(&self.taken.0, Accepted::Handoff { token, .. } if token.way != Way::Return) {
+            return;
+        }
+        so_far.see(|seen| seen.at = Some(Place::Journal));
+        let reading = advice.reading().filter(|_| !advice.is_probe());
+        let read = net.read(Place::Journal, || Mail {
+            size: None,
+            subjects: subject::of_mail(rules, keys, &self.sender, reading),
+            message: subject::message_of(keys, &self.facts),
+        });
+        match read {
+            Ok(mail) => *journal.lock().unwrap_or_else(PoisonError::into_inner) = mail,
+            Err(why) => so_far.see(|seen| seen.missed.push((Place::Journal, why))),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::seam::{Pass, Stage};
 use crate::observe::{self, Fault};
+use crate::policy::unread::{Place, Unread};
 
 /// How often the same kind of fault is logged at most. A fault that strikes every session would
 /// otherwise fill the log with itself.
@@ -67,6 +68,17 @@ pub enum Notice {
         /// The message, where its queue ID is known.
         queue_id: Option<String>,
     },
+    /// Something could not be read; the message went on without.
+    Unread {
+        /// Which pass.
+        pass: Pass,
+        /// What.
+        place: Place,
+        /// Why.
+        why: Unread,
+        /// The message, where its queue ID is known.
+        queue_id: Option<String>,
+    },
     /// The envelope is larger than is kept; the message was deferred.
     TooLarge {
         /// Which pass.
@@ -85,7 +97,7 @@ pub enum Notice {
 
 impl Notice {
     /// How many kinds there are.
-    pub const KINDS: usize = 9;
+    pub const KINDS: usize = 10;
 
     /// The place of this kind in [`Notices::counts`].
     pub fn kind(&self) -> usize {
@@ -99,6 +111,7 @@ impl Notice {
             Self::Deadline { .. } => 6,
             Self::TooLarge { .. } => 7,
             Self::Edit { .. } => 8,
+            Self::Unread { .. } => 9,
         }
     }
 
@@ -111,6 +124,7 @@ impl Notice {
             | Self::Panic { pass, .. }
             | Self::Deadline { pass, .. }
             | Self::TooLarge { pass }
+            | Self::Unread { pass, .. }
             | Self::Edit { pass, .. } => *pass,
         }
     }
@@ -127,6 +141,7 @@ impl Notice {
             Self::Deadline { .. } => "deadline",
             Self::TooLarge { .. } => "too-large",
             Self::Edit { .. } => "edit",
+            Self::Unread { .. } => "unread",
         }
     }
 
@@ -134,14 +149,18 @@ impl Notice {
         match self {
             Self::Panic { queue_id, .. }
             | Self::Deadline { queue_id, .. }
+            | Self::Unread { queue_id, .. }
             | Self::Edit { queue_id, .. } => queue_id.as_deref(),
             _ => None,
         }
     }
 
-    /// Whether mail keeps being deferred until somebody does something about it.
+    /// Whether it stays so until somebody does something about it.
     fn is_lasting(&self) -> bool {
-        matches!(self, Self::Negotiation { .. } | Self::Panic { .. })
+        matches!(
+            self,
+            Self::Negotiation { .. } | Self::Panic { .. } | Self::Unread { why: Unread::Busy, .. }
+        )
     }
 }
 
@@ -172,6 +191,16 @@ impl fmt::Display for Notice {
             }
             Self::TooLarge { .. } => f.write_str("envelope too large; message deferred"),
             Self::Edit { error, .. } => write!(f, "{error}; message deferred"),
+            Self::Unread { place, why: Unread::Panic, .. } => {
+                write!(f, "{place} could not be read (panic); the message goes on without")
+            }
+            Self::Unread { place, why: Unread::Deadline, .. } => {
+                write!(f, "{place} could not be read in time; the message goes on without")
+            }
+            Self::Unread { why: Unread::Busy, .. } => f.write_str(
+                "no message is read: earlier ones do not come to an end; restart recruit-milter. \
+                 Messages go on without",
+            ),
         }
     }
 }

@@ -207,7 +207,11 @@ impl Record {
             Action::Forwarded => {
                 let inbound = rule.map(|rule| rules.system(rule).inbound.as_str());
                 let key = active.config().keys.current();
-                observe::forwarded(&copy, inbound.unwrap_or_default(), key, forged);
+                let unread = match decision.reason {
+                    Reason::Unread(_) => Some(reason),
+                    _ => None,
+                };
+                observe::forwarded(&copy, inbound.unwrap_or_default(), key, forged, unread);
             }
             Action::KeptLocal => observe::kept_local(&copy, reason),
             Action::GivenBack | Action::Returned => observe::given_back(&copy, back_to, reason),

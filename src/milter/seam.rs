@@ -205,12 +205,19 @@ pub trait HandoffMessage: Send {
     /// Takes a field: its name, and its body with leading space and inner line ends (LF).
     fn field(&mut self, name: &[u8], body: &[u8]);
 
+    /// Looks at the header, which is complete, before a piece of the body is given. Reading is
+    /// advice: it may fail, and has an end of its own.
+    fn look(&mut self) -> impl Future<Output = ()> + Send;
+
     /// Whether more of the body is wanted. Asked when a piece has come and before it is given, so
     /// that a body nobody wants costs one piece.
     fn wants_body(&self) -> bool;
 
     /// Takes a piece of the body.
     fn body(&mut self, piece: &[u8]);
+
+    /// Reads the message, which is complete, before it is decided on. As [`Self::look`].
+    fn read(&mut self, queue_id: Option<&str>) -> impl Future<Output = ()> + Send;
 
     /// Decides.
     fn finish(self, queue_id: Option<&str>) -> (Plan, Self::Record);

@@ -366,6 +366,9 @@ async fn handoff_body<P: Policy>(
         return out_of_order(shell, Pass::Handoff, Stage::Body, &mut cx.reply);
     };
     let at = at(&*handoff.policy, Pass::Handoff, Stage::Body, None);
+    if let Some(message) = &mut handoff.message {
+        shell.reading(at, message.look()).await;
+    }
     let take = |message: &mut P::Handoff| {
         if message.wants_body() {
             message.body(piece);
@@ -386,9 +389,13 @@ async fn handoff_eom<P: Policy>(shell: &Shell<P>, cx: &mut EomContext<Handoff<P>
     let Some(handoff) = cx.data.take() else {
         return out_of_order(shell, Pass::Handoff, Stage::Eom, &mut cx.reply);
     };
-    let Some(message) = handoff.message else {
+    let Some(mut message) = handoff.message else {
         return execute::try_again(&mut cx.reply);
     };
+    let queue_id = text(&cx.macros, c"i");
+    let queue_id = queue_id.as_deref();
+    let at = at(&*handoff.policy, Pass::Handoff, Stage::Eom, queue_id);
+    shell.reading(at, message.read(queue_id)).await;
     let decide = |queue_id: Option<&str>| Some(message.finish(queue_id));
     conclude(shell, &handoff.policy, Pass::Handoff, cx, decide).await
 }

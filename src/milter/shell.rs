@@ -18,6 +18,12 @@ use tokio::time::timeout;
 use super::notice::{Notice, Notices};
 use super::seam::{Pass, Policy, Stage, StageHook};
 
+/// So many deadlines may pass until a message is read or given up: one for its turn, one for reading
+/// it, and one to spare.
+// Postfix: waits for an answer to a piece of the body or its end for `milter_content_timeout`, five
+// minutes.
+const READING: u32 = 3;
+
 /// The state that all sessions share.
 pub struct Shell<P> {
     policy: ArcSwap<P>,
@@ -77,6 +83,13 @@ impl<P: Policy> Shell<P> {
         if let Some(hook) = &self.hook {
             hook(at.pass, at.stage).await;
         }
+    }
+
+    /// Lets something be read. That has limits and a net of its own, and whatever becomes of it the
+    /// message goes on; this net is for what should not happen.
+    pub(super) async fn reading(&self, at: At<'_>, work: impl Future<Output = ()>) {
+        let deadline = at.deadline.saturating_mul(READING);
+        self.guard(At { deadline, ..at }, work).await;
     }
 
     /// Does some work within the deadline and above the net. None if that failed.

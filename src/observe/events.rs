@@ -173,10 +173,18 @@ impl CopyInHand<'_> {
 }
 
 /// Pass 2 handed a copy over to Postfix for the recruiting system's inbound address `to`, sealed
-/// with the key `seal`; `forged` fields in our name were removed.
-pub fn forwarded(copy: &CopyInHand<'_>, to: &str, seal: u8, forged: usize) {
+/// with the key `seal`; `forged` fields in our name were removed. `unread` says why it could not be
+/// read, if so.
+pub fn forwarded(
+    copy: &CopyInHand<'_>,
+    to: &str,
+    seal: u8,
+    forged: usize,
+    unread: Option<&'static str>,
+) {
     copy.line("forwarded")
         .path("to", to)
+        .some("reason", unread)
         .pair("seal", seal)
         .some("forged_fields", (forged > 0).then_some(forged))
         .emit();

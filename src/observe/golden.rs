@@ -161,10 +161,14 @@ fn pass_2_tells_what_became_of_the_copy() {
                 token=ABCDEFGHIJKLMNOP";
     let to = "acme-jobs@m-personio.example";
     check(&format!("4XkQ2: action=forwarded, {rest}, to=<{to}>, seal=3"), || {
-        forwarded(&copy, to, 3, 0);
+        forwarded(&copy, to, 3, 0, None);
     });
     check(&format!("4XkQ2: action=forwarded, {rest}, to=<{to}>, seal=3, forged_fields=7"), || {
-        forwarded(&copy, to, 3, 7);
+        forwarded(&copy, to, 3, 7, None);
+    });
+    let unread = format!("4XkQ2: action=forwarded, {rest}, to=<{to}>, reason=unread-panic, seal=3");
+    check(&unread, || {
+        forwarded(&copy, to, 3, 0, Some("unread-panic"));
     });
     check(&format!("4XkQ2: action=unwrap, {rest}"), || to_agent(&copy));
     check(&format!("4XkQ2: action=kept-local, {rest}, reason=sealed"), || {

@@ -91,10 +91,29 @@ impl From<&Header> for Facts {
 impl Facts {
     /// Takes the next field of the header, from top to bottom.
     pub fn push(&mut self, name: &[u8], body: &[u8]) {
+        let ours = self.count(name);
+        self.read(ours, name, body);
+    }
+
+    /// Takes note of the name of the next field: what decides which forged fields are taken off.
+    /// Whether it is one of them. [`Self::read`] comes next.
+    pub fn count(&mut self, name: &[u8]) -> bool {
+        let ours = self.forged.push(name);
+        if ours {
+            // Should its body not be read, those of the others still stand at their places.
+            self.own.push(Vec::new());
+        }
+        ours
+    }
+
+    /// Takes its body.
+    pub fn read(&mut self, ours: bool, name: &[u8], body: &[u8]) {
         let cut = |most| relaxed(&body[..body.len().min(most)]);
         self.keep(name, body);
-        if self.forged.push(name) {
-            self.own.push(cut(MAX_OWN_BODY));
+        if ours {
+            if let Some(own) = self.own.last_mut() {
+                *own = cut(MAX_OWN_BODY);
+            }
         } else if let Some(&key) = KEPT.iter().find(|key| name.eq_ignore_ascii_case(key.as_bytes()))
         {
             let same = self.kept.entry(key).or_default();

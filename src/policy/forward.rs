@@ -6,28 +6,30 @@
 //! from the inside of the company. What cannot be decided now is 4xx and waits in the queue.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::applicant::{self, BodyNeed, Context, Evidence, Reading};
+use super::applicant::{Context, Evidence, Reading};
 use super::budget::Budget;
 use super::facts::Facts;
 use super::keys::Keys;
 use super::kind::{self, Kind};
 use super::probe::{Probe, Probes};
-use super::report::{self, Outcome, Report};
+use super::report::{Outcome, Report};
 use super::rules::{AddressRule, Rules};
-use super::seal::{UNSIGNED, is_sealed, seal};
+use super::seal::{UNSIGNED, seal};
 use super::tags::{About, tags};
 use super::token::{
     BOUNCE_LIFE, Bounce, Flags, Handoff, OutgoingBounce, TokenError, TokenId, UNWRAP_LETTER, Way,
     rule_tag,
 };
+use super::unread::Unread;
 use crate::mail::address::split_extension;
-use crate::mail::mailbox::{Mailbox, MailboxList};
 use crate::mail::{Address, FieldBody, Notify, Orcpt, OwnField, OwnName, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
 
+use advice::may_answer;
+pub use advice::{Advice, Piece, body_need, need_by_token, places, read};
 use give_back::{give_back, to_person};
 use reports::{on_probe_report, on_report, on_returned};
-use unwrap::{is_to_be_unwrapped, to_agent};
+use unwrap::to_agent;
 
 /// A recipient that pass 2 takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,6 +225,8 @@ pub enum Reason {
     Expired,
     /// It came back from outgoing mail, and is no report.
     Returned,
+    /// It could not be read, and goes on for review.
+    Unread(Unread),
     /// What the report says.
     Report(Outcome),
 }
@@ -241,6 +245,7 @@ impl Reason {
             Self::NotOurs => "not-ours",
             Self::Expired => "expired",
             Self::Returned => "returned",
+            Self::Unread(why) => why.reason(),
             Self::Report(outcome) => outcome.word(),
         }
     }
@@ -293,21 +298,6 @@ impl Arrival<'_> {
     }
 }
 
-/// How much of the body the decision needs.
-pub fn body_need(rules: &Rules, accepted: &Accepted, sender: &RawPath, facts: &Facts) -> BodyNeed {
-    match accepted {
-        Accepted::Report { token: Ok(_) }
-        | Accepted::Returned { token: Ok(_) }
-        | Accepted::ProbeReport { probe: Ok(_) } => BodyNeed::UpTo(report::READ),
-        Accepted::Handoff { token, .. } if token.way != Way::Return && !token.flags.unwrapped => {
-            let sender = sender.printable();
-            let context = context(rules, evidence(token), &sender);
-            applicant::needs_body(facts.header(), &context)
-        }
-        _ => BodyNeed::Nothing,
-    }
-}
-
 /// What pass 1 saw of the client.
 fn evidence(token: &Handoff) -> Evidence {
     Evidence { login: token.flags.authenticated, internal_client: token.flags.internal }
@@ -349,13 +339,25 @@ pub struct Decision {
     pub probe: Option<TokenId>,
 }
 
-/// Decides on a message. `now` in seconds since 1970. None only if a token cannot be made: no key,
-/// or an address of the configuration has no room for it.
+/// Reads a message and decides on it. `now` in seconds since 1970. None only if a token cannot be
+/// made: no key, or an address of the configuration has no room for it.
 pub fn forward(
     rules: &Rules,
     keys: &Keys,
     now: u64,
     arrival: &Arrival<'_>,
+    budget: &mut Budget,
+) -> Option<Decision> {
+    decide(rules, keys, now, arrival, &Advice::of(rules, keys, arrival), budget)
+}
+
+/// Decides on a message by what was read in it, or without.
+pub fn decide(
+    rules: &Rules,
+    keys: &Keys,
+    now: u64,
+    arrival: &Arrival<'_>,
+    advice: &Advice,
     budget: &mut Budget,
 ) -> Option<Decision> {
     match arrival.accepted {
@@ -376,11 +378,11 @@ pub fn forward(
             Some(decision.of_copy(token.id, address, system))
         }
         Accepted::Handoff { token, address } => {
-            handoff(rules, keys, now, arrival, budget, token, address)
+            handoff(rules, keys, now, (arrival, advice), budget, token, address)
         }
-        Accepted::Report { token } => on_report(rules, keys, arrival, *token),
-        Accepted::ProbeReport { probe } => Some(on_probe_report(arrival, *probe)),
-        Accepted::Returned { token } => on_returned(rules, keys, arrival, token.as_ref()),
+        Accepted::Report { token } => on_report(rules, keys, arrival, advice, *token),
+        Accepted::ProbeReport { probe } => Some(on_probe_report(arrival, advice, *probe)),
+        Accepted::Returned { token } => on_returned(rules, keys, arrival, advice, token.as_ref()),
     }
 }
 
@@ -424,44 +426,44 @@ fn handoff(
     rules: &Rules,
     keys: &Keys,
     now: u64,
-    arrival: &Arrival<'_>,
+    (arrival, advice): (&Arrival<'_>, &Advice),
     budget: &mut Budget,
     token: &Handoff,
     address: &Address,
 ) -> Option<Decision> {
     let (_, rule) = rules.lookup(address.as_str())?;
     let system = rules.system(rule);
-    let sender = arrival.sender.printable();
     let facts = arrival.facts;
-    // What pass 1 took for a probe is one still, however long it waited since.
-    let then = u64::from(token.id.time);
-    let probe = Probe::of_sender(rules, keys, arrival.sender, then).filter(|p| p.is_for(address));
+    let probe = advice.probe.filter(|p| p.is_for(address));
     let replayed = probe.is_some_and(|probe| !budget.probes.is_first(probe.id, token.id, now));
     let probe = probe.filter(|_| !replayed);
     // Pass 1 has taken a probe away from its recruiting address. What is none now has to go back there.
     let token =
         &Handoff { flags: Flags { kept: token.flags.kept && !replayed, ..token.flags }, ..*token };
-    let context = Context { probe: probe.is_some(), ..context(rules, evidence(token), &sender) };
-    let reading = if token.flags.outbound {
-        applicant::read_outbound(facts.header(), &context)
-    } else if token.flags.unwrapped {
-        applicant::read_unwrapped(facts.header(), Mailbox::parse(&sender), &context)
-    } else {
-        applicant::read(facts.header(), arrival.body, arrival.truncated, &context)
+    let (reading, unread) = match &advice.reading {
+        _ if probe.is_some() => (Reading::of_probe(), None),
+        Ok(reading) => (reading.clone(), None),
+        Err(why) => (Reading::unread(*why), Some(*why)),
     };
-    // What a colleague sends goes to the system because the admin said so for the address.
-    let action =
-        if token.flags.outbound { kind::Action::Forward } else { rule.actions.of(reading.kind) };
+    // What nobody could read goes on: somebody there has to look at it.
+    let action = match unread {
+        Some(_) => kind::Action::Forward,
+        None => advice::action(token, rule, &reading),
+    };
+    let in_doubt = || may_answer(rules, arrival.sender);
     let may_loop = !token.flags.outbound
         && probe.is_none()
-        && (reading.kind == Kind::SystemTest || is_ours(rules, arrival));
+        && (reading.kind == Kind::SystemTest
+            || advice.sealed.is_none()
+            || advice.ours.unwrap_or_else(in_doubt)
+            || (unread.is_some() && in_doubt()));
     let stays = if facts.has_too_many_forged() {
         Some(Reason::TooManyForged)
     } else if replayed {
         Some(Reason::ProbeReplayed)
     } else if probe.is_some() {
         None
-    } else if is_sealed(keys, facts) {
+    } else if advice.sealed == Some(true) {
         Some(Reason::Sealed)
     } else if token.flags.own_login {
         Some(Reason::OwnLogin)
@@ -488,15 +490,16 @@ fn handoff(
         }
         Some(_) if token.flags.kept => (Plan::only(Reply::Discard), Action::KeptLocal),
         Some(_) => (give_back(rules, keys, arrival, token, address)?, Action::GivenBack),
-        // The leading copy may have spent its budget: then this one must not end here.
-        None if token.flags.companion && may_loop => {
+        // The leading copy may have spent its budget, or have been read and stay here: then this one
+        // must not end here.
+        None if token.flags.companion && (may_loop || unread.is_some()) => {
             (give_back(rules, keys, arrival, token, address)?, Action::GivenBack)
         }
         None if probe.is_some() && rules.probes == Probes::Stop => {
             (Plan::only(Reply::Discard), Action::ProbeArrived)
         }
         None if token.flags.companion => (Plan::only(Reply::Discard), Action::Merged),
-        None if is_to_be_unwrapped(rules, keys, rule, arrival, token, &reading) => {
+        None if advice.opens && unread.is_none() => {
             (to_agent(rules, keys, arrival, token, address)?, Action::ToAgent)
         }
         None => {
@@ -506,11 +509,16 @@ fn handoff(
                 sender: arrival.sender,
                 reading: &reading,
                 action,
+                unread: unread.is_some(),
             };
-            (go_on(rules, keys, now, arrival, token, (rule, &about))?, Action::Forwarded)
+            let tags = match &advice.tags {
+                Some(tags) if unread.is_none() && probe.is_none() => tags.clone(),
+                _ => tags(&about)?,
+            };
+            (go_on(rules, keys, now, arrival, token, (rule, address, tags))?, Action::Forwarded)
         }
     };
-    let reason = stays.unwrap_or(Reason::Rule);
+    let reason = stays.unwrap_or(unread.map_or(Reason::Rule, Reason::Unread));
     let decision = Decision::new(plan, done, reason);
     let mut decision = decision.of_copy(token.id, address, Some(system.id.clone()));
     decision.reading = Some(reading);
@@ -525,7 +533,7 @@ fn go_on(
     now: u64,
     arrival: &Arrival<'_>,
     token: &Handoff,
-    (rule, about): (&AddressRule, &About<'_>),
+    (rule, address, mut tags): (&AddressRule, &Address, Vec<OwnField>),
 ) -> Option<Plan> {
     let system = rules.system(rule);
     let report_to =
@@ -536,38 +544,17 @@ fn go_on(
     let sender = format!("{}{delimiter}{extension}@{}", base.local_part(), base.domain());
     // Where no copy is kept the report is the last one: it must bring the message back.
     let ret = if token.flags.kept { Ret::Hdrs } else { Ret::Full };
-    let mut plan = arrival.led_to(system.inbound.clone(), Notify::Always, about.address);
+    let mut plan = arrival.led_to(system.inbound.clone(), Notify::Always, address);
     plan.chg_from(Address::parse(&sender).ok()?, extension, ret);
     for (name, index) in arrival.facts.forged() {
         plan.del_header(name, index);
     }
-    plan.fields(fields(keys, now, arrival.facts, about)?);
+    tags.insert(0, seal(keys, now, &tags, arrival.facts)?);
+    plan.fields(tags);
     Some(plan.build())
 }
 
-/// Our fields, the seal first.
-fn fields(keys: &Keys, now: u64, facts: &Facts, about: &About<'_>) -> Option<Vec<OwnField>> {
-    let mut fields = tags(about)?;
-    fields.insert(0, seal(keys, now, &fields, facts)?);
-    Some(fields)
-}
-
-/// Whether the message says that it comes from a recruiting address or from our bounce address: an
-/// answer to ourselves, as loops begin.
-fn is_ours(rules: &Rules, arrival: &Arrival<'_>) -> bool {
-    let bounce = rules.bounce.as_ref().map(Address::key);
-    let ours = |text: &str| {
-        rules.lookup(text).is_some() || bounce.as_ref().is_some_and(|b| *b == text.to_lowercase())
-    };
-    ours(&arrival.sender.printable()) || mailboxes(arrival.facts, "from").iter().any(|a| ours(a))
-}
-
-/// The addresses in the fields with a name, in the form in which they are compared.
-fn mailboxes(facts: &Facts, name: &str) -> Vec<String> {
-    let lists = facts.bodies(name).iter().map(|body| MailboxList::parse(body));
-    lists.flat_map(|list| list.mailboxes).map(|mailbox| mailbox.key()).collect()
-}
-
+mod advice;
 mod give_back;
 #[cfg(test)]
 mod outgoing_tests;

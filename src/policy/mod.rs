@@ -11,6 +11,7 @@
 //!   [`limits`]: how much of it.
 //! * [`probe`]: our own test mail; [`verification`]: whether an address is verified.
 //! * [`subject`]: whose mail it is, as keyed hashes.
+//! * [`unread`]: why a reader failed: what it would have told is then missing, and nothing else.
 //! * [`budget`]: the breaker of loops in which every round is a new message.
 //!
 //! Must not know I/O, clock, async or logging.
@@ -38,4 +39,5 @@ mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod token;
+pub mod unread;
 pub mod verification;

@@ -70,7 +70,8 @@ pub struct Report {
 }
 
 impl Report {
-    const NOTHING: Self =
+    /// Says nothing.
+    pub(super) const NOTHING: Self =
         Self { outcome: Outcome::Unknown, status: None, next_hop: None, reply: None };
 }
 

@@ -30,7 +30,7 @@ pub const KIND: &str = "Kind";
 pub const APPLICANT: &str = "Applicant";
 /// The colleague who passed the message on.
 pub const FORWARDER: &str = "Forwarder";
-/// What somebody should look at: `applicant`, `kind`.
+/// What somebody should look at: `applicant`, `kind`; `unread` where nothing could be told.
 pub const REVIEW: &str = "Review";
 /// What keeps the company's DKIM signer from a message that is no copy. No seal covers it.
 pub const UNSIGNED: &str = "Unsigned";

@@ -38,6 +38,8 @@ pub(super) struct About<'a> {
     pub reading: &'a Reading,
     /// What happens with its kind.
     pub action: Action,
+    /// Whether it could not be read.
+    pub unread: bool,
 }
 
 /// The fields that tell it, without the seal, in the order in which they stand.
@@ -58,7 +60,8 @@ pub(super) fn tags(about: &About<'_>) -> Option<Vec<OwnField>> {
     }
     let tagged = (about.action == Action::ForwardTagged).then_some("kind");
     let unsure = reading.needs_review.then_some("applicant");
-    let why: Vec<&str> = unsure.into_iter().chain(tagged).collect();
+    let why: Vec<&str> =
+        unsure.into_iter().chain(tagged).chain(about.unread.then_some("unread")).collect();
     if !why.is_empty() {
         tags.push(field(REVIEW, why.join(", "))?);
     }

@@ -33,5 +33,6 @@ mod signed;
 mod smtp_test;
 mod soak;
 mod transcripts;
+mod unread;
 mod unwrap;
 mod verify;

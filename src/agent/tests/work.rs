@@ -67,11 +67,13 @@ async fn smtpd(
 }
 
 fn unwrapper(smtpd: SocketAddr) -> impl Inbox<Taken = Taken> {
-    Unwrapper::new(move || Settings {
-        keys: keys(),
-        handoff_domain: "handoff.internal".into(),
-        smtpd,
-    })
+    unwrapper_above(Net::default(), READING, smtpd)
+}
+
+fn unwrapper_above(net: Net, limit: Duration, smtpd: SocketAddr) -> impl Inbox<Taken = Taken> {
+    let settings =
+        move || Settings { keys: keys(), handoff_domain: "handoff.internal".into(), smtpd };
+    Unwrapper::new(settings).with_net(net, limit)
 }
 
 fn token(way: Way, flags: Flags) -> Handoff {
@@ -174,6 +176,29 @@ async fn what_cannot_be_unwrapped_is_submitted_as_it_is() {
         assert_eq!(answer, "250 2.0.0 Ok: queued again as 4Xk");
         same(&seen, &[whole(message)]);
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_submitted_as_it_is() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    for hangs in [false, true] {
+        let released = Arc::clone(&released);
+        let hook = move |_| {
+            assert!(hangs, "on purpose");
+            _ = released.lock().unwrap().recv();
+        };
+        let (at, seen) = smtpd(&[]).await;
+        let limit = if hangs { Duration::from_millis(100) } else { READING };
+        let inbox = unwrapper_above(Net::with_hook(Arc::new(hook)), limit, at);
+        let to = inbox.recipient(&recipient(token(Way::Unwrap, FLAGS))).unwrap();
+        let sender = RawPath::new("<verp+bob@acme.example>");
+        let received = Received { sender, smtputf8: false, message: OUTER.into() };
+        let answer = inbox.take(to, received).await.to_string();
+        assert_eq!(answer, "250 2.0.0 Ok: queued again as 4Xk", "{hangs}");
+        same(&seen.lock().unwrap(), &[whole(OUTER)]);
+    }
+    drop(release);
 }
 
 #[tokio::test]

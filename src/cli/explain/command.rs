@@ -44,6 +44,11 @@ pub(crate) fn explain(args: &ExplainArgs) -> Exit {
         Ok(asked) => asked,
         Err(exit) => return exit,
     };
+    // A mail that cannot be read goes on for review, and so does this. Nothing of the mail is shown.
+    std::panic::set_hook(Box::new(|info| {
+        let at = info.location().map(ToString::to_string).unwrap_or_default();
+        say(&format!("note: reading failed at {at}; please report it"));
+    }));
     let single = matches!(&args.messages[..], [one] if !one.is_dir());
     let mut exit = Exit::Ok;
     let mut summary = Summary::default();

@@ -29,13 +29,15 @@ use crate::policy::budget::Budget;
 use crate::policy::divert::{Diverted, Origin, divert, is_recruiting};
 use crate::policy::facts::Facts;
 use crate::policy::forward::{
-    Accepted, Action, Arrival, Decision, body_need, context, forward, recipient,
+    Accepted, Action, Arrival, Decision, body_need, context, decide, recipient,
 };
 use crate::policy::keys::Keys;
 use crate::policy::kind;
 use crate::policy::probe::Probe;
 use crate::policy::rules::{Pattern, Rules};
 use crate::policy::token::{Flags, Handoff, TokenId, Way};
+use crate::policy::unread::{Place, Unread};
+use crate::reading::{Net, SoFar};
 use outgoing::ShownOutgoing;
 
 /// Postfix: a piece of the body has at most so many octets (`MILTER_CHUNK_SIZE`).
@@ -141,8 +143,37 @@ struct Copy {
     reading: Option<Reading>,
 }
 
+/// What decisions go by.
+#[derive(Clone, Copy)]
+struct World<'a> {
+    rules: &'a Rules,
+    keys: &'a Keys,
+    /// In seconds since 1970.
+    now: u64,
+    /// What cannot be read here cannot be read by the milter.
+    net: &'a Net,
+}
+
 /// Answers a question. `now` in seconds since 1970. None only where there is no key to sign with.
 pub fn explain(rules: &Rules, keys: &Keys, now: u64, question: &Question) -> Option<Explanation> {
+    explain_in(World { rules, keys, now, net: &Net::default() }, question)
+}
+
+impl World<'_> {
+    /// The header as the milter keeps it, and why it is not known in full.
+    fn facts(self, header: &Header) -> (Facts, Option<Unread>) {
+        let (mut facts, mut unread) = (Facts::default(), None);
+        for field in &header.fields {
+            let ours = facts.count(&field.name);
+            let read = || facts.read(ours, &field.name, &field.body);
+            unread = self.net.read(Place::Field, read).err().or(unread);
+        }
+        (facts, unread)
+    }
+}
+
+fn explain_in(world: World<'_>, question: &Question) -> Option<Explanation> {
+    let World { rules, keys, now, .. } = world;
     let recipients: Vec<Recipient> = question.to.iter().map(|to| Recipient::plain(to)).collect();
     let mut envelope = Envelope {
         sender: RawPath::new(format!("<{}>", question.from)),
@@ -157,17 +188,18 @@ pub fn explain(rules: &Rules, keys: &Keys, now: u64, question: &Question) -> Opt
         TokenId { time: u32::try_from(now).unwrap_or(u32::MAX), nonce: [0, 0, 0, 0, 0, count] }
     };
     let outgoing = outgoing::ask(rules, keys, now, question, &mut stamp);
-    let probe = Probe::of_sender(rules, keys, &envelope.sender, now);
+    let probe = || Probe::of_sender(rules, keys, &envelope.sender, now);
+    let probe = world.net.read(Place::Sender, probe).unwrap_or_default();
     let origin = Origin { probe, ..question.origin };
     let first = divert(rules, keys, &mine, origin, &mut stamp)?;
     apply(&first.plan, usize::MAX, &mut envelope, &mut Header::default());
-    let facts = Facts::from(&question.message.header);
+    let facts = world.facts(&question.message.header);
     let mut budget = Budget::default();
     let copies = first.plan.edits().iter().filter_map(|edit| match edit {
         Edit::AddRcpt { address, .. } => {
             let path = RawPath::from(address);
             let handoff = envelope.recipients.iter().find(|r| r.path == path)?.clone();
-            copy(rules, keys, now, question, &facts, handoff, &mut budget)
+            copy(world, question, &facts, handoff, &mut budget)
         }
         _ => None,
     });
@@ -175,7 +207,7 @@ pub fn explain(rules: &Rules, keys: &Keys, now: u64, question: &Question) -> Opt
     let incoming = Shown { from: question.from.clone(), to: question.to.clone() };
     let leading = copies.first();
     let read = leading.and_then(|copy| copy.reading.clone());
-    let reading = read.unwrap_or_else(|| read_alone(rules, question, &facts));
+    let reading = read.unwrap_or_else(|| read_alone(world, question, &facts.0));
     let result = |of: fn(&Copy) -> &Vec<String>| leading.map(of).cloned().unwrap_or_default();
     Some(Explanation {
         kind: reading.kind.word(),
@@ -226,13 +258,17 @@ pub fn recipients_of(rules: &Rules, message: &Message) -> Vec<String> {
 }
 
 /// What a message says that is for no recruiting address.
-fn read_alone(rules: &Rules, question: &Question, facts: &Facts) -> Reading {
+fn read_alone(world: World<'_>, question: &Question, facts: &Facts) -> Reading {
+    let rules = world.rules;
     let Origin { authenticated, internal, .. } = question.origin;
     let evidence = Evidence { login: authenticated, internal_client: internal };
     let context = context(rules, evidence, &question.from);
-    let (body, truncated) =
-        taken(&question.message.body, applicant::needs_body(facts.header(), &context));
-    applicant::read(facts.header(), body, truncated, &context)
+    let read = world.net.read(Place::Message, || {
+        let need = applicant::needs_body(facts.header(), &context);
+        let (body, truncated) = taken(&question.message.body, need);
+        applicant::read(facts.header(), body, truncated, &context)
+    });
+    read.unwrap_or_else(Reading::unread)
 }
 
 /// What the milter would be given of a body, and whether it goes on.
@@ -288,17 +324,18 @@ fn shown(rules: &Rules, recipient: &Recipient, diverted: &[Diverted]) -> ShownRe
 }
 
 fn copy(
-    rules: &Rules,
-    keys: &Keys,
-    now: u64,
+    world: World<'_>,
     question: &Question,
-    facts: &Facts,
+    (facts, unread): &(Facts, Option<Unread>),
     handoff: Recipient,
     budget: &mut Budget,
 ) -> Option<Copy> {
+    let World { rules, keys, now, net } = world;
     let accepted = recipient(rules, keys, now, None, &handoff).ok()?;
     let sender = RawPath::new(format!("<{}>", question.from));
-    let need = body_need(rules, &accepted, &sender, facts);
+    let need = net.read(Place::Need, || body_need(rules, &accepted, &sender, facts));
+    let unread = unread.or(need.err());
+    let need = need.unwrap_or(BodyNeed::Nothing);
     let (body, truncated) = taken(&question.message.body, need);
     let arrival = Arrival {
         accepted: &accepted,
@@ -309,7 +346,8 @@ fn copy(
         truncated,
         size: u64::try_from(question.message.body.len()).ok(),
     };
-    let decision = forward(rules, keys, now, &arrival, budget)?;
+    let advice = net.advise(rules, keys, &arrival, unread, &SoFar::default());
+    let decision = decide(rules, keys, now, &arrival, &advice, budget)?;
     let action = action(rules, &accepted, &decision);
     let mut envelope =
         Envelope { sender: sender.clone(), sender_args: Vec::new(), recipients: vec![handoff] };
@@ -329,7 +367,7 @@ fn copy(
             removed: Vec::new(),
             reading,
         };
-        return unwrapped((rules, keys, now), question, (token, address), first, budget);
+        return unwrapped(world, question, (token, address), first, budget);
     }
     let address = address.unwrap_or_default();
     let to = match done {
@@ -353,28 +391,30 @@ fn copy(
 
 /// A copy that is unwrapped: what the agent makes of it, and pass 2 then of that.
 fn unwrapped(
-    (rules, keys, now): (&Rules, &Keys, u64),
+    world: World<'_>,
     question: &Question,
     (token, address): (&Handoff, &Address),
     first: Copy,
     budget: &mut Budget,
 ) -> Option<Copy> {
-    let (flags, question) = match unwrap(&question.message.to_bytes(), keys) {
-        Ok(inner) => {
+    let World { rules, keys, net, .. } = world;
+    let whole = question.message.to_bytes();
+    let (flags, question) = match net.read(Place::Attached, || unwrap(&whole, keys)) {
+        Ok(Ok(inner)) => {
             let from = inner.forwarder.map_or_else(|| question.from.clone(), |f| f.printable());
             let message = Message::parse(&inner.message);
             let flags = Flags { unwrapped: true, ..token.flags };
             (flags, Question { message, from, ..question.clone() })
         }
         // It comes back as it is.
-        Err(_) => (token.flags, question.clone()),
+        Ok(Err(_)) | Err(_) => (token.flags, question.clone()),
     };
     let way = if flags.unwrapped { Way::Forward } else { Way::Unwrap };
     let local = Handoff { way, flags, ..*token }.local_part(keys, address)?;
     let mut handoff = Recipient::plain(&format!("{local}@{}", rules.handoff_domain));
     handoff.args.push(format!("ORCPT={}", Orcpt::new(address.clone())).into_bytes());
-    let facts = Facts::from(&question.message.header);
-    let second = copy(rules, keys, now, &question, &facts, handoff, budget)?;
+    let facts = world.facts(&question.message.header);
+    let second = copy(world, &question, &facts, handoff, budget)?;
     let edits = [first.edits, second.edits].concat();
     if !flags.unwrapped {
         return Some(Copy { edits, ..second });
@@ -518,5 +558,43 @@ pass 2, the copy for jobs@acme.example: forwarded (rule)
         assert!(answer.copies.is_empty());
         assert_eq!(answer.pass1, ["continue"]);
         assert_eq!((answer.action, answer.kind), ("untouched", "application"));
+    }
+
+    /// Asks where every place that is read at is one at which reading panics.
+    fn ask_unreadable(at: Place, to: &str) -> Explanation {
+        let hook = move |place| assert_ne!(place, at, "on purpose");
+        let net = Net::with_hook(std::sync::Arc::new(hook));
+        let message = "From: Erika <erika@example.org>\nSubject: CV\n\nHi\n";
+        let question = Question {
+            message: Message::parse(message.as_bytes()),
+            from: "erika@example.org".into(),
+            to: vec![to.into()],
+            origin: Origin::default(),
+            user: None,
+            client: None,
+        };
+        let world = World { rules: &rules(), keys: &keys(), now: 1_795_551_688, net: &net };
+        explain_in(world, &question).unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_shown_to_go_on_for_review() {
+        for at in [Place::Field, Place::Need, Place::Message] {
+            let answer = ask_unreadable(at, "jobs@acme.example");
+            assert_eq!((answer.action, answer.reason), ("review", "unread-panic"), "{at}");
+            assert_eq!(answer.envelope.to, ["acme-jobs@m-personio.example"], "{at}");
+            let text = answer.to_string();
+            assert!(text.contains("because    header: could not be read (panic), for review\n"));
+            assert!(
+                text.contains("\n         + X-Recruiting-Review: applicant, unread\n"),
+                "{text}"
+            );
+        }
+        for at in [Place::Sender, Place::Seal, Place::Author, Place::Attached] {
+            let answer = ask_unreadable(at, "jobs@acme.example");
+            assert_eq!((answer.action, answer.reason), ("forward", "rule"), "{at}");
+        }
+        let alone = ask_unreadable(Place::Message, "bob@acme.example");
+        assert_eq!((alone.action, alone.needs_review), ("untouched", true));
     }
 }

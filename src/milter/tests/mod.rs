@@ -8,6 +8,7 @@ mod drain;
 mod exhaustion;
 mod faults;
 mod submission;
+mod unread;
 mod violations;
 mod wire;
 
@@ -232,6 +233,8 @@ impl HandoffMessage for FakeMessage {
         self.policy.log.line(format!("field {name}:{body}"));
     }
 
+    async fn look(&mut self) {}
+
     fn wants_body(&self) -> bool {
         self.policy.wants_body
     }
@@ -239,6 +242,8 @@ impl HandoffMessage for FakeMessage {
     fn body(&mut self, piece: &[u8]) {
         self.policy.log.line(format!("body {}", piece.len()));
     }
+
+    async fn read(&mut self, _: Option<&str>) {}
 
     /// What a forward looks like; `void` is discarded, and a NUL in the path cannot be sent.
     fn finish(self, queue_id: Option<&str>) -> (Plan, String) {

@@ -42,6 +42,7 @@ pub(crate) use self::who::{Standing, Who, is_news, is_unread, without_via};
 pub use super::kind::Verdict;
 use super::kind::{self, How, Kind};
 use super::rules::Rules;
+use super::unread::Unread;
 use crate::mail::header::Header;
 use crate::mail::mailbox::{Mailbox, MailboxList};
 use crate::mail::mime::{Limits, walk};
@@ -216,6 +217,17 @@ impl Reading {
             original: None,
             clues: vec![Clue::header(why)],
         }
+    }
+
+    /// What there is to read in a probe of ours.
+    pub fn of_probe() -> Self {
+        Self::new(Kind::Probe, "our own probe")
+    }
+
+    /// What stands for a reading that failed: mail of somebody, for review.
+    pub fn unread(why: Unread) -> Self {
+        let why = format!("could not be read ({}), for review", why.word());
+        Self { needs_review: true, ..Self::new(Kind::Application, why) }
     }
 
     /// The applicant, if there is exactly one.
@@ -393,7 +405,7 @@ fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) 
     let who = context.who();
     let done = |kind, why: &str| Some(Reading::new(kind, why));
     if context.probe {
-        return done(Kind::Probe, "our own probe");
+        return Some(Reading::of_probe());
     }
     let key = from.map(Mailbox::key).unwrap_or_default();
     let is_inbound = |key: &str| context.rules.systems.iter().any(|s| s.inbound.key() == key);

@@ -1,12 +1,12 @@
 //! What comes to a bounce address: reports on copies, on probes, and what outgoing mail comes back to.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::{Action, Arrival, Decision, Reason, give_back};
+use super::{Action, Advice, Arrival, Decision, Reason, give_back};
 use crate::plan::{Plan, Reply, ReplyText};
 use crate::policy::keys::Keys;
 use crate::policy::outbound::bounce;
 use crate::policy::probe::Probe;
-use crate::policy::report::{self, Outcome};
+use crate::policy::report::{Outcome, Report};
 use crate::policy::rules::Rules;
 use crate::policy::token::{Bounce, Flags, Handoff, OutgoingBounce, TokenError, Way, rule_tag};
 
@@ -14,6 +14,7 @@ pub(super) fn on_report(
     rules: &Rules,
     keys: &Keys,
     arrival: &Arrival<'_>,
+    advice: &Advice,
     token: Result<Bounce, TokenError>,
 ) -> Option<Decision> {
     let token = match token {
@@ -27,10 +28,11 @@ pub(super) fn on_report(
             return Some(Decision::foreign(Reason::Expired));
         }
     };
-    let report = report::read(arrival.body);
+    // What could not be read may be the last that is heard of the copy, like what says nothing.
+    let (report, reason) = told(advice);
     let outcome = report.outcome;
     let discard = Plan::only(Reply::Discard);
-    let mut decision = Decision::new(discard, Action::ReportRead, Reason::Report(outcome));
+    let mut decision = Decision::new(discard, Action::ReportRead, reason);
     decision.token = Some(token.id);
     decision.report = Some(report);
     let rule = rules.addresses.iter().find(|rule| rule_tag(&rule.pattern.key()) == token.rule);
@@ -39,7 +41,7 @@ pub(super) fn on_report(
     // nobody can read may be the report that brings back the only copy.
     let lost = match outcome {
         Outcome::Failed => true,
-        Outcome::Unknown => !is_answer(arrival),
+        Outcome::Unknown => !advice.answer,
         Outcome::Delivered | Outcome::Relayed | Outcome::Delayed => false,
     };
     if lost && !token.flags.kept {
@@ -57,11 +59,14 @@ pub(super) fn on_report(
 }
 
 /// A report on a probe, or an automatic answer to it: nothing is lost with either.
-pub(super) fn on_probe_report(arrival: &Arrival<'_>, probe: Result<Probe, TokenError>) -> Decision {
+pub(super) fn on_probe_report(
+    arrival: &Arrival<'_>,
+    advice: &Advice,
+    probe: Result<Probe, TokenError>,
+) -> Decision {
     match probe {
         Ok(probe) if arrival.sender.is_null() => {
-            let report = report::read(arrival.body);
-            let reason = Reason::Report(report.outcome);
+            let (report, reason) = told(advice);
             let discard = Plan::only(Reply::Discard);
             let mut decision = Decision::new(discard, Action::ReportRead, reason);
             decision.report = Some(report);
@@ -78,6 +83,7 @@ pub(super) fn on_returned(
     rules: &Rules,
     keys: &Keys,
     arrival: &Arrival<'_>,
+    advice: &Advice,
     token: Result<&OutgoingBounce, &TokenError>,
 ) -> Option<Decision> {
     let token = match token {
@@ -91,8 +97,8 @@ pub(super) fn on_returned(
     };
     // An automatic answer comes here as well, and is no report.
     let (reason, report) = if arrival.sender.is_null() {
-        let report = report::read(arrival.body);
-        (Reason::Report(report.outcome), Some(report))
+        let (report, reason) = told(advice);
+        (reason, Some(report))
     } else {
         (Reason::Returned, None)
     };
@@ -110,9 +116,17 @@ pub(super) fn on_returned(
     Some(decision)
 }
 
+/// What a report says, as the decision has it.
+fn told(advice: &Advice) -> (Report, Reason) {
+    match &advice.report {
+        Ok(report) => (report.clone(), Reason::Report(report.outcome)),
+        Err(why) => (Report::NOTHING, Reason::Unread(*why)),
+    }
+}
+
 /// Whether a message calls itself the automatic answer of a person or program (RFC 3834 5.1), which
 /// comes with the null sender like a report.
-fn is_answer(arrival: &Arrival<'_>) -> bool {
+pub(super) fn is_answer(arrival: &Arrival<'_>) -> bool {
     let body = arrival.facts.header().text("Auto-Submitted");
     body.is_some_and(|body| body.trim().to_ascii_lowercase().starts_with("auto-replied"))
 }

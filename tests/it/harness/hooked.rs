@@ -16,6 +16,8 @@ use recruit_milter::milter::notice::Notices;
 use recruit_milter::milter::seam::{Pass, Stage, StageHook};
 use recruit_milter::milter::shell::Shell;
 use recruit_milter::milter::{Listen, serve};
+use recruit_milter::policy::unread::Place;
+use recruit_milter::reading::Net;
 use tokio::sync::oneshot;
 
 /// What happens at a stage.
@@ -29,11 +31,13 @@ pub enum Fault {
     Slow(Duration),
 }
 
+type Unreadable = Arc<Mutex<Option<(Place, Fault)>>>;
 type Armed = Arc<Mutex<Option<(Pass, Stage, Fault)>>>;
 
 /// A milter that runs as a thread of the test. It ends when dropped.
 pub struct Hooked {
     armed: Armed,
+    unreadable: Unreadable,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,6 +49,8 @@ impl Hooked {
         change(&mut config);
         let armed = Armed::default();
         let hook = hook(&armed);
+        let unreadable = Unreadable::default();
+        let net = net(&unreadable);
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -58,7 +64,7 @@ impl Hooked {
                 let listen = Listen::default().bind(&settings).unwrap();
                 let journal =
                     Journal::open(&config.state_dir, config.journal_size, config.journal_files);
-                let active = Active::new(config, journal.clone());
+                let active = Active::new(config, journal.clone()).with_net(net);
                 let shell = Arc::new(Shell::new(active, Notices::default()).with_hook(hook));
                 ready.send(()).unwrap();
                 let shutdown = async {
@@ -71,12 +77,17 @@ impl Hooked {
             runtime.shutdown_timeout(Duration::from_secs(1));
         });
         is_ready.recv().expect("the milter's sockets are bound");
-        Self { armed, stop: Some(stop), thread: Some(thread) }
+        Self { armed, unreadable, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Does damage once, at the next time that a stage is reached.
     pub fn arm(&self, pass: Pass, stage: Stage, fault: Fault) {
         *self.armed.lock().unwrap() = Some((pass, stage, fault));
+    }
+
+    /// Does damage whenever something is read at a place, until another is named or none.
+    pub fn break_readers(&self, at: Option<(Place, Fault)>) {
+        *self.unreadable.lock().unwrap() = at;
     }
 
     /// Takes the fault back; whether it was still to come.
@@ -105,8 +116,26 @@ fn hook(armed: &Armed) -> StageHook {
     })
 }
 
+fn net(unreadable: &Unreadable) -> Net {
+    let unreadable = Arc::clone(unreadable);
+    Net::with_hook(Arc::new(move |place| {
+        let broken = || unreadable.lock().unwrap().filter(|(at, _)| *at == place);
+        match broken().map(|(_, fault)| fault) {
+            None => {}
+            Some(Fault::Panic) => resume_unwind(Box::new("on purpose")),
+            Some(Fault::Hang) => {
+                while broken().is_some() {
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+            Some(Fault::Slow(time)) => thread::sleep(time),
+        }
+    }))
+}
+
 impl Drop for Hooked {
     fn drop(&mut self) {
+        self.break_readers(None);
         drop(self.stop.take());
         let ended = self.thread.take().map(JoinHandle::join);
         assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the milter panicked");
