@@ -152,6 +152,8 @@ pub enum ReplyText {
     Mixed,
     /// More Bcc fields than can be taken off.
     TooManyBcc,
+    /// An envelope sender as our probes have, and no probe that is known.
+    UnknownProbe,
 }
 
 impl ReplyText {
@@ -172,6 +174,9 @@ impl ReplyText {
                 ("550", "5.7.1", "Recipients inside and outside need messages of their own")
             }
             Self::TooManyBcc => ("550", "5.6.0", "Too many Bcc fields"),
+            Self::UnknownProbe => {
+                ("550", "5.7.1", "Sender is for test mail, and this is none that is known here")
+            }
         }
     }
 }

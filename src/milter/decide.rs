@@ -23,7 +23,7 @@ use crate::policy::divert::{self, divert};
 use crate::policy::facts::Facts;
 use crate::policy::forward::{self, Accepted, Advice, Arrival, Refusal, body_need, decide};
 use crate::policy::limits::Usage;
-use crate::policy::probe::Probe;
+use crate::policy::probe::{Probe, unproven};
 use crate::policy::report;
 use crate::policy::subject;
 use crate::policy::token::{TokenId, Way};
@@ -208,14 +208,16 @@ impl FrontMessage for Front {
         let sender = &self.opening.sender;
         let (active, net) = (&self.active, self.active.readers.net());
         let missed = |place| move |why| active.unread(Pass::Front, place, why, queue_id);
-        let probe = net
-            .read(Place::Sender, || Probe::of_sender(&config.rules, &config.keys, sender, now()));
+        let claim = net
+            .read(Place::Sender, || Probe::claimed(&config.rules, &config.keys, sender, now()))
+            .map_err(missed(Place::Sender))
+            .unwrap_or_default();
         let origin = divert::Origin {
             authenticated: self.opening.origin.login.is_some(),
             // Who it is must be known: nobody is believed because the MTA does not say.
             internal: client.is_some_and(|client| config.rules.is_internal_client(client)),
             own_login: false,
-            probe: probe.map_err(missed(Place::Sender)).unwrap_or_default(),
+            probe: claim.and_then(Result::ok),
         };
         let subjects = net
             .read(Place::Journal, || subject::of_mail(&config.rules, &config.keys, sender, None))
@@ -228,6 +230,10 @@ impl FrontMessage for Front {
             mail,
             outcome,
         };
+        if let Some(Err(_)) = claim {
+            let addresses = self.recipients.iter().map(|to| to.resolved.clone()).collect();
+            return (unproven(), record(Told::UnknownProbe(addresses)));
+        }
         let diversion = stamps().and_then(|mut stamp| {
             divert(&config.rules, &config.keys, &self.recipients, origin, &mut stamp)
         });

@@ -46,6 +46,9 @@ pub(super) enum Told {
     Outgoing(Box<Outcome>),
     /// Pass 1.
     Diverted(Vec<Diverted>),
+    /// Pass 1 refused it: its sender has the form of a probe's and is not known to be one. The
+    /// recruiting addresses that it was for.
+    UnknownProbe(Vec<String>),
     /// Pass 2.
     Decided { pass: journal::Pass, decision: Box<Decision>, forged: usize },
     /// No decision could be made.
@@ -69,6 +72,15 @@ impl Record {
                 let mut entry = self.entry(*pass, journal::Action::Tempfail);
                 entry.reason = Some((*reason).to_owned());
                 active.note(entry);
+            }
+            Told::UnknownProbe(addresses) => {
+                observe::unknown_probe(queue_id, &self.sender.logged, addresses);
+                for address in addresses {
+                    let mut entry = self.entry(journal::Pass::Front, journal::Action::Rejected);
+                    entry.reason = Some("unknown-probe".to_owned());
+                    entry.address = Some(address.clone());
+                    active.note(entry);
+                }
             }
             Told::Diverted(diverted) => {
                 if diverted.is_empty() {
@@ -141,6 +153,10 @@ impl Record {
             Told::Decided { pass, decision, .. } => {
                 let (address, system) = (decision.address.clone(), decision.system.clone());
                 (*pass, vec![unedited(*pass, decision.token, address, system)])
+            }
+            Told::UnknownProbe(_) => {
+                let pass = journal::Pass::Front;
+                (pass, vec![unedited(pass, None, None, None)])
             }
             Told::Undecided(pass, _) => (*pass, vec![unedited(*pass, None, None, None)]),
         };

@@ -92,6 +92,43 @@ pub fn reload_failed(config: &Path, problems: usize, first: &str) {
         .emit();
 }
 
+/// The files are broken at the start: the last good configuration is in use.
+pub fn last_good(config: &Path, first: &str) {
+    Line::program(Error, "start")
+        .pair("config", config.display())
+        .pair("first", first)
+        .pair("kept", "the last good configuration")
+        .emit();
+}
+
+/// The files are broken at the start and there is nothing to go by: whoever connects is turned away.
+pub fn refusing(config: &Path, first: &str) {
+    Line::program(Error, "start")
+        .pair("config", config.display())
+        .pair("first", first)
+        .pair("alarm", "all mail is put off")
+        .pair("remedy", "recruit-milter check")
+        .emit();
+}
+
+/// The files can be used now.
+pub fn configured(config: &Path) {
+    Line::program(Info, "start")
+        .pair("config", config.display())
+        .pair("note", "can be used now: starting again")
+        .emit();
+}
+
+/// Beside those that systemd passed in, a socket cannot be listened on.
+pub fn not_listening(error: &dyn Display) {
+    Line::program(Error, "socket").pair("reason", error).emit();
+}
+
+/// A file in the state folder could not be written. Mail does not need it.
+pub fn not_kept(file: &Path, error: &dyn Display) {
+    Line::program(Warning, "state").pair("file", file.display()).pair("reason", error).emit();
+}
+
 /// A copy that pass 1 made.
 #[derive(Clone, Copy, Debug)]
 pub struct DivertedCopy<'a> {
@@ -272,6 +309,17 @@ pub fn tempfailed(queue_id: Option<&str>, pass: Pass, reason: &str) {
         .pair("action", "tempfail")
         .pair("pass", pass)
         .pair("reason", reason)
+        .emit();
+}
+
+/// Pass 1 refused a mail whose sender has the form of a probe's and is not known to be one.
+pub fn unknown_probe(queue_id: Option<&str>, from: &Shown, addresses: &[String]) {
+    Line::message(Warning, queue_id)
+        .pair("action", "rejected")
+        .path("from", from)
+        .addresses(addresses.iter().map(String::as_str))
+        .pair("reason", "unknown-probe")
+        .pair("remedy", "recruit-milter doctor compares the keys")
         .emit();
 }
 

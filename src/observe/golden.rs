@@ -48,6 +48,24 @@ fn the_program_starts_and_stops() {
          first=\"unknown setting \\\"local_copies\\\"\", kept=\"the old configuration\"",
         || reload_failed(config, 2, "unknown setting \"local_copies\""),
     );
+    check(
+        "error: start: config=/etc/recruit-milter/recruit-milter.toml, first=\"not UTF-8\", \
+         kept=\"the last good configuration\"",
+        || last_good(config, "not UTF-8"),
+    );
+    check(
+        "error: start: config=/etc/recruit-milter/recruit-milter.toml, first=\"not UTF-8\", \
+         alarm=\"all mail is put off\", remedy=\"recruit-milter check\"",
+        || refusing(config, "not UTF-8"),
+    );
+    check(
+        "start: config=/etc/recruit-milter/recruit-milter.toml, note=\"can be used now: starting again\"",
+        || configured(config),
+    );
+    check("error: socket: reason=\"cannot listen\"", || not_listening(&"cannot listen"));
+    check("warning: state: file=/var/lib/x, reason=\"no room\"", || {
+        not_kept(std::path::Path::new("/var/lib/x"), &"no room");
+    });
 }
 
 #[test]
@@ -218,6 +236,11 @@ fn what_someone_should_look_at_is_an_alarm() {
     check("warning: NOQUEUE: action=rejected, to=<x@handoff.internal>, reason=bad-token", || {
         invalid_handoff(None, "x@handoff.internal", "bad-token");
     });
+    check(
+        "warning: 4XkQ2: action=rejected, from=<x@acme.example>, address=jobs@acme.example, \
+         reason=unknown-probe, remedy=\"recruit-milter doctor compares the keys\"",
+        || unknown_probe(Some("4XkQ2"), &shown("<x@acme.example>"), &["jobs@acme.example".into()]),
+    );
     check("warning: NOQUEUE: action=tempfail, pass=front, reason=no-configuration", || {
         tempfailed(None, Pass::Front, "no-configuration");
     });

@@ -16,6 +16,7 @@ use super::rules::Rules;
 use super::token::{TokenError, TokenId, base32, decode, rule_tag};
 use crate::mail::address::split_extension;
 use crate::mail::{Address, RawPath};
+use crate::plan::{Plan, Reply, ReplyText};
 
 /// What begins the extension of a probe's sender. No letter of base32 is an `8`.
 pub const PROBE_MARK: char = '8';
@@ -104,18 +105,51 @@ impl Probe {
         Ok(Self { id, address })
     }
 
-    /// The probe whose envelope sender this is. Anything else is ordinary mail.
+    /// The probe whose envelope sender this is.
     pub fn of_sender(rules: &Rules, keys: &Keys, sender: &RawPath, now: u64) -> Option<Self> {
+        Self::claimed(rules, keys, sender, now)?.ok()
+    }
+
+    /// What an envelope sender says about being a probe's: none where it does not have the form of one,
+    /// which makes it ordinary mail; an error where it has and we cannot tell that we made it.
+    ///
+    /// Such a one is no application. Nobody has that address but our agents, so it is a probe that
+    /// was signed with a key that is not known here (not yet: after a rotation; or not any more), one
+    /// that waited for more than a day, or made up. See [`unproven`].
+    pub fn claimed(
+        rules: &Rules,
+        keys: &Keys,
+        sender: &RawPath,
+        now: u64,
+    ) -> Option<Result<Self, TokenError>> {
         let sender = sender.address()?;
         let base = rules.bounce.as_ref()?;
         let (local, extension) = split_extension(sender.local_part(), &rules.delimiters)?;
         let ours = local.eq_ignore_ascii_case(base.local_part())
             && sender.domain().eq_ignore_ascii_case(base.domain());
-        if !ours || !Self::is_meant(extension) {
+        if !ours || !Self::has_form(extension) {
             return None;
         }
-        Self::parse(extension, keys, now, PROBE_LIFE).ok()
+        Some(Self::parse(extension, keys, now, PROBE_LIFE))
     }
+
+    /// Whether an extension is as long as a probe's and of its letters, whoever made it.
+    fn has_form(extension: &str) -> bool {
+        let extension = extension.to_ascii_lowercase();
+        let letters = extension.strip_prefix(PROBE_MARK);
+        letters.is_some_and(|letters| decode(letters, LEN).is_ok())
+    }
+}
+
+/// What becomes of mail whose sender has the form of a probe's and is not known to be one: it is refused.
+///
+/// As ordinary mail a probe of ours would lie in a mailbox and be an application in the recruiting
+/// system. Taken and dropped, a stranger's mail would be gone without a word. Put off, it would lie in a
+/// queue for days where the client is a content filter or sendmail(1), for a key that never comes. So it is
+/// a refusal, of which those hear who sent it: our agent, which knows what to do then, or somebody who
+/// forged an address of ours.
+pub fn unproven() -> Plan {
+    Plan::only(Reply::Reject(ReplyText::UnknownProbe))
 }
 
 /// The probes that were accepted: each is, once.
@@ -190,7 +224,43 @@ mod tests {
     }
 
     #[test]
-    fn whatever_we_did_not_sign_is_ordinary_mail() {
+    fn what_has_the_form_of_a_probe_and_is_none_of_ours_is_told_from_ordinary_mail() {
+        let claim = |sender: &str, now: u64| {
+            Probe::claimed(&rules(), &keys(), &RawPath::new(format!("<{sender}>")), now)
+        };
+        let sender = Probe::new(id(1), &jobs()).sender(&rules(), &keys()).unwrap();
+        let sender = sender.as_str();
+        assert!(matches!(claim(sender, NOW), Some(Ok(_))));
+        // It has waited somewhere.
+        assert_eq!(claim(sender, NOW + PROBE_LIFE + 1), Some(Err(TokenError::Expired)));
+        // The key was rotated, and this process does not know of it yet; or it was made anew with its number.
+        let newer = Keys::new(vec![(200, vec![9; 32])]).unwrap();
+        let same_number = Keys::new(vec![(keys().current(), vec![9; 32])]).unwrap();
+        for (other, error) in
+            [(newer, TokenError::UnknownKey(200)), (same_number, TokenError::NotOurs)]
+        {
+            let sender = Probe::new(id(1), &jobs()).sender(&rules(), &other).unwrap();
+            assert_eq!(claim(sender.as_str(), NOW), Some(Err(error)));
+            let shouted = sender.as_str().to_uppercase();
+            assert_eq!(claim(&shouted, NOW), Some(Err(error)));
+        }
+        // Of another form, or another's.
+        let (local, domain) = sender.rsplit_once('@').unwrap();
+        for other in [
+            format!("{local}a@{domain}"),
+            format!("{}@{domain}", &local[..local.len() - 1]),
+            format!("{local}@other.example"),
+            format!("x{sender}"),
+            format!("recruit-bounces+8weeks@{domain}"),
+            format!("recruit-bounces@{domain}"),
+            String::new(),
+        ] {
+            assert_eq!(claim(&other, NOW), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn whatever_we_did_not_sign_is_no_probe() {
         let sender = Probe::new(id(1), &jobs()).sender(&rules(), &keys()).unwrap();
         let text = sender.as_str();
         let (local, domain) = text.rsplit_once('@').unwrap();

@@ -6,10 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use recruit_milter::config;
 use recruit_milter::mail::Address;
+use recruit_milter::policy::keys::Keys;
 use recruit_milter::policy::probe::Probe;
 use recruit_milter::policy::token::TokenId;
 
-use crate::harness::site::{HR, JOBS, KARRIERE, Setup};
+use crate::harness::site::{BOB, HR, JOBS, KARRIERE, Setup};
 use crate::harness::{Mail, Site};
 
 const TEXT: &str = "From: recruit-bounces@acme.example\r\nSubject: Probe\r\n\r\nA test.\r\n";
@@ -57,6 +58,41 @@ fn a_probe_goes_the_whole_way_and_litters_nothing_and_a_replay_is_mail() {
     site.daemon.wait_for_log("action=given-back");
     assert_eq!(journal(&site, jobs).len(), 3, "pass 1 cannot know that it was used");
     assert_eq!(site.mx.report_records(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_probe_that_the_milter_does_not_know_lies_in_no_mailbox_and_is_no_application() {
+    let site = Site::start();
+    let config = config::load(&site.config).unwrap().config;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let sender = |key: (u8, u8), seconds_ago: u64| {
+        let id = TokenId { time: u32::try_from(now - seconds_ago).unwrap(), nonce: *b"abcdef" };
+        let keys = match key {
+            (1, 0) => config.keys.clone(),
+            (id, octet) => Keys::new(vec![(id, vec![octet; 32])]).unwrap(),
+        };
+        let probe = Probe::new(id, &Address::parse(JOBS).unwrap());
+        probe.sender(&config.rules, &keys).unwrap().to_string()
+    };
+    for (what, from) in [
+        ("signed with the next key", sender((2, 2), 0)),
+        ("signed with another key of the same number", sender((1, 7), 0)),
+        ("two days on its way", sender((1, 0), 2 * 86_400)),
+    ] {
+        for to in [JOBS, KARRIERE] {
+            let reply = Mail::new(&from, &[to], TEXT).try_send(site.mx.port()).unwrap();
+            let text = reply.to_string();
+            assert!(text.starts_with("550 5.7.1 Sender is for test mail"), "{what}: {text}");
+        }
+        // What sendmail(1) gives is taken before anybody is asked, and comes back to where nobody reads.
+        site.mx.sendmail(&from, &[JOBS], TEXT.as_bytes());
+    }
+    site.daemon.wait_for_log("reason=unknown-probe");
+    site.settle();
+    assert_eq!((site.mx.delivery_count(), site.ats.delivery_count()), (0, 0));
+    // Whoever has nothing to do with us is not looked at.
+    Mail::new(&sender((2, 2), 0), &[BOB], TEXT).send(site.mx.port());
+    site.mx.wait_for_mail(BOB, 1);
 }
 
 #[test]

@@ -26,14 +26,14 @@ use crate::mail::{Address, Envelope, Header, Message, Orcpt, RawPath, Recipient}
 use crate::plan::{Edit, Plan, apply};
 use crate::policy::applicant::{self, Applicant, BodyNeed, Clue, Evidence, Reading};
 use crate::policy::budget::Budget;
-use crate::policy::divert::{Diverted, Origin, divert, is_recruiting};
+use crate::policy::divert::{Diversion, Diverted, Origin, divert, is_recruiting};
 use crate::policy::facts::Facts;
 use crate::policy::forward::{
     Accepted, Action, Arrival, Decision, body_need, context, decide, recipient,
 };
 use crate::policy::keys::Keys;
 use crate::policy::kind;
-use crate::policy::probe::Probe;
+use crate::policy::probe::{Probe, unproven};
 use crate::policy::rules::{Pattern, Rules};
 use crate::policy::token::{Flags, Handoff, TokenId, Way};
 use crate::policy::unread::{Place, Unread};
@@ -188,10 +188,19 @@ fn explain_in(world: World<'_>, question: &Question) -> Option<Explanation> {
         TokenId { time: u32::try_from(now).unwrap_or(u32::MAX), nonce: [0, 0, 0, 0, 0, count] }
     };
     let outgoing = outgoing::ask(rules, keys, now, question, &mut stamp);
-    let probe = || Probe::of_sender(rules, keys, &envelope.sender, now);
-    let probe = world.net.read(Place::Sender, probe).unwrap_or_default();
-    let origin = Origin { probe, ..question.origin };
-    let first = divert(rules, keys, &mine, origin, &mut stamp)?;
+    let claim = || Probe::claimed(rules, keys, &envelope.sender, now);
+    let claim = world.net.read(Place::Sender, claim).unwrap_or_default();
+    let origin = Origin { probe: claim.and_then(Result::ok), ..question.origin };
+    let (first, untouched) = match claim {
+        Some(Err(_)) if !mine.is_empty() => {
+            let refused = Diversion { plan: unproven(), diverted: Vec::new() };
+            (refused, ("rejected", "unknown-probe"))
+        }
+        _ => {
+            let first = divert(rules, keys, &mine, origin, &mut stamp)?;
+            (first, ("untouched", "no-recruiting-address"))
+        }
+    };
     apply(&first.plan, usize::MAX, &mut envelope, &mut Header::default());
     let facts = world.facts(&question.message.header);
     let mut budget = Budget::default();
@@ -221,8 +230,8 @@ fn explain_in(world: World<'_>, question: &Question) -> Option<Explanation> {
             date: reading.original.and_then(|o| o.date),
         },
         evidence: reading.clues.into_iter().map(ShownClue::from).collect(),
-        action: leading.map_or("untouched", |copy| copy.action),
-        reason: leading.map_or("no-recruiting-address", |copy| copy.reason),
+        action: leading.map_or(untouched.0, |copy| copy.action),
+        reason: leading.map_or(untouched.1, |copy| copy.reason),
         envelope: leading.map_or_else(|| incoming.clone(), |copy| copy.envelope.clone()),
         added: result(|copy| &copy.added),
         removed: result(|copy| &copy.removed),
