@@ -50,6 +50,7 @@
 //! | [`ledger`] | what happened to each copy, written by the agent from the journal | decisions |
 //! | [`observe`] | the log vocabulary, one function per event | decisions |
 //! | [`config`] | what an admin wrote, checked | running sessions |
+//! | [`running`] | which keys and configuration each process goes by, told in the state folder | how it is shown |
 //! | [`credentials`] | passwords, and the passwd-file that keeps their hashes | what a login may send as |
 //! | [`postfix`] | reads and writes Postfix's configuration | messages |
 //! | [`doctor`] | everything on the way of an application, looked at in one go | how it is shown |
@@ -82,7 +83,8 @@
 //!    ([`policy::budget`]); kinds of mail stay local as configured ([`policy::kind::Actions`]).
 //!    Nothing else stops a forward, and nothing is dropped.
 //! 9. "Handed over" is what the milter can say; "delivered" only a report can.
-//! 10. A message uses the configuration it began with; a failed reload keeps the old one.
+//! 10. A message uses the configuration it began with; a failed reload keeps the old one; under systemd a
+//!     start with a broken one leaves nobody waiting (`tests/it/restart.rs`).
 //! 11. Reply texts to clients are fixed ([`plan::ReplyText`]); details go to the log. No message
 //!     content is stored or logged, outside addresses only as configured.
 //! 12. No byte of a message can end it early, on its way to the agent or from it (tests of `agent` and
@@ -94,7 +96,8 @@
 //! 15. The ledger has each line of the journal once, whoever is killed whenever
 //!     ([`ledger::Ledger::apply`]; `tests/it/ledger`), and whatever becomes of it changes no SMTP reply.
 //! 16. An address is verified only by a mail that went the whole way, and not for ever
-//!     ([`policy::verification`]); only who has the key can make a probe ([`policy::probe`]).
+//!     ([`policy::verification`]); only who has the key can make a probe ([`policy::probe`]),
+//!     and what looks like one and is none is refused, not delivered.
 //! 17. What is in a mail is in no ledger, journal, log or figure (`tests/it/canary.rs`).
 //! 18. Reading is advice: no panic, deadline or limit of it defers or stops a copy. It goes on unread,
 //!     as an application, for review ([`policy::forward::Advice`], [`reading`]; each reader fails in
@@ -117,6 +120,7 @@ pub mod policy;
 pub mod postfix;
 pub mod reading;
 pub mod resolve;
+pub mod running;
 pub mod smtp_test;
 pub mod socket;
 pub mod submit;

@@ -69,7 +69,7 @@ fn every_valid_file_prints_as_what_it_means_and_reads_back() {
     assert!(cases.len() >= 8, "only {} cases", cases.len());
     let mut failures = Vec::new();
     for (path, expected) in cases {
-        let Loaded { config, warnings } = match load(&path) {
+        let Loaded { config, warnings, .. } = match load(&path) {
             Ok(loaded) => loaded,
             Err(problems) => panic!("{problems}"),
         };

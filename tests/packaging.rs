@@ -87,6 +87,8 @@ fn services_find_what_was_installed_elsewhere() {
     assert!(unit("recruit-milter.service").contains(&format!("{start}--role milter")));
     let agent = unit("recruit-milter-agent.service");
     assert!(agent.contains(&format!("{start}--role agent")));
+    let check = start.replace("ExecStart=", "ExecReload=+").replace(" run ", " check ");
+    assert!(agent.contains(&format!("{check}--reload\n")), "{agent}");
     assert!(agent.contains("ExecPaths=/opt/x/sbin/recruit-milter\n"), "{agent}");
     for name in
         ["recruit-milter.service", "recruit-milter-agent.service", "recruit-milter-key.service"]

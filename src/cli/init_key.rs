@@ -7,10 +7,12 @@ use std::path::Path;
 use super::{Exit, InitKeyArgs, answer, load_with, say};
 use crate::config::Surroundings;
 use crate::config::keyfile::{KeyFile, KeyFileError};
+use crate::running::{self, RESTART, Running};
 
 pub(super) fn init_key(args: &InitKeyArgs) -> Exit {
-    let path = if let Some(path) = &args.key_file {
-        path.clone()
+    // Where the file is named, what runs is not known.
+    let (path, running) = if let Some(path) = &args.key_file {
+        (path.clone(), Vec::new())
     } else {
         // Neither keys nor folders need be there yet.
         let around = Surroundings {
@@ -20,7 +22,7 @@ pub(super) fn init_key(args: &InitKeyArgs) -> Exit {
             ..Surroundings::of_process()
         };
         match load_with(&args.config.config, &around) {
-            Ok(config) => config.key_file,
+            Ok(config) => (config.key_file, running::all(&config.state_dir)),
             Err(exit) => return exit,
         }
     };
@@ -29,8 +31,12 @@ pub(super) fn init_key(args: &InitKeyArgs) -> Exit {
         Ok(id) => {
             answer(&format!("{}: key {id} made", path.display()));
             if args.rotate {
-                say("Older keys still verify. Drop their lines in two weeks, when all mail that \
-                     was signed with them is through, and reload.");
+                let counts = counts_after(&running);
+                say(&format!(
+                    "It counts after: {counts}\n\
+                     Older keys still verify. Drop their lines in two weeks, when all mail that was signed \
+                     with them is through, and do the same again."
+                ));
             }
             Exit::Ok
         }
@@ -40,6 +46,20 @@ pub(super) fn init_key(args: &InitKeyArgs) -> Exit {
             Exit::CannotCreate
         }
     }
+}
+
+/// What makes it count. Under systemd the services have copies of the keys from their start on: a reload brings in
+/// nothing.
+fn counts_after(running: &[Running]) -> String {
+    if !running.is_empty() && running.iter().all(|one| !one.keys_are_copies) {
+        let mut all: Vec<String> = running.iter().map(Running::takes_keys).collect();
+        all.dedup();
+        return all.join("; ");
+    }
+    format!(
+        "{RESTART}\n  (a reload is not enough: systemd gives the services a copy at their start; it keeps the \
+         sockets, so that no client notices)"
+    )
 }
 
 fn create(path: &Path) -> Result<u8, KeyFileError> {

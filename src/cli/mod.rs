@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
-use crate::config::{self, Config, Surroundings};
+use crate::config::{self, Config, Loaded, Surroundings};
 
 mod check;
 mod doctor;
@@ -147,6 +147,9 @@ struct CheckArgs {
     /// Print problems as JSON.
     #[arg(long)]
     json: bool,
+    /// Fail also where the program that runs would refuse the configuration: what systemctl reload asks first.
+    #[arg(long)]
+    reload: bool,
 }
 
 #[derive(Debug, Args)]
@@ -247,9 +250,15 @@ fn load(path: &Path) -> Result<Config, Exit> {
 
 /// [`load`] with other surroundings than those of this process.
 fn load_with(path: &Path, around: &Surroundings) -> Result<Config, Exit> {
+    load_whole(path, around).map(|loaded| loaded.config).map_err(|(exit, _)| exit)
+}
+
+/// [`load_with`], with the files; where it fails, the first problem besides.
+fn load_whole(path: &Path, around: &Surroundings) -> Result<Loaded, (Exit, String)> {
     if !path.exists() {
-        say(&format!("error: {}: no such file\n  = name the file with --config", path.display()));
-        return Err(Exit::NoInput);
+        let first = format!("{}: no such file", path.display());
+        say(&format!("error: {first}\n  = name the file with --config"));
+        return Err((Exit::NoInput, first));
     }
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     match config::load_with(path, around) {
@@ -257,11 +266,11 @@ fn load_with(path: &Path, around: &Surroundings) -> Result<Config, Exit> {
             if !loaded.warnings.is_empty() {
                 say(&loaded.warnings.render(colour));
             }
-            Ok(loaded.config)
+            Ok(loaded)
         }
         Err(problems) => {
             say(&problems.render(colour));
-            Err(Exit::Config)
+            Err((Exit::Config, problems.first()))
         }
     }
 }

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 mod agent;
+mod refuse;
 mod reload;
 mod sockets;
+mod start;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,10 +17,12 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::agent::Agent;
+use self::refuse::refuse;
 use self::reload::Live;
-use self::sockets::{bind_agent, passed_in, raise_file_limit};
-use super::{Exit, load};
-use crate::config::{Config, Socket};
+use self::sockets::{Listening, raise_file_limit};
+use self::start::{Start, is_socket_activated};
+use super::Exit;
+use crate::config::{Config, LogSettings, Socket};
 use crate::journal::Journal;
 use crate::milter::decide::Active;
 use crate::milter::notice::Notices;
@@ -26,6 +30,7 @@ use crate::milter::probe::probe;
 use crate::milter::serve;
 use crate::milter::shell::Shell;
 use crate::observe::{self, Logging};
+use crate::running::{self, Announcement};
 use crate::socket::Bound;
 
 /// How long the journal may take for its last lines.
@@ -46,11 +51,13 @@ pub(super) enum Role {
 
 /// Runs both roles, or the one.
 pub(super) fn run(path: &Path, only: Option<Role>) -> Exit {
-    let config = match load(path) {
-        Ok(config) => config,
-        Err(exit) => return exit,
+    let start = match Start::read(path) {
+        Err(broken) if !is_socket_activated() => return broken.exit,
+        start => start,
     };
-    let logging = observe::init(&config.log);
+    let log =
+        start.as_ref().map_or_else(|_| LogSettings::default(), |start| start.config.log.clone());
+    let logging = observe::init(&log);
     observe::log_panics();
     no_core_dumps();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -61,9 +68,10 @@ pub(super) fn run(path: &Path, only: Option<Role>) -> Exit {
     let exit = match runtime {
         Ok(runtime) => {
             let exit = runtime.block_on(async {
-                match only {
-                    Some(Role::Agent) => agent_alone(config, &logging).await,
-                    role => daemon(config, role.is_none(), &logging).await,
+                match (start, only) {
+                    (Err(broken), _) => refuse(path, &broken).await,
+                    (Ok(start), Some(Role::Agent)) => agent_alone(start, &logging).await,
+                    (Ok(start), role) => daemon(start, role.is_none(), &logging).await,
                 }
             });
             // A thread that is stuck must not hold up the end.
@@ -84,16 +92,14 @@ fn no_core_dumps() {
 }
 
 /// The milter, and the agent beside it.
-async fn daemon(config: Config, with_agent: bool, logging: &Logging) -> Exit {
+async fn daemon(start: Start, with_agent: bool, logging: &Logging) -> Exit {
     let started = Instant::now();
+    let config = start.config.clone();
     let settings = config.listening();
     raise_file_limit(settings.max_sessions);
-    let bound = passed_in().and_then(|(listen, agent)| {
-        let agent = if with_agent { bind_agent(agent, &config)? } else { Vec::new() };
-        Ok((listen.bind(&settings)?, agent))
-    });
-    let (listen, agent) = match bound {
-        Ok(bound) => bound,
+    let role = (!with_agent).then_some(Role::Milter);
+    let Listening { listen, agent, given } = match Listening::begin(&config, role) {
+        Ok(listening) => listening,
         Err(error) => return fatal(&error.to_string(), Exit::Unavailable),
     };
     let Some(mut signals) = Signals::new() else {
@@ -104,11 +110,13 @@ async fn daemon(config: Config, with_agent: bool, logging: &Logging) -> Exit {
         addresses.iter().cloned().chain(agent.iter().filter_map(Bound::address)).collect();
     let journal = Journal::open(&config.state_dir, config.journal_size, config.journal_files);
     tell_started(&config, &all);
+    let told = Announcement::new(roles(role), &given, &config);
     let notices = Notices::default();
-    let active = Active::new(config.clone(), journal.clone()).with_notices(notices.clone());
+    let active = Active::new(config, journal.clone()).with_notices(notices.clone());
     let shell = Arc::new(Shell::new(active, notices));
-    let live = Live::new(config, Some(Arc::clone(&shell)));
+    let live = Live::new(start, Some(Arc::clone(&shell)), told);
     let agent = with_agent.then(|| Agent::start(agent, &live));
+    live.begin();
     notify(&[NotifyState::Ready]);
 
     let mut stopping = started;
@@ -137,18 +145,22 @@ async fn daemon(config: Config, with_agent: bool, logging: &Logging) -> Exit {
 }
 
 /// The agent in a process of its own.
-async fn agent_alone(config: Config, logging: &Logging) -> Exit {
+async fn agent_alone(start: Start, logging: &Logging) -> Exit {
     let started = Instant::now();
-    let bound = match passed_in().and_then(|(_, agent)| bind_agent(agent, &config)) {
-        Ok(bound) => bound,
+    let config = start.config.clone();
+    let role = Some(Role::Agent);
+    let Listening { agent: bound, given, .. } = match Listening::begin(&config, role) {
+        Ok(listening) => listening,
         Err(error) => return fatal(&error.to_string(), Exit::Unavailable),
     };
     let Some(mut signals) = Signals::new() else {
         return fatal("cannot listen to signals", Exit::Os);
     };
     tell_started(&config, &bound.iter().filter_map(Bound::address).collect::<Vec<_>>());
-    let live = Live::new(config, None);
+    let told = Announcement::new(roles(role), &given, &config);
+    let live = Live::new(start, None, told);
     let agent = Agent::start(bound, &live);
+    live.begin();
     notify(&[NotifyState::Ready]);
     // Nothing here can be asked from outside whether it works: that the runtime turns is what counts.
     let watchdog = tokio::spawn(watch(Vec::new()));
@@ -189,6 +201,15 @@ impl Signals {
                 }
             }
         }
+    }
+}
+
+/// What a process of a role is; of none, both.
+fn roles(only: Option<Role>) -> &'static [running::Role] {
+    match only {
+        None => &running::Role::ALL,
+        Some(Role::Milter) => &[running::Role::Milter],
+        Some(Role::Agent) => &[running::Role::Agent],
     }
 }
 

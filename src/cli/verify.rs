@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 mod diagnosis;
+mod stranger;
 mod tail;
 
 use std::io::Write as _;
@@ -209,6 +210,9 @@ impl<'a> Round<'a> {
             );
             return self.end(address, "-", Outcome::NotYet, None, &text);
         }
+        if let Some(diagnosis) = stranger::expected(self.config, self.lang) {
+            return self.fail(address, "-", diagnosis);
+        }
         let now = Timestamp::now();
         let Some(probe) = probe::new(address, now) else { return Outcome::NotYet };
         let id = probe.id.to_string();
@@ -218,6 +222,10 @@ impl<'a> Round<'a> {
         self.keep(&sent);
         if sent.action == Action::ProbeRefused {
             let said = sent.reply.unwrap_or_default();
+            if stranger::is_told(&said) {
+                let diagnosis = stranger::other_key(self.config, self.lang);
+                return self.fail(address, &id, diagnosis);
+            }
             return self.stuck(address, &id, Hop::Submission, Some(&said), None);
         }
         let mut progress = Progress { queue_id: sent.queue_id, ..Progress::default() };
@@ -365,13 +373,7 @@ impl<'a> Round<'a> {
             return stuck(Hop::Decision, Some(reason));
         }
         if progress.unknown {
-            let text = self.lang.pick(
-                "not verified: the milter took it for ordinary mail. It runs with another key or an \
-                 older configuration.\n  -> systemctl reload recruit-milter",
-                "nicht verifiziert: Der Milter hielt ihn für gewöhnliche Mail. Er läuft mit einem anderen \
-                 Schlüssel oder einer älteren Konfiguration.\n  -> systemctl reload recruit-milter",
-            );
-            return self.end(address, id, Outcome::NotVerified, None, text);
+            return self.fail(address, id, stranger::older(self.config, self.lang));
         }
         let mut stuck = |hop, said: Option<&str>| self.stuck(address, id, hop, said, queue_id);
         if !progress.seen {
@@ -412,6 +414,10 @@ impl<'a> Round<'a> {
     ) -> Outcome {
         let stuck = Stuck { hop, address: address.as_str(), said, queue_id };
         let diagnosis = diagnose(self.config, self.instance, self.lang, &stuck);
+        self.fail(address, id, diagnosis)
+    }
+
+    fn fail(&mut self, address: &Address, id: &str, diagnosis: Diagnosis) -> Outcome {
         let mut text = self.lang.pick("not verified", "nicht verifiziert").to_owned();
         for (n, cause) in diagnosis.causes.iter().enumerate() {
             text.push_str(if n == 0 { ": " } else { "\n  " });

@@ -48,6 +48,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is probably not as it was meant.
     pub warnings: Problems,
+    /// The files that it was read from, as they were then, the main file first.
+    pub files: Vec<(PathBuf, String)>,
 }
 
 /// What the configuration is held against outside its own text.
@@ -106,11 +108,19 @@ pub fn load_with_more(
 /// Reads a configuration from texts, of which the first is the main file's. Looks at no file: the
 /// keys stay empty.
 pub fn parse(files: &[(PathBuf, String)]) -> Result<Loaded, Problems> {
+    parse_with(files, None)
+}
+
+/// [`parse`], held against surroundings: the key file is read.
+pub fn parse_with(
+    files: &[(PathBuf, String)],
+    around: Option<&Surroundings>,
+) -> Result<Loaded, Problems> {
     let source =
         |(path, text): &(PathBuf, String)| Source { path: path.clone(), text: text.clone() };
     let sources: Vec<Source> = files.iter().map(source).collect();
     let main = files.first().map_or(Path::new(""), |(path, _)| path);
-    check(main, &sources, true, None, Report::default())
+    check(main, &sources, true, around, Report::default())
 }
 
 /// `all_read` says that the sources are all there is, and `around` what they are held against.
@@ -135,7 +145,11 @@ fn check(
     let failed = report.has_errors();
     let problems = report.finish(path, sources);
     match config {
-        Some(config) if !failed => Ok(Loaded { config, warnings: problems }),
+        Some(config) if !failed => {
+            let file = |source: &Source| (source.path.clone(), source.text.clone());
+            let files = sources.iter().map(file).collect();
+            Ok(Loaded { config, warnings: problems, files })
+        }
         _ => Err(problems),
     }
 }
@@ -326,6 +340,13 @@ pub struct LogSettings {
     pub addresses: Masking,
     /// Where to.
     pub target: LogTarget,
+}
+
+impl Default for LogSettings {
+    /// As where nothing is configured.
+    fn default() -> Self {
+        Self { level: LogLevel::Info, addresses: Masking::Hash, target: LogTarget::Auto }
+    }
 }
 
 /// Levels, in Postfix's words: `error`, `warning`, `info`, `debug`.

@@ -6,12 +6,17 @@
 mod outbound;
 
 use std::fmt::{Display, Write as _};
+use std::path::PathBuf;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 
 use super::settings::{
     self as s, LANGUAGES, LEVELS, MASKINGS, PROBES_WORDS, Section, Setting, TARGETS, UNWRAPS, Words,
 };
 use super::value::{SIZES, TIMES, in_units};
 use super::{Config, Database, Socket};
+use crate::policy::keys::Keys;
 use crate::policy::kind::{Actions, Kind};
 use crate::policy::rules::{AddressRule, System};
 
@@ -45,6 +50,13 @@ impl Config {
         }
         self.print_rest(&mut out);
         out.0
+    }
+
+    /// What a configuration can be told by: the same for all who read the same files, wherever each
+    /// finds the key.
+    pub fn fingerprint(&self) -> String {
+        let keyless = Self { key_file: PathBuf::new(), keys: Keys::default(), ..self.clone() };
+        HEXLOWER.encode(&Sha256::digest(keyless.effective())[..8])
     }
 
     fn print_top(&self, out: &mut Printer) {

@@ -121,6 +121,13 @@ impl Problems {
         self.list.iter()
     }
 
+    /// What the first of them says, an error where there is one.
+    pub fn first(&self) -> String {
+        let is_error = |problem: &&Problem| problem.severity == Severity::Error;
+        let first = self.list.iter().find(is_error).or_else(|| self.list.first());
+        first.map(|problem| problem.message.clone()).unwrap_or_default()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

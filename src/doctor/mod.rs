@@ -1,12 +1,13 @@
 //! `doctor`: everything on the way of an application, looked at in one go. Changes nothing.
 //!
 //! * [`tables`]: what Postfix's tables and settings do to our mail, beyond [`mod@crate::postfix::check`].
-//! * `sockets`, `state`, `network`: this machine, the state folder, the recruiting system's server.
+//! * `running`: what runs. * `sockets`, `state`, `network`: this machine, the state folder, the recruiting system's server.
 //!
 //! Must not know how what it finds is shown.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 mod network;
+mod running;
 mod sockets;
 mod state;
 pub mod tables;
@@ -79,6 +80,7 @@ pub async fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
         return all;
     }
     all.extend(state::key(config));
+    all.extend(running::examine(config));
     all.extend(sockets::examine(config));
     all.extend(examine_postfix(config, instance));
     all.extend(network::postfix_takes(config).await);

@@ -64,17 +64,29 @@ pub struct Listen {
 impl Listen {
     /// Binds what the configuration names, for each pass that has no sockets passed in already. To
     /// be called within a tokio runtime.
-    pub fn bind(mut self, settings: &MilterSettings) -> Result<Self, SocketError> {
+    pub fn bind(self, settings: &MilterSettings) -> Result<Self, SocketError> {
+        let (bound, errors) = self.bind_rest(settings);
+        errors.into_iter().next().map_or(Ok(bound), Err)
+    }
+
+    /// [`bind`](Self::bind), going on with the next where one fails.
+    pub fn bind_rest(mut self, settings: &MilterSettings) -> (Self, Vec<SocketError>) {
+        let mut errors = Vec::new();
         for (bound, sockets) in [
             (&mut self.front, &settings.front),
             (&mut self.submission, &settings.submission),
             (&mut self.handoff, &settings.handoff),
         ] {
             if bound.is_empty() {
-                *bound = sockets.iter().map(Bound::bind).collect::<Result<_, _>>()?;
+                for socket in sockets {
+                    match Bound::bind(socket) {
+                        Ok(one) => bound.push(one),
+                        Err(error) => errors.push(error),
+                    }
+                }
             }
         }
-        Ok(self)
+        (self, errors)
     }
 
     /// Where to connect to reach these sockets, for [`probe`].

@@ -5,12 +5,23 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 /// The shortest key that is taken, in octets.
 pub const MIN_KEY: usize = 32;
+
+/// What a key can be told by: its number, and whether it is the same key as another of that number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Its number.
+    pub id: u8,
+    /// The beginning of a MAC that is made for nothing else.
+    pub print: String,
+}
 
 /// The keys in use. The first signs; all of them verify.
 #[derive(Clone, Default)]
@@ -47,6 +58,15 @@ impl Keys {
     /// Whether there is a key with this number.
     pub fn knows(&self, id: u8) -> bool {
         self.0.iter().any(|(known, _)| *known == id)
+    }
+
+    /// What each key can be told by, in the same order. It says nothing of the key itself.
+    pub fn fingerprints(&self) -> Vec<Fingerprint> {
+        let of = |id| {
+            let mac = self.mac(id, "fingerprint", &[]).unwrap_or_default();
+            Fingerprint { id, print: HEXLOWER.encode(&mac[..8]) }
+        };
+        self.ids().map(of).collect()
     }
 
     /// The MAC of `parts` for a purpose, or nothing if the key is not known. Each part is preceded
@@ -94,6 +114,16 @@ mod tests {
         assert!(!k.verify(2, "x", &[b"a", b"bc"], &a[..16]));
         assert!(!k.verify(2, "x", &[b"ab", b"c"], &[]));
         assert!(!k.verify(9, "x", &[b"ab", b"c"], &a[..16]));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_keys_of_the_same_number_apart() {
+        let prints = keys().fingerprints();
+        assert_eq!(prints.iter().map(|print| print.id).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(prints, keys().fingerprints());
+        let anew = Keys::new(vec![(2, vec![9; 32]), (1, vec![1; 32])]).unwrap().fingerprints();
+        assert_ne!(prints[0], anew[0]);
+        assert_eq!(prints[1], anew[1]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod outbound;
 mod probe;
 mod reading;
 mod resend;
+mod restart;
 mod routes;
 mod service;
 mod setup;

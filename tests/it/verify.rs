@@ -289,7 +289,7 @@ const BROKEN: &[Broken] = &[
             fs::rename(key.with_extension("old"), &key).unwrap();
         },
         code: 1,
-        says: &["took it for ordinary mail", "systemctl reload recruit-milter"],
+        says: &["the milter that runs does not know key 1,", "-> kill -HUP "],
     },
     Broken {
         what: "nobody answers where probes go in",

@@ -9,16 +9,62 @@ use std::os::fd::RawFd;
 use listenfd::ListenFd;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+use super::Role;
 use crate::config::Config;
 use crate::milter::Listen;
 use crate::observe;
 use crate::socket::{Bound, Problem, SocketError};
 
+/// All that a process listens on.
+pub(super) struct Listening {
+    pub(super) listen: Listen,
+    pub(super) agent: Vec<Bound>,
+    /// The settings whose sockets were passed in, so that they say nothing.
+    pub(super) given: Vec<&'static str>,
+}
+
+impl Listening {
+    /// Takes what was passed in, and binds the rest of what a role needs (both, where there is none).
+    ///
+    /// Where systemd holds some of the sockets, one that cannot be bound is no reason not to serve those: their
+    /// clients would wait, while nobody can wait at the one that is not there.
+    pub(super) fn begin(config: &Config, only: Option<Role>) -> Result<Self, SocketError> {
+        let (listen, agent) = passed_in()?;
+        let names = [
+            ("[milter] front", listen.front.is_empty()),
+            ("[milter] submission", listen.submission.is_empty()),
+            ("[milter] handoff", listen.handoff.is_empty()),
+            ("[agent] socket", agent.is_empty()),
+        ];
+        let given: Vec<_> =
+            names.into_iter().filter_map(|(name, none)| (!none).then_some(name)).collect();
+        let mut failed = Vec::new();
+        let listen = if only == Some(Role::Agent) {
+            Listen::default()
+        } else {
+            let (listen, errors) = listen.bind_rest(&config.listening());
+            failed.extend(errors);
+            listen
+        };
+        let agent = match only {
+            Some(Role::Milter) => Vec::new(),
+            _ => bind_agent(agent, config).unwrap_or_else(|error| {
+                failed.push(error);
+                Vec::new()
+            }),
+        };
+        for error in failed {
+            if given.is_empty() {
+                return Err(error);
+            }
+            observe::not_listening(&error);
+        }
+        Ok(Self { listen, agent, given })
+    }
+}
+
 /// Binds the agent's socket, unless it was passed in or nothing is to be unwrapped.
-pub(super) fn bind_agent(
-    passed_in: Vec<Bound>,
-    config: &Config,
-) -> Result<Vec<Bound>, SocketError> {
+fn bind_agent(passed_in: Vec<Bound>, config: &Config) -> Result<Vec<Bound>, SocketError> {
     if passed_in.is_empty() && config.rules.unwraps() {
         return Ok(vec![Bound::bind(&config.agent.socket)?]);
     }

@@ -99,7 +99,14 @@ impl Services {
         };
         super::answer(&format!("\n{shown}"));
         match command.status() {
-            Ok(status) if status.success() => Ok(()),
+            Ok(status) if status.success() => match self.complaint() {
+                Some(complaint) => Err(missing(
+                    Exit::Unavailable,
+                    format!("recruit-milter: {complaint}"),
+                    "journalctl -u recruit-milter -u recruit-milter-agent -e",
+                )),
+                None => Ok(()),
+            },
             Ok(status) => Err(missing(
                 Exit::Unavailable,
                 format!("{shown}: {status}"),
@@ -109,6 +116,20 @@ impl Services {
                 Err(missing(Exit::Unavailable, format!("{shown}: {error}"), "start it by hand"))
             }
         }
+    }
+
+    /// What a service tells systemd that is wrong with its configuration. It starts all the same: by the last good
+    /// one, or to put off all mail.
+    fn complaint(&self) -> Option<String> {
+        if !self.are_of_systemd() {
+            return None;
+        }
+        UNITS.iter().find_map(|unit| {
+            let show = ["show", "--property=StatusText", "--value", *unit];
+            let shown = Command::new("systemctl").args(show).output().ok()?;
+            let text = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
+            (!text.is_empty()).then_some(text)
+        })
     }
 
     /// Waits until the sockets answer. Postfix puts off all mail whose milter does not.
