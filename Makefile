@@ -39,7 +39,8 @@ install: ## what `make build` has built, its services, pages and examples: DESTD
 	$(INSTALL) -d -m 755 $(DESTDIR)$(UNITDIR)
 	for unit in contrib/systemd/*.service contrib/systemd/*.socket; do \
 	    sed -e 's|/usr/sbin/recruit-milter|$(SBINDIR)/recruit-milter|' -e 's|/etc/recruit-milter|$(SYSCONFDIR)/recruit-milter|' \
-	        $(if $(filter-out /etc,$(SYSCONFDIR)),-e 's|recruit-milter run |&--config $(SYSCONFDIR)/recruit-milter/recruit-milter.toml |') \
+	        $(if $(filter-out /etc,$(SYSCONFDIR)),-e 's|recruit-milter run |&--config $(SYSCONFDIR)/recruit-milter/recruit-milter.toml |' \
+	            -e 's|recruit-milter check |&--config $(SYSCONFDIR)/recruit-milter/recruit-milter.toml |') \
 	        $$unit > $(DESTDIR)$(UNITDIR)/$${unit##*/} && chmod 644 $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
 	done
 	$(INSTALL) -D -m 644 contrib/systemd/recruit-milter.sysusers $(DESTDIR)$(SYSUSERSDIR)/recruit-milter.conf
