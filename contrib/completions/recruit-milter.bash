@@ -226,7 +226,7 @@ _recruit__milter() {
             return 0
             ;;
         recruit__subcmd__milter__subcmd__check)
-            opts="-c -h --config --print --json --help"
+            opts="-c -h --config --print --json --reload --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

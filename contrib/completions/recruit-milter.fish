@@ -53,6 +53,7 @@ complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand run" -s h 
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand check" -s c -l config -d 'The configuration file' -r -F
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand check" -l print -d 'Print the effective configuration, secrets masked'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand check" -l json -d 'Print problems as JSON'
+complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand check" -l reload -d 'Fail also where the program that runs would refuse the configuration: what systemctl reload asks first'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand check" -s h -l help -d 'Print help'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand init-key" -s c -l config -d 'The configuration file' -r -F
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand init-key" -l key-file -d 'Write to this file instead of the one that the configuration names' -r -F
