@@ -180,8 +180,9 @@ async fn waiting_now(config: &Arc<Config>) -> Vec<Alert> {
 
 /// One mail for each who is to be told.
 async fn tell(config: &Arc<Config>, batch: &[Alert]) {
-    let mut everybody: Vec<Address> = config.alerts_to.clone();
-    everybody.extend(batch.iter().filter_map(|alert| alert.owner.clone()));
+    let owners = batch.iter().filter_map(|alert| alert.owner.as_ref());
+    let mut everybody: Vec<Address> =
+        config.alerts_to.iter().chain(owners).map(Address::in_ascii).collect();
     everybody.sort_by_key(Address::key);
     everybody.dedup_by_key(|address| address.key());
     let mut told: Vec<&Alert> = Vec::new();

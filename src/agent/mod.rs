@@ -40,6 +40,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::gate::{Gate, Order};
+use crate::mail::domain::same_domain;
 use crate::mail::{Address, Orcpt, RawPath, Recipient};
 use crate::observe;
 use crate::policy::keys::Keys;
@@ -123,7 +124,7 @@ impl<S: Fn() -> Settings + Send + Sync + 'static> Inbox for Unwrapper<S> {
         };
         let path = Address::parse(&recipient.resolved).map_err(|_| not_ours(()))?;
         let orcpt = recipient.orcpt().ok_or(()).map_err(not_ours)?;
-        if !path.domain().eq_ignore_ascii_case(&settings.handoff_domain) {
+        if !same_domain(path.domain(), &settings.handoff_domain) {
             return Err(not_ours(()));
         }
         let address = orcpt.address().clone();

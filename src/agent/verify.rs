@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::journal::{Action, Entry, Pass};
 use crate::ledger::{self, Access, Error};
 use crate::mail::Address;
+use crate::mail::domain::address_key;
 use crate::observe;
 use crate::policy::rules::{AddressRule, Pattern};
 use crate::policy::verification::{State, Verdict};
@@ -185,13 +186,13 @@ async fn note_changes(config: Arc<Config>) -> Result<(), Error> {
         let mut known: HashMap<String, String> = HashMap::new();
         for (_, entry) in evidence::changes(&mut ledger)? {
             if let (Some(address), Some(detail)) = (entry.address, entry.detail) {
-                known.insert(address, detail);
+                known.insert(address_key(&address), detail);
             }
         }
         for rule in &config.rules.addresses {
             let Pattern::Exact(address) = &rule.pattern else { continue };
             let new = fingerprint(&config, rule);
-            if known.get(address.as_str()) != Some(&new) {
+            if known.get(&address.key()) != Some(&new) {
                 let mut entry = Entry::new(Timestamp::now(), Pass::Agent, Action::Changed);
                 entry.address = Some(address.to_string());
                 entry.system = Some(config.rules.system(rule).id.clone());
@@ -208,7 +209,7 @@ fn fingerprint(config: &Config, rule: &AddressRule) -> String {
     let system = config.rules.system(rule);
     let text = format!(
         "{} {} {:?} {} {:?} {:?} {:?} {}",
-        rule.pattern,
+        rule.pattern.key(),
         system.inbound,
         system.next_hop,
         config.rules.handoff_domain,

@@ -63,7 +63,7 @@ pub(super) fn list(args: &ListArgs) -> Exit {
     };
     let lang = args.lang.choose(config.language);
     let mut filter = Filter {
-        address: args.address.clone(),
+        address: args.address.as_deref().map(|address| config.rules.known_as(address)),
         system: args.system.clone(),
         states: args.state.clone(),
         kind: args.kind.clone(),

@@ -138,14 +138,15 @@ fn address(config: &Config, args: &ResendArgs, found: &Original) -> Result<Addre
     let Some(text) = &args.address else {
         return found
             .address
-            .clone()
+            .as_ref()
+            .map(Address::in_ascii)
             .ok_or_else(|| "it names no recruiting address: say which with --address".into());
     };
     let address = Address::parse(text).map_err(|error| error.to_string())?;
     if config.rules.lookup(text).is_none() {
         return Err(format!("{text} is not a recruiting address of the configuration"));
     }
-    Ok(address)
+    Ok(address.in_ascii())
 }
 
 fn new_token() -> Option<TokenId> {
@@ -178,7 +179,7 @@ fn send(
 
 fn record(config: &Config, address: &Address, token: TokenId, said: &str) {
     let mut entry = Entry::new(Timestamp::now(), Pass::Agent, Action::Resent);
-    entry.address = Some(address.to_string());
+    entry.address = Some(config.rules.known_as(address.as_str()));
     entry.token = Some(token.to_string());
     entry.queue_id = said.rsplit_once("queued as ").map(|(_, id)| id.trim().to_owned());
     let system = config.rules.lookup(address.as_str()).map(|(_, rule)| config.rules.system(rule));

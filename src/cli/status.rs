@@ -13,6 +13,7 @@ use super::{ConfigArg, Exit, answer, load};
 use crate::agent::verify::verdicts;
 use crate::config::Config;
 use crate::ledger::{Error, Ledger, State, Summary};
+use crate::mail::domain::address_key;
 use crate::policy::rules::Pattern;
 use crate::policy::verification::{self, Verdict};
 
@@ -96,8 +97,8 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
         Err(error) => return refused(&error),
     };
     if !args.addresses.is_empty() {
-        let asked: Vec<String> = args.addresses.iter().map(|a| a.to_lowercase()).collect();
-        rows.retain(|row| asked.contains(&row.address.to_lowercase()));
+        let asked: Vec<String> = args.addresses.iter().map(|a| address_key(a)).collect();
+        rows.retain(|row| asked.contains(&address_key(&row.address)));
         if rows.is_empty() {
             super::say("error: none of these is a recruiting address of the configuration");
             return Exit::Usage;

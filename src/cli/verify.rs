@@ -151,7 +151,7 @@ fn addresses(args: &VerifyArgs, config: &Config) -> std::result::Result<Vec<Addr
             say(&format!("error: {text:?} is not an address"));
             return Err(Exit::Usage);
         };
-        if config.rules.lookup(text).is_none() {
+        if config.rules.lookup(address.as_str()).is_none() {
             say(&format!(
                 "error: {text} is not a recruiting address\n  \
                  = addresses are those of [system] in {}",
@@ -159,7 +159,7 @@ fn addresses(args: &VerifyArgs, config: &Config) -> std::result::Result<Vec<Addr
             ));
             return Err(Exit::Usage);
         }
-        addresses.push(address);
+        addresses.push(Address::parse(&config.rules.known_as(text)).unwrap_or(address));
     }
     Ok(addresses)
 }

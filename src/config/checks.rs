@@ -15,6 +15,7 @@ use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Tree};
 use crate::mail::Address;
 use crate::mail::address::{MAX_LOCAL_PART, split_extension};
+use crate::mail::domain::{address_key, domain_key, same_domain};
 use crate::policy::rules::{Network, Pattern, ReadingRules, Rules};
 
 /// What follows the local-part of the bounce address: the delimiter and a token of 45 characters.
@@ -90,17 +91,16 @@ impl Around {
     }
 
     fn is_own_domain(&self, domain: &str) -> bool {
-        let domain = domain.to_lowercase();
-        self.own_domains().contains(&domain)
+        self.own_domains().iter().any(|own| same_domain(own, domain))
     }
 
     /// The bounce address as set, or the one that follows from the first recruiting address.
     pub(super) fn bounce(&self, drafts: &Drafts, report: &mut Report) -> Option<Found<Address>> {
         let found = match &self.bounce {
             Err(Broken) => return None,
-            Ok(Some(found)) => found.clone(),
+            Ok(Some(found)) => Found { value: found.value.in_ascii(), at: found.at.clone() },
             Ok(None) => {
-                let domain = drafts.rules.first()?.rule.pattern.domain();
+                let domain = domain_key(drafts.rules.first()?.rule.pattern.domain());
                 let text = format!("recruit-bounces@{domain}");
                 Found {
                     value: Address::parse(&text).ok()?,
@@ -282,7 +282,7 @@ impl Around {
         let covering = |domain: &String| {
             // Whatever pattern covers the domain, or a part of it.
             let covered = drafts.lookup(&format!("x@{domain}"));
-            let named = |d: &&RuleDraft| d.rule.pattern.domain().eq_ignore_ascii_case(domain);
+            let named = |d: &&RuleDraft| same_domain(d.rule.pattern.domain(), domain);
             let claim = covered.or_else(|| drafts.rules.iter().find(named))?;
             Some((domain.clone(), claim))
         };
@@ -295,7 +295,9 @@ impl Around {
             );
         }
         let mut internal = self.domains.iter().flatten().flatten();
-        if let Some(internal) = internal.find(|found| domains.contains(&found.value)) {
+        if let Some(internal) =
+            internal.find(|found| domains.iter().any(|own| same_domain(own, &found.value)))
+        {
             report.push(
                 Finding::error(format!(
                     "handoff domain {:?} is an internal domain",
@@ -352,7 +354,7 @@ impl Around {
     fn same_mailbox(&self, address: &Address, of: &Address) -> bool {
         let local = address.local_part();
         let base = split_extension(local, self.delimiters()).map_or(local, |(base, _)| base);
-        let base = format!("{base}@{}", address.domain()).to_lowercase();
+        let base = address_key(&format!("{base}@{}", address.domain()));
         base == of.key() || address.key() == of.key()
     }
 
@@ -383,7 +385,7 @@ fn return_domain(handoff_domain: &str) -> String {
 fn domains_of(rules: &Rules) -> Vec<String> {
     let mut seen = HashSet::new();
     let domains = rules.addresses.iter().map(|r| r.pattern.domain().to_lowercase());
-    domains.filter(|domain| seen.insert(domain.clone())).collect()
+    domains.filter(|domain| seen.insert(domain_key(domain))).collect()
 }
 
 fn bounce_name(bounce: &Found<Address>) -> String {

@@ -13,6 +13,7 @@ use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Table, Tree};
 use super::value::{Items, is_user, is_word};
 use crate::mail::Address;
+use crate::mail::domain::{domain_key, same_domain};
 use crate::policy::limits::{Limits, Rates};
 use crate::policy::outbound::rules::{
     Choice, Condition, Login, Mixed, NewSender, Outbound, Recipe, Route, SenderPattern,
@@ -220,7 +221,9 @@ impl Drafts {
         }
         if let Some(to) = &draft.bounces_to {
             let bounce = rules.bounce.as_ref().map(Address::key);
-            if bounce == Some(to.value.key()) || to.value.domain() == rules.handoff_domain {
+            if bounce == Some(to.value.key())
+                || same_domain(to.value.domain(), &rules.handoff_domain)
+            {
                 report.push(
                     Finding::error(format!("\"{}\" is an address of our own", to.value))
                         .at(&to.at)
@@ -388,12 +391,13 @@ fn meet(a: &Pattern, b: &Pattern) -> bool {
             pattern.covers(address.as_str(), "")
         }
         (Pattern::Subdomains(a), Pattern::Subdomains(b)) => {
+            let (a, b) = (domain_key(a), domain_key(b));
             a == b || a.ends_with(&format!(".{b}")) || b.ends_with(&format!(".{a}"))
         }
         (Pattern::Subdomains(above), other) | (other, Pattern::Subdomains(above)) => {
-            other.domain().to_lowercase().ends_with(&format!(".{above}"))
+            domain_key(other.domain()).ends_with(&format!(".{}", domain_key(above)))
         }
-        (a, b) => a.domain().eq_ignore_ascii_case(b.domain()),
+        (a, b) => same_domain(a.domain(), b.domain()),
     }
 }
 

@@ -18,7 +18,7 @@ use toml::de::DeValue;
 use super::Socket;
 use super::settings::{Info, PROFILES, Words, suggest};
 use crate::mail::Address;
-use crate::mail::address::is_domain;
+use crate::mail::domain::is_domain;
 use crate::policy::rules::{Network, Pattern};
 
 pub(super) use books::{addresses, database, interval, server};

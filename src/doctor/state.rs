@@ -11,6 +11,7 @@ use crate::agent::verify::verdicts;
 use crate::config::Config;
 use crate::journal::{Record, replay};
 use crate::ledger::{self, Access};
+use crate::mail::domain::{address_key, same_domain};
 use crate::policy::rules::Pattern;
 use crate::policy::verification::State;
 use crate::postfix::Instance;
@@ -57,9 +58,9 @@ pub(super) fn waiting(config: &Config, instance: &Instance) -> Finding {
         for recipient in mail["recipients"].as_array().into_iter().flatten() {
             let address = recipient["address"].as_str().unwrap_or_default();
             let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-            let ours = domain.eq_ignore_ascii_case(&config.rules.handoff_domain)
-                || domain.eq_ignore_ascii_case(&config.rules.return_domain)
-                || config.rules.systems.iter().any(|s| s.inbound.key() == address.to_lowercase());
+            let ours = same_domain(domain, &config.rules.handoff_domain)
+                || same_domain(domain, &config.rules.return_domain)
+                || config.rules.systems.iter().any(|s| s.inbound.key() == address_key(address));
             if ours && now - arrived > WAITS {
                 old += 1;
                 recipient["delay_reason"].as_str().unwrap_or_default().clone_into(&mut reason);

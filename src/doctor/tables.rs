@@ -6,6 +6,7 @@ use std::fs;
 use super::{Finding, Mark};
 use crate::config::Config;
 use crate::mail::Address;
+use crate::mail::domain::{address_key, domain_key, domain_spellings, same_domain};
 use crate::postfix::{Instance, Site};
 
 const PART: &str = "Postfix";
@@ -142,7 +143,10 @@ struct Alias {
 /// Aliases that end in a recruiting address, or lead from one to where its copy goes anyway.
 fn aliases(all: &mut Vec<Finding>, config: &Config, site: &Site) {
     let rules = &config.rules;
-    let is_inbound = |target: &str| rules.systems.iter().any(|s| s.inbound.key() == target);
+    let is_inbound = |target: &str| {
+        let target = address_key(target);
+        rules.systems.iter().any(|s| s.inbound.key() == target)
+    };
     for name in ["virtual_alias_maps", "alias_maps"] {
         for alias in words(site.value(name)).flat_map(|table| read(table, name)) {
             let place = format!("{} line {}", alias.table, alias.line);
@@ -240,12 +244,15 @@ fn rewriting(all: &mut Vec<Finding>, config: &Config, site: &Site, instance: &In
     ] {
         for table in words(site.value(name)) {
             for (address, what) in &all_addresses {
-                let keys = [address.to_string(), format!("@{}", address.domain())];
+                let keys = domain_spellings(address.domain()).into_iter().flat_map(|domain| {
+                    [format!("{}@{domain}", address.local_part()), format!("@{domain}")]
+                });
+                let keys: Vec<String> = keys.collect();
                 let answer = keys.iter().find_map(|key| {
                     let answer = instance.run("postmap", &["-q", key, table]).ok()?;
                     Some(answer.trim().to_owned()).filter(|answer| !answer.is_empty())
                 });
-                if let Some(answer) = answer.filter(|answer| *answer != address.to_string()) {
+                if let Some(answer) = answer.filter(|answer| address_key(answer) != address.key()) {
                     all.push(error(
                         "RM-DOCTOR-60",
                         format!("{name}: \"{table}\" turns {what} {address} into \"{answer}\""),
@@ -257,7 +264,8 @@ fn rewriting(all: &mut Vec<Finding>, config: &Config, site: &Site, instance: &In
     }
     let masquerade = words(site.value("masquerade_domains")).any(|domain| {
         let domain = domain.trim_start_matches('!');
-        rules.systems.iter().any(|s| s.inbound.domain().ends_with(&format!(".{domain}")))
+        let below = format!(".{}", domain_key(domain));
+        rules.systems.iter().any(|s| domain_key(s.inbound.domain()).ends_with(&below))
     });
     let classes = site.value("masquerade_classes");
     if masquerade && classes.contains("envelope_recipient") {
@@ -284,8 +292,9 @@ fn copies(all: &mut Vec<Finding>, config: &Config, site: &Site) {
     }
     for name in ["recipient_bcc_maps", "sender_bcc_maps"] {
         for alias in words(site.value(name)).flat_map(|table| read(table, name)) {
-            let to_system =
-                |target: &String| rules.systems.iter().any(|s| s.inbound.key() == *target);
+            let to_system = |target: &String| {
+                rules.systems.iter().any(|s| s.inbound.key() == address_key(target))
+            };
             if alias.targets.iter().any(to_system) {
                 all.push(error(
                     "RM-DOCTOR-71",
@@ -301,7 +310,7 @@ fn copies(all: &mut Vec<Finding>, config: &Config, site: &Site) {
     let relay = site.value("relay_domains");
     for system in &rules.systems {
         let domain = system.inbound.domain();
-        if words(relay).any(|word| word.eq_ignore_ascii_case(domain)) {
+        if words(relay).any(|word| same_domain(word, domain)) {
             all.push(warning(
                 "RM-DOCTOR-72",
                 format!("relay_domains has {domain}: strangers may send to the recruiting system through this server"),

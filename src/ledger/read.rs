@@ -9,6 +9,7 @@ use super::schema::VERSION;
 use super::subject::Hasher;
 use super::{Error, Ledger, millis, timestamp};
 use crate::journal::{Action, Entry};
+use crate::mail::domain::domain_spellings;
 
 /// The columns of a copy, in the order in which [`copy_of`] reads them.
 pub(super) const COPY: &str = "token, host, first_seen, last_seen, state_since, address, system, \
@@ -126,6 +127,16 @@ impl Conditions {
         self.join(&condition.replace('?', &parameter));
     }
 
+    /// Adds a condition that holds for one of several values at least.
+    fn any(&mut self, condition: &str, values: Vec<String>) {
+        let mut all = Vec::new();
+        for value in values {
+            self.values.push(value.into());
+            all.push(condition.replace('?', &format!("${}", self.values.len())));
+        }
+        self.join(&format!("({})", all.join(" OR ")));
+    }
+
     /// Adds that a column is one of a few words of ours.
     fn one_of(&mut self, column: &str, words: impl Iterator<Item = &'static str>) {
         let words: Vec<String> = words.map(|word| format!("'{word}'")).collect();
@@ -157,16 +168,30 @@ impl Conditions {
     }
 }
 
+/// How an address can be written in the ledger: as it is asked for, and with its domain in both
+/// spellings.
+fn spellings(address: &str) -> Vec<String> {
+    let mut all = vec![address.to_owned()];
+    if let Some((local, domain)) = address.rsplit_once('@') {
+        let local = local.to_lowercase();
+        all.extend(domain_spellings(domain).iter().map(|domain| format!("{local}@{domain}")));
+    }
+    all
+}
+
 impl Ledger {
     /// Copies, the newest last.
     pub fn copies(&mut self, filter: &Filter) -> Result<Vec<Copy>, Error> {
         let mut when = Conditions::default();
         match &filter.address {
             Some(domain) if domain.starts_with('@') => {
-                let escaped = domain.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-                when.add("address LIKE ? ESCAPE '!'", format!("%{escaped}"));
+                let escaped = |domain: String| {
+                    domain.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+                };
+                let all = spellings(domain).into_iter().map(|d| format!("%{}", escaped(d)));
+                when.any("address LIKE ? ESCAPE '!'", all.collect());
             }
-            Some(address) => when.add("address = ?", address),
+            Some(address) => when.any("address = ?", spellings(address)),
             None => {}
         }
         if let Some(system) = &filter.system {
@@ -238,7 +263,7 @@ impl Ledger {
     pub fn events(&mut self, filter: &EventFilter) -> Result<Vec<(String, Entry)>, Error> {
         let mut when = Conditions::default();
         if let Some(address) = &filter.address {
-            when.add("address = ?", address);
+            when.any("address = ?", spellings(address));
         }
         if let Some(id) = &filter.queue_id {
             when.add("queue_id = ?", id);

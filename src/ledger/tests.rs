@@ -116,6 +116,7 @@ fn a_copy_is_found_by_whatever_names_it() {
         (filter(|f| f.address = Some("jobs@acme.example".into())), 2),
         (filter(|f| f.address = Some("@acme.example".into())), 2),
         (filter(|f| f.address = Some("@a_me.example".into())), 0),
+        (filter(|f| f.address = Some("jobs@ACME.example".into())), 2),
         (filter(|f| f.kind = Some("spam".into())), 0),
         (filter(|f| f.states = vec![State::Failed, State::Delivered]), 2),
         (filter(|f| f.states = vec![State::Failed]), 0),

@@ -7,6 +7,8 @@
 use super::text::{head, tail};
 use std::fmt;
 
+use super::domain::{address_key, domain_key, is_domain};
+
 /// RFC 5321 4.5.3.1.3: a path has at most 256 octets with its brackets.
 const MAX_ADDRESS: usize = 254;
 /// RFC 5321 4.5.3.1.1. Kept by the addresses that we make.
@@ -104,10 +106,21 @@ impl Address {
         tail(&self.text, self.at + 1)
     }
 
-    /// The form in which two addresses are compared: lower case. (Local-parts are case-sensitive
-    /// by RFC 5321 2.4, but Postfix compares them without case wherever it looks one up.)
+    /// The form in which two addresses are compared, see [`address_key`].
     pub fn key(&self) -> String {
-        self.text.to_lowercase()
+        address_key(&self.text)
+    }
+
+    /// The address with its domain in ASCII (`xn--`) where it is written in Unicode: what we write
+    /// into an envelope or a field must not need SMTPUTF8 from the next server. (A local-part beyond
+    /// ASCII has no other form.)
+    #[must_use]
+    pub fn in_ascii(&self) -> Self {
+        if self.domain().is_ascii() {
+            return self.clone();
+        }
+        let text = format!("{}@{}", self.local_part(), domain_key(self.domain()));
+        Self::parse(&text).unwrap_or_else(|_| self.clone())
     }
 }
 
@@ -128,23 +141,6 @@ fn is_atext(c: char) -> bool {
 /// addresses look alike.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// Whether a text is a domain: labels of letters, digits and inner hyphens (and any non-ASCII
-/// letter: an internationalised label), none longer than 63 octets.
-pub fn is_domain(domain: &str) -> bool {
-    domain.len() <= 253
-        && domain.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.chars().all(|c| {
-                    c.is_ascii_alphanumeric()
-                        || c == '-'
-                        || c == '_'
-                        || (!c.is_ascii() && c.is_alphanumeric())
-                })
-        })
 }
 
 /// Splits an address extension off a local-part: `jobs+berlin` gives `("jobs", "berlin")`.
@@ -244,6 +240,21 @@ mod tests {
         assert_eq!((a.local_part(), a.domain()), ("Jobs+Berlin", "Acme.Example"));
         assert_eq!(a.key(), "jobs+berlin@acme.example");
         assert_eq!(a.to_string(), "Jobs+Berlin@Acme.Example");
+    }
+
+    #[test]
+    fn an_address_goes_out_with_its_domain_in_ascii() {
+        for (address, ascii) in [
+            ("Jobs@Acme.Example", "Jobs@Acme.Example"),
+            ("Jobs@BÜRO.example", "Jobs@xn--bro-hoa.example"),
+            ("Jobs@XN--BRO-HOA.example", "Jobs@XN--BRO-HOA.example"),
+            ("jürgen@büro.example", "jürgen@xn--bro-hoa.example"),
+            ("jobs@परीक्षा.example", "jobs@xn--11b5bs3a9aj6g.example"),
+        ] {
+            let address = Address::parse(address).unwrap();
+            assert_eq!(address.in_ascii().as_str(), ascii);
+            assert_eq!(address.in_ascii().key(), address.key());
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::address::is_domain;
+use super::domain::{domain_key, is_domain};
 use super::mime::unstructured;
 
 /// A field of addresses longer than this is not read; nobody has so many authors.
@@ -80,7 +80,9 @@ impl Mailbox {
         }
     }
 
-    /// The form in which two addresses are compared: lower case, the domain in Unicode.
+    /// The form in which two addresses are compared, that of [`Address::key`].
+    ///
+    /// [`Address::key`]: super::Address::key
     pub fn key(&self) -> String {
         let local = self.local.to_lowercase();
         format!("{local}@{}", domain_key(&self.domain))
@@ -138,61 +140,6 @@ pub fn clean_name(name: &str) -> String {
         name = inner.trim();
     }
     name.to_owned()
-}
-
-/// A domain in the form in which two are compared: lower case, `xn--` labels in Unicode, no dot at
-/// the end.
-pub fn domain_key(domain: &str) -> String {
-    let domain = domain.strip_suffix('.').unwrap_or(domain).to_lowercase();
-    if !domain.contains("xn--") {
-        return domain;
-    }
-    let labels = domain.split('.').map(|label| {
-        label.strip_prefix("xn--").and_then(punycode).unwrap_or_else(|| label.to_owned())
-    });
-    labels.collect::<Vec<_>>().join(".").to_lowercase()
-}
-
-/// RFC 3492, decoding.
-fn punycode(input: &str) -> Option<String> {
-    if input.len() > 63 {
-        return None;
-    }
-    let (basic, extended) = input.rsplit_once('-').unwrap_or(("", input));
-    let mut out: Vec<char> = basic.chars().collect();
-    let (mut n, mut i, mut bias) = (128u32, 0u32, 72u32);
-    let mut digits = extended.bytes().peekable();
-    while digits.peek().is_some() {
-        let (before, mut weight, mut k) = (i, 1u32, 36u32);
-        loop {
-            let digit = match digits.next()? {
-                b @ b'a'..=b'z' => u32::from(b - b'a'),
-                b @ b'0'..=b'9' => u32::from(b - b'0') + 26,
-                _ => return None,
-            };
-            i = i.checked_add(digit.checked_mul(weight)?)?;
-            let threshold = k.saturating_sub(bias).clamp(1, 26);
-            if digit < threshold {
-                break;
-            }
-            weight = weight.checked_mul(36 - threshold)?;
-            k += 36;
-        }
-        let length = u32::try_from(out.len()).ok()? + 1;
-        let mut delta = if before == 0 { i / 700 } else { (i - before) / 2 };
-        delta += delta / length;
-        bias = 0;
-        while delta > 455 {
-            delta /= 35;
-            bias += 36;
-        }
-        bias += 36 * delta / (delta + 38);
-        n = n.checked_add(i / length)?;
-        i %= length;
-        out.insert(i as usize, char::from_u32(n)?);
-        i += 1;
-    }
-    Some(out.into_iter().collect())
 }
 
 fn unquote(text: &str) -> String {

@@ -8,6 +8,7 @@
 #![deny(clippy::string_slice)]
 
 pub mod address;
+pub mod domain;
 pub mod enclosed;
 pub mod envelope;
 pub mod header;

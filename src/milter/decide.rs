@@ -106,6 +106,8 @@ impl Active {
         {
             entry.address = Some(self.keeper.show(&RawPath::from(&address)).to_string());
         }
+        // One address is one in the ledger, however it was written.
+        entry.address = entry.address.map(|text| self.config.rules.known_as(&text));
         self.journal.record(entry);
     }
 

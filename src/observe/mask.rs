@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::config::Masking;
 use crate::mail::RawPath;
+use crate::mail::domain::address_key;
 use crate::policy::keys::Keys;
 
 const PURPOSE: &str = "log address";
@@ -58,8 +59,8 @@ impl Masker {
     }
 
     fn hash(&self, text: &str) -> String {
-        let lower = text.to_lowercase();
-        let mac = self.keys.mac(self.keys.current(), PURPOSE, &[lower.as_bytes()]);
+        let key = address_key(text);
+        let mac = self.keys.mac(self.keys.current(), PURPOSE, &[key.as_bytes()]);
         // Without a key a hash could be guessed from a list of addresses.
         let Some(mac) = mac else {
             return "h:?".into();

@@ -22,6 +22,7 @@ use super::token::{
 };
 use super::unread::Unread;
 use crate::mail::address::split_extension;
+use crate::mail::domain::same_domain;
 use crate::mail::{Address, FieldBody, Notify, Orcpt, OwnField, OwnName, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
 
@@ -99,7 +100,7 @@ pub fn recipient(
 ) -> Result<Accepted, Refusal> {
     let resolved = &recipient.resolved;
     let (local, domain) = resolved.rsplit_once('@').ok_or(Refusal::NotOurs)?;
-    let is = |wanted: &str| domain.eq_ignore_ascii_case(wanted);
+    let is = |wanted: &str| same_domain(domain, wanted);
     // Postfix: a virtual alias sends the bounce address here in the handoff domain; where the site
     // routes it by transport_maps it comes under its own.
     if let Some(bounce) = &rules.bounce
@@ -363,13 +364,13 @@ pub fn decide(
     match arrival.accepted {
         Accepted::Handoff { token, address } if token.way == Way::Return => {
             let rule = rules.lookup(address.as_str()).map(|(_, rule)| rule);
-            let person = rule.filter(|_| token.flags.person).and_then(|rule| rule.person.clone());
-            let fallback = || rule.and_then(|rule| rule.fallback.clone());
+            let person = rule.filter(|_| token.flags.person).and_then(|rule| rule.person.as_ref());
+            let fallback = || rule.and_then(|rule| rule.fallback.as_ref()).map(Address::in_ascii);
             let mut plan = PlanBuilder::default();
             let path = arrival.path.clone();
             if let Some(person) = person {
                 // A further copy: the applicant must not hear what became of it.
-                plan.replace_rcpt(path, person, Notify::Never, None);
+                plan.replace_rcpt(path, person.in_ascii(), Notify::Never, None);
             } else {
                 plan.replace_rcpt_plain(path, fallback().unwrap_or_else(|| address.clone()));
             }
@@ -544,7 +545,9 @@ fn go_on(
     let sender = format!("{}{delimiter}{extension}@{}", base.local_part(), base.domain());
     // Where no copy is kept the report is the last one: it must bring the message back.
     let ret = if token.flags.kept { Ret::Hdrs } else { Ret::Full };
-    let mut plan = arrival.led_to(system.inbound.clone(), Notify::Always, address);
+    // Both stay in the copy on its way out of here.
+    let (inbound, address) = (system.inbound.in_ascii(), address.in_ascii());
+    let mut plan = arrival.led_to(inbound, Notify::Always, &address);
     plan.chg_from(Address::parse(&sender).ok()?, extension, ret);
     for (name, index) in arrival.facts.forged() {
         plan.del_header(name, index);

@@ -34,6 +34,8 @@ pub mod probe;
 pub mod report;
 pub mod rules;
 pub mod seal;
+#[cfg(test)]
+mod spelling_tests;
 pub mod subject;
 mod tags;
 #[cfg(test)]

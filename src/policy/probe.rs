@@ -15,6 +15,7 @@ use super::keys::Keys;
 use super::rules::Rules;
 use super::token::{TokenError, TokenId, base32, decode, rule_tag};
 use crate::mail::address::split_extension;
+use crate::mail::domain::same_domain;
 use crate::mail::{Address, RawPath};
 use crate::plan::{Plan, Reply, ReplyText};
 
@@ -126,7 +127,7 @@ impl Probe {
         let base = rules.bounce.as_ref()?;
         let (local, extension) = split_extension(sender.local_part(), &rules.delimiters)?;
         let ours = local.eq_ignore_ascii_case(base.local_part())
-            && sender.domain().eq_ignore_ascii_case(base.domain());
+            && same_domain(sender.domain(), base.domain());
         if !ours || !Self::has_form(extension) {
             return None;
         }

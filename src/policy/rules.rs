@@ -10,7 +10,8 @@ use std::net::IpAddr;
 use super::kind::{Actions, Verdict};
 use super::outbound::rules::Outbound;
 use super::probe::Probes;
-use crate::mail::address::{Address, is_domain, split_extension};
+use crate::mail::address::{Address, split_extension};
+use crate::mail::domain::{address_key, domain_key, is_domain, same_domain};
 use crate::mail::text::tail;
 
 /// A recruiting system.
@@ -174,7 +175,7 @@ impl Pattern {
     /// Whether an address matches, as it stands or without its extension. `delimiters` is Postfix's
     /// `recipient_delimiter`.
     pub fn covers(&self, address: &str, delimiters: &str) -> bool {
-        let key = address.to_lowercase();
+        let key = address_key(address);
         let Some((local, domain)) = key.rsplit_once('@').filter(|(local, _)| !local.is_empty())
         else {
             return false;
@@ -187,18 +188,24 @@ impl Pattern {
                 locals.any(|local| own.rsplit_once('@') == Some((local, domain)))
             }
             Self::Wildcard { prefix, suffix, domain: of } => {
-                domain == of && locals.any(|local| fits(local, prefix, suffix))
+                domain == domain_key(of) && locals.any(|local| fits(local, prefix, suffix))
             }
-            Self::Domain(of) => domain == of,
+            Self::Domain(of) => domain == domain_key(of),
             Self::Subdomains(of) => {
-                domain.strip_suffix(of).is_some_and(|below| below.ends_with('.'))
+                domain.strip_suffix(&*domain_key(of)).is_some_and(|below| below.ends_with('.'))
             }
         }
     }
 
     /// How two patterns are compared for being the same.
     pub fn key(&self) -> String {
-        self.to_string().to_lowercase()
+        let domain = domain_key(self.domain());
+        match self {
+            Self::Exact(address) => address.key(),
+            Self::Wildcard { prefix, suffix, .. } => format!("{prefix}*{suffix}@{domain}"),
+            Self::Domain(_) => format!("*@{domain}"),
+            Self::Subdomains(_) => format!("*@*.{domain}"),
+        }
     }
 }
 
@@ -328,11 +335,11 @@ impl Rules {
         for (i, rule) in self.addresses.iter().enumerate() {
             match &rule.pattern {
                 Pattern::Exact(a) => _ = index.exact.insert(a.key(), i),
-                Pattern::Domain(d) => _ = index.domains.insert(d.clone(), i),
+                Pattern::Domain(d) => _ = index.domains.insert(domain_key(d), i),
                 Pattern::Wildcard { domain, .. } => {
-                    index.wildcards.entry(domain.clone()).or_default().push(i);
+                    index.wildcards.entry(domain_key(domain)).or_default().push(i);
                 }
-                Pattern::Subdomains(d) => _ = index.subdomains.insert(d.clone(), i),
+                Pattern::Subdomains(d) => _ = index.subdomains.insert(domain_key(d), i),
             }
         }
         let length = |i: &usize| match &self.addresses[*i].pattern {
@@ -361,8 +368,7 @@ impl Rules {
     /// The more exact match wins: the address with its extension, the address without it, a
     /// wildcard (the one with more letters first), the whole domain, domains below one.
     pub fn lookup(&self, resolved: &str) -> Option<(usize, &AddressRule)> {
-        let key = resolved.to_lowercase();
-        let key = key.strip_suffix('.').unwrap_or(&key);
+        let key = address_key(resolved);
         let (local, domain) = key.rsplit_once('@')?;
         if local.is_empty() {
             return None;
@@ -370,7 +376,7 @@ impl Rules {
         let base = split_extension(local, &self.delimiters).map(|(base, _)| base);
         let exact = || {
             let without = || self.index.exact.get(&format!("{}@{domain}", base?));
-            self.index.exact.get(key).or_else(without)
+            self.index.exact.get(&key).or_else(without)
         };
         let wildcard = || {
             self.index.wildcards.get(domain)?.iter().find(|i| match &self.addresses[**i].pattern {
@@ -392,6 +398,18 @@ impl Rules {
         Some((*found, &self.addresses[*found]))
     }
 
+    /// A recruiting address in the spelling of the configuration, under which it is known: its local-part
+    /// in lower case, its domain as it is written there. Other addresses stay as they are.
+    pub fn known_as(&self, address: &str) -> String {
+        let Some((_, rule)) = self.lookup(address) else { return address.to_owned() };
+        let key = address_key(address);
+        let (own, domain) = (rule.pattern.domain(), domain_key(rule.pattern.domain()));
+        match &rule.pattern {
+            Pattern::Exact(exact) if exact.key() == key => exact.to_string(),
+            _ => key.strip_suffix(&*domain).map_or(key.clone(), |rest| format!("{rest}{own}")),
+        }
+    }
+
     /// The system of a rule.
     pub fn system(&self, rule: &AddressRule) -> &System {
         &self.systems[rule.system]
@@ -410,8 +428,7 @@ impl Rules {
     /// Whether an address is in one of the company's domains, by its domain alone.
     pub fn is_internal(&self, address: &str) -> bool {
         let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-        let domain = domain.strip_suffix('.').unwrap_or(domain);
-        self.internal_domains.iter().any(|internal| internal.eq_ignore_ascii_case(domain))
+        self.internal_domains.iter().any(|internal| same_domain(internal, domain))
     }
 }
 

@@ -10,6 +10,7 @@ use super::keys::Keys;
 use super::rules::Rules;
 use super::token::base32;
 use crate::mail::RawPath;
+use crate::mail::domain::{address_key, domain_spellings};
 use crate::mail::header::relaxed;
 
 /// The octets of a hash.
@@ -28,7 +29,7 @@ pub fn of_mail(
     let applicants = applicants.iter().map(|applicant| applicant.mailbox.address().clone());
     let mut all: Vec<String> = Vec::new();
     for address in std::iter::once(sender.printable()).chain(applicants) {
-        let key = address.to_lowercase();
+        let key = address_key(&address);
         let ours = |inbound: &str| inbound == key;
         let is_ours = key.is_empty()
             || rules.is_internal(&key)
@@ -53,7 +54,15 @@ pub fn message_of(keys: &Keys, facts: &Facts) -> Option<String> {
 
 /// The hashes that an address can have, under any key that is still there.
 pub fn hashes_of_address(keys: &Keys, address: &str) -> Vec<String> {
-    keys.ids().filter_map(|id| hash(keys, id, "subject", &address.to_lowercase())).collect()
+    let key = address_key(address);
+    let mut texts = vec![key.clone()];
+    // Entries of earlier versions have the spelling that came.
+    if let Some((local, domain)) = key.rsplit_once('@') {
+        let others = domain_spellings(domain).into_iter().skip(1);
+        texts.extend(others.map(|domain| format!("{local}@{domain}")));
+    }
+    let hashes = texts.iter().flat_map(|text| keys.ids().map(move |id| (id, text)));
+    hashes.filter_map(|(id, text)| hash(keys, id, "subject", text)).collect()
 }
 
 /// The hashes that a Message-ID can have.

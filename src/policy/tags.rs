@@ -47,7 +47,7 @@ pub(super) fn tags(about: &About<'_>) -> Option<Vec<OwnField>> {
     let reading = about.reading;
     let mut tags = vec![
         field(SYSTEM, about.system.to_owned())?,
-        field(ADDRESS, about.address.to_string())?,
+        field(ADDRESS, about.address.in_ascii().to_string())?,
         field(ENVELOPE_SENDER, format!("<{}>", about.sender.printable()))?,
         field(KIND, reading.kind.word().to_owned())?,
     ];

@@ -17,6 +17,7 @@ use super::site::{Instance, Site, Version};
 use super::syntax::{Service, list};
 use super::wanted::{LISTS, Wanted, endpoint, is_element, is_ours};
 use crate::config::{Config, Socket};
+use crate::mail::domain::same_domain;
 use crate::policy::token::HANDOFF_LIFE;
 
 /// The oldest version that is supported: Debian 11's.
@@ -385,9 +386,11 @@ fn addresses(report: &mut Report, config: &Config, site: &Site) {
         );
     }
     for system in &config.rules.systems {
-        let domain = system.inbound.domain().to_lowercase();
+        let domain = system.inbound.domain();
         let classes = ["mydestination", "virtual_mailbox_domains", "virtual_alias_domains"];
-        let local = classes.iter().find(|class| list(site.value(class)).contains(&&*domain));
+        let local = classes
+            .iter()
+            .find(|class| list(site.value(class)).iter().any(|listed| same_domain(listed, domain)));
         if let (Some(class), None) = (local, &system.next_hop) {
             report.warning(
                 "RM-POSTFIX-19",

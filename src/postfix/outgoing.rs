@@ -275,7 +275,7 @@ fn by_sender(config: &Config, site: &Site) -> Result<String, Error> {
     let mut out = String::new();
     let bounce = rules.bounce.as_ref().map(|address| {
         let start = format!("/^{}{}", quote(address.local_part()), class(&rules.delimiters));
-        (start, quote(address.domain()))
+        (start, regexp::domain(address.domain()))
     });
     let bounces = |route: &&Route| is_by_sender(route) && route.sender == NewSender::Bounce;
     if let Some((start, domain)) = &bounce {

@@ -3,13 +3,14 @@
 //! Must not know what the tables are for.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use crate::mail::domain::domain_spellings;
 use crate::policy::rules::Pattern;
 
 /// What matches the addresses of a pattern, with their extensions.
 pub(super) fn pattern(pattern: &Pattern, delimiters: &str) -> String {
     let extension =
         if delimiters.is_empty() { String::new() } else { format!("({}.*)?", class(delimiters)) };
-    let domain = quote(pattern.domain());
+    let domain = domain(pattern.domain());
     match pattern {
         Pattern::Exact(address) => {
             format!("/^{}{extension}@{domain}$/", quote(address.local_part()))
@@ -19,6 +20,16 @@ pub(super) fn pattern(pattern: &Pattern, delimiters: &str) -> String {
         }
         Pattern::Domain(_) => format!("/^.+@{domain}$/"),
         Pattern::Subdomains(_) => format!("/^.+@[^@]+\\.{domain}$/"),
+    }
+}
+
+/// What matches a domain, in both spellings where it has two.
+// Postfix: looks up the spelling that the client sent.
+pub(super) fn domain(domain: &str) -> String {
+    let all: Vec<String> = domain_spellings(domain).iter().map(|one| quote(one)).collect();
+    match &all[..] {
+        [one] => one.clone(),
+        _ => format!("({})", all.join("|")),
     }
 }
 

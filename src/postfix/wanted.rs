@@ -10,11 +10,12 @@ use std::path::Path;
 use super::Error;
 use super::lines::{self, Line};
 use super::outgoing::{self, FIELDS, Override, ROUTES};
-use super::regexp::{class, quote};
+use super::regexp::{self, class, quote};
 use super::signer::{self, with_milter};
 use super::site::Site;
 use super::syntax::{Service, list};
 use crate::config::{Config, Socket};
+use crate::mail::domain::domain_spellings;
 use crate::policy::token::{HANDOFF_LETTERS, UNWRAP_LETTER};
 
 /// The table that lets reports exist behind the handoff.
@@ -269,16 +270,21 @@ fn transports(config: &Config, site: &Site) -> Result<String, Error> {
     let mut value = format!("regexp:$config_directory/{TRANSPORT}");
     let mut entries = Vec::new();
     for system in &config.rules.systems {
-        let inbound = safe("an inbound address", &system.inbound.key())?;
         let next_hop = match (&system.next_hop, fixed_next_hop(site)) {
             (Some(next_hop), _) => safe("a next hop", next_hop)?,
             (None, Some(next_hop)) => next_hop.to_owned(),
             // An empty relayhost leaves an empty next hop: the MX of the address.
             (None, None) => "$relayhost".to_owned(),
         };
-        let entry = format!("{{ {inbound} = recruit-out:{next_hop} }}");
-        if !entries.contains(&entry) {
-            entries.push(entry);
+        let (local, domain) = (system.inbound.local_part(), system.inbound.domain());
+        // Copies go to the first; mail of others goes the same way in either spelling.
+        for domain in domain_spellings(domain) {
+            let inbound = format!("{}@{domain}", local.to_lowercase());
+            let inbound = safe("an inbound address", &inbound)?;
+            let entry = format!("{{ {inbound} = recruit-out:{next_hop} }}");
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
         }
     }
     if !entries.is_empty() {
@@ -541,7 +547,7 @@ fn files(config: &Config, site: &Site) -> Result<Vec<WantedFile>, Error> {
              /^{}({}[^@]*)?@{}$/  {}$1@{}\n",
             quote(bounce.local_part()),
             class(&config.rules.delimiters),
-            quoted(bounce.domain()),
+            regexp::domain(bounce.domain()),
             bounce.local_part(),
             config.rules.handoff_domain
         );

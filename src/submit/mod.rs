@@ -235,7 +235,7 @@ fn text(answer: &Response) -> String {
 /// The command as text: lettre's own takes fewer addresses than Postfix does.
 fn mail_command(submission: &Submission<'_>) -> Option<String> {
     let sender = std::str::from_utf8(submission.sender.inner()).ok().filter(|s| is_path(s))?;
-    let ascii = submission.recipient.as_str().is_ascii()
+    let ascii = submission.recipient.in_ascii().as_str().is_ascii()
         && submission.orcpt.is_none_or(|orcpt| orcpt.address().as_str().is_ascii())
         && sender.is_ascii();
     let mut command = format!("MAIL FROM:<{sender}>");
@@ -251,6 +251,7 @@ fn mail_command(submission: &Submission<'_>) -> Option<String> {
 
 fn rcpt_command(submission: &Submission<'_>) -> String {
     let Submission { recipient, orcpt, .. } = submission;
+    let recipient = recipient.in_ascii();
     match orcpt {
         Some(orcpt) => format!("RCPT TO:<{recipient}> NOTIFY=NEVER ORCPT={orcpt}\r\n"),
         None => format!("RCPT TO:<{recipient}>\r\n"),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::journal::{Action, Entry, ReportAction};
 use crate::ledger::{Copy, Error, EventFilter, Filter, Ledger, State};
+use crate::mail::domain::address_key;
 use crate::policy::rules::Rules;
 use crate::policy::verification::{Event, Settings, Source, Step, Verdict, judge};
 
@@ -76,7 +77,7 @@ pub fn verdicts(
     let mut known: HashSet<String> = HashSet::new();
     for (_, entry) in changes(ledger)? {
         let Some(address) = entry.address else { continue };
-        if known.insert(address.clone()) {
+        if known.insert(address_key(&address)) {
             continue;
         }
         if let Some(place) = rule_of(rules, &address) {

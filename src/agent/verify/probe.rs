@@ -57,10 +57,12 @@ async fn try_send(
 ) -> Result<String, submit::Error> {
     let sender = probe.sender(&config.rules, &config.keys).ok_or(submit::Error::Recipient)?;
     let from = config.rules.bounce.as_ref().ok_or(submit::Error::Recipient)?;
-    let text = message(from, address, probe.id, now);
+    // As nearly all mail from outside has it, whatever its author typed.
+    let to = address.in_ascii();
+    let text = message(from, &to, probe.id, now);
     let submission = Submission {
         sender: &RawPath::from(&sender),
-        recipient: address,
+        recipient: &to,
         orcpt: None,
         smtputf8: false,
         content: Content::new(text.as_bytes())?,
@@ -116,7 +118,7 @@ pub async fn ask_inbound(
         entry.reply = Some(said);
         Asked::Settled(Box::new(entry))
     };
-    let inbound = &system.inbound;
+    let inbound = &system.inbound.in_ascii();
     let next_hop = system.next_hop.as_deref().unwrap_or(inbound.domain());
     let found = match servers(next_hop).await {
         Ok(found) => found,

@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::agent::unwrap::unwrap;
+use crate::mail::domain::address_key;
 use crate::mail::mailbox::MailboxList;
 use crate::mail::{Address, Envelope, Header, Message, Orcpt, RawPath, Recipient};
 use crate::plan::{Edit, Plan, apply};
@@ -251,7 +252,7 @@ pub fn recipients_of(rules: &Rules, message: &Message) -> Vec<String> {
         let fields = message.header.all(name).take(20);
         for mailbox in fields.flat_map(|field| MailboxList::parse(&field.body).mailboxes) {
             let address = mailbox.address();
-            let new = !found.iter().any(|known| known.eq_ignore_ascii_case(&address));
+            let new = !found.iter().any(|known| address_key(known) == address_key(&address));
             if new && rules.lookup(&address).is_some() {
                 found.push(address);
             }
@@ -318,7 +319,7 @@ fn shown(rules: &Rules, recipient: &Recipient, diverted: &[Diverted]) -> ShownRe
             note: "not ours, untouched",
         };
     };
-    let key = address.to_lowercase();
+    let key = address_key(&address);
     let note = match diverted.iter().find(|d| d.address.key() == key).map(|d| d.handoff) {
         Some(Some(token)) if token.flags.companion => {
             "another address of this mail leads the copy to the same system"

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::text::escaped;
 use super::{Question, words};
+use crate::mail::domain::address_key;
 use crate::mail::mailbox::MailboxList;
 use crate::mail::{Message, RawPath, Recipient};
 use crate::policy::identity;
@@ -158,7 +159,7 @@ pub(super) fn everybody(message: &Message) -> Vec<String> {
         let fields = message.header.all(name).take(20);
         for mailbox in fields.flat_map(|field| MailboxList::parse(&field.body).mailboxes) {
             let address = mailbox.address();
-            if !found.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
+            if !found.iter().any(|known| address_key(known) == address_key(&address)) {
                 found.push(address.clone());
             }
         }

@@ -9,7 +9,8 @@ use super::answers::{Answers, domains_of};
 use super::{Exit, Missing, missing};
 use crate::config::Config;
 use crate::mail::Address;
-use crate::policy::rules::System;
+use crate::mail::domain::same_domain;
+use crate::policy::rules::{Pattern, System};
 use crate::postfix::{Service, Site};
 
 /// Where the packages' sockets are.
@@ -125,7 +126,7 @@ fn there<'a>(config: &'a Config, inbound: &Address, addresses: &[String]) -> Opt
     let system = rules.systems.iter().find(|system| system.inbound.key() == inbound.key())?;
     let all = addresses.iter().all(|address| {
         rules.addresses.iter().any(|rule| {
-            rule.pattern.to_string().eq_ignore_ascii_case(address)
+            Pattern::parse(address).is_ok_and(|asked| asked.key() == rule.pattern.key())
                 && rules.system(rule).inbound.key() == inbound.key()
         })
     });
@@ -150,7 +151,7 @@ impl Said<'_> {
     ) -> Result<(), Missing> {
         let system = |is_other: &dyn Fn(&System) -> bool| found.is_some_and(is_other);
         let is_known = |domain: &String| {
-            config.rules.internal_domains.iter().any(|known| known.eq_ignore_ascii_case(domain))
+            config.rules.internal_domains.iter().any(|known| same_domain(known, domain))
         };
         let is_told = |to: &Address| config.alerts_to.iter().any(|known| known.key() == to.key());
         let differ = [

@@ -43,6 +43,7 @@ pub use super::kind::Verdict;
 use super::kind::{self, How, Kind};
 use super::rules::Rules;
 use super::unread::Unread;
+use crate::mail::domain::address_key;
 use crate::mail::header::Header;
 use crate::mail::mailbox::{Mailbox, MailboxList};
 use crate::mail::mime::{Limits, walk};
@@ -412,7 +413,7 @@ fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) 
     if is_inbound(&key) {
         return done(Kind::SystemTest, "the author is the system's inbound address");
     }
-    if context.sender.is_some_and(|sender| is_inbound(&sender.to_lowercase())) {
+    if context.sender.is_some_and(|sender| is_inbound(&address_key(sender))) {
         return done(Kind::SystemTest, "the envelope sender is the system's inbound address");
     }
     if let Some(verdict) = kind::spam(header, context.verdicts) {

@@ -9,8 +9,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::{Context, Standing};
+use crate::mail::domain::domain_key;
 use crate::mail::header::{Header, relaxed};
-use crate::mail::mailbox::{Mailbox, domain_key};
+use crate::mail::mailbox::Mailbox;
 use crate::mail::text::{head, tail};
 
 /// An answer with its reason.

@@ -7,7 +7,8 @@ use super::relays::{
     APPLY_WORDS, BOARD_WORDS, JOB_WORDS, NEWS, RELAYS, UNREAD, VIA, VIA_OF_BOARDS,
 };
 use super::value::{Named, author};
-use crate::mail::mailbox::{Mailbox, domain_key};
+use crate::mail::domain::{domain_key, domain_spellings};
+use crate::mail::mailbox::Mailbox;
 use crate::mail::text::head;
 use crate::policy::rules::Rules;
 
@@ -111,11 +112,12 @@ pub(crate) fn is_unread(mailbox: &Mailbox) -> bool {
 /// Whether an address looks like a job board's: by the words of its domain, or by those of both its
 /// sides (`applications@jobs24.example`).
 fn is_like_board(mailbox: &Mailbox) -> bool {
-    let domain = domain_key(mailbox.domain()).replace('-', "");
+    let mut domains = domain_spellings(mailbox.domain());
+    domains.iter_mut().for_each(|domain| *domain = domain.replace('-', ""));
+    let has = |word: &str| domains.iter().any(|domain| domain.contains(word));
     let local = mailbox.local_part().to_lowercase();
-    BOARD_WORDS.iter().any(|w| domain.contains(w))
-        || (JOB_WORDS.iter().any(|w| domain.contains(w))
-            && APPLY_WORDS.iter().any(|w| local.starts_with(w)))
+    BOARD_WORDS.iter().any(|w| has(w))
+        || (JOB_WORDS.iter().any(|w| has(w)) && APPLY_WORDS.iter().any(|w| local.starts_with(w)))
 }
 
 /// Whether a job board sends its own news from an address.

@@ -7,6 +7,7 @@
 use super::reports::is_answer;
 use super::unwrap::is_to_be_unwrapped;
 use super::{Accepted, Arrival, context, evidence};
+use crate::mail::domain::address_key;
 use crate::mail::mailbox::{Mailbox, MailboxList};
 use crate::mail::{Address, OwnField, RawPath};
 use crate::policy::applicant::{self, BodyNeed, Reading};
@@ -238,7 +239,7 @@ pub fn body_need(rules: &Rules, accepted: &Accepted, sender: &RawPath, facts: &F
 /// ourselves, as loops begin.
 fn is_our_address(rules: &Rules, text: &str) -> bool {
     let bounce = rules.bounce.as_ref().map(Address::key);
-    rules.lookup(text).is_some() || bounce.is_some_and(|bounce| bounce == text.to_lowercase())
+    rules.lookup(text).is_some() || bounce.is_some_and(|bounce| bounce == address_key(text))
 }
 
 /// Whether the message says that it comes from ourselves.
@@ -251,7 +252,7 @@ fn is_ours(rules: &Rules, arrival: &Arrival<'_>) -> bool {
 /// with the null sender, or as the system or we ourselves.
 pub(super) fn may_answer(rules: &Rules, sender: &RawPath) -> bool {
     let text = sender.printable();
-    let key = text.to_lowercase();
+    let key = address_key(&text);
     sender.is_null()
         || is_our_address(rules, &text)
         || rules.systems.iter().any(|system| system.inbound.key() == key)

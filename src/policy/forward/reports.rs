@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::{Action, Advice, Arrival, Decision, Reason, give_back};
+use crate::mail::Address;
 use crate::plan::{Plan, Reply, ReplyText};
 use crate::policy::keys::Keys;
 use crate::policy::outbound::bounce;
@@ -45,7 +46,8 @@ pub(super) fn on_report(
         Outcome::Delivered | Outcome::Relayed | Outcome::Delayed => false,
     };
     if lost && !token.flags.kept {
-        let Some(fallback) = rule.and_then(|rule| rule.fallback.clone()) else {
+        let Some(fallback) = rule.and_then(|rule| rule.fallback.as_ref()).map(Address::in_ascii)
+        else {
             // The only copy is in this report, and its rule is gone: it waits until there is one.
             decision.plan = Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff));
             decision.action = Action::ReportWaiting;

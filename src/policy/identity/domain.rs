@@ -1,7 +1,7 @@
 //! When two domains are the same one (IDNA), for domains that are written as they should be.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use crate::mail::address::is_domain;
+use crate::mail::domain::is_domain;
 
 /// The domain in lower case and ASCII, or nothing if there is doubt which domain it is.
 ///

@@ -25,5 +25,5 @@ pub fn goes_to(rules: &Rules, bounce: &OutgoingBounce) -> Option<Address> {
         Pattern::Exact(address) => Some(address.clone()),
         _ => None,
     };
-    named.or_else(|| rule?.fallback.clone()).or_else(own)
+    named.or_else(|| rule?.fallback.clone()).or_else(own).map(|to| to.in_ascii())
 }

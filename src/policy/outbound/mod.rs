@@ -26,6 +26,7 @@ use super::keys::Keys;
 use super::limits::{Count, Exceeded, Ticket, Usage};
 use super::rules::{Pattern, Rules};
 use super::token::{Flags, Handoff, OutgoingBounce, TokenId, Way, route_mark, rule_tag};
+use crate::mail::domain::address_key;
 use crate::mail::{
     Address, FieldBody, Notify, Orcpt, OwnField, OwnName, PlainField, PlainName, RawPath, Recipient,
 };
@@ -314,7 +315,7 @@ impl Outgoing {
         } else {
             self.inside += 1;
         }
-        let key = resolved.to_lowercase();
+        let key = address_key(resolved);
         self.to_system |= rules.systems.iter().any(|system| system.inbound.key() == key);
         if divert::is_recruiting(rules, resolved) {
             let args = recipient.args.iter().map(Vec::len).sum::<usize>();

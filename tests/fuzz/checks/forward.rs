@@ -7,7 +7,8 @@ use std::cell::LazyCell;
 use std::ops::Deref;
 
 use recruit_milter::mail::Message;
-use recruit_milter::mail::mailbox::{Mailbox, domain_key};
+use recruit_milter::mail::domain::domain_key;
+use recruit_milter::mail::mailbox::Mailbox;
 use recruit_milter::policy::applicant::{
     BodyNeed, Confidence, Context, Evidence, Reading, Source, Verdict, needs_body, read,
 };

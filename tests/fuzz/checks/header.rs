@@ -2,8 +2,9 @@
 //! line without control characters, within bounds, and stay what they are when read again.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use recruit_milter::mail::domain::domain_key;
 use recruit_milter::mail::header::{OWN_PREFIX, is_own, relaxed};
-use recruit_milter::mail::mailbox::{Mailbox, MailboxList, clean_name, domain_key, is_invisible};
+use recruit_milter::mail::mailbox::{Mailbox, MailboxList, clean_name, is_invisible};
 use recruit_milter::mail::mime::{Limits, Typed, base64, quoted_printable, unstructured, walk};
 use recruit_milter::mail::{Address, Field, FieldBody, Message, OwnField, OwnName};
 use recruit_milter::policy::identity::Claims;
