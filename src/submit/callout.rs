@@ -46,6 +46,7 @@ pub async fn ask(
         within(COMMAND, Step::Hello, connection.starttls(tls, &hello)).await?;
     }
     within(COMMAND, Step::Mail, connection.command("MAIL FROM:<>\r\n")).await?;
+    let recipient = recipient.in_ascii();
     let utf8 = if recipient.as_str().is_ascii() { "" } else { " SMTPUTF8" };
     let rcpt = connection.command(format!("RCPT TO:<{recipient}>{utf8}\r\n"));
     let answer = match within(COMMAND, Step::Rcpt, rcpt).await {

@@ -19,6 +19,7 @@ mod credentials;
 mod doctor;
 mod flow;
 mod golden;
+mod idn;
 mod ledger;
 mod looking;
 mod outage;
