@@ -46,7 +46,13 @@ pub(super) fn waiting(config: &Config, instance: &Instance) -> Finding {
         Ok(queue) => queue,
         Err(error) => {
             let text = format!("the queue cannot be read: {error}");
-            return Finding::bad(Mark::Error, PART, "RM-DOCTOR-11", text, "postfix start");
+            // Postfix: postqueue(1) also fails for other reasons than that nothing runs.
+            let remedy = if text.contains("ail system is down") {
+                "postfix start"
+            } else {
+                "mend that; see it for yourself: postqueue -j"
+            };
+            return Finding::bad(Mark::Error, PART, "RM-DOCTOR-11", text, remedy);
         }
     };
     let now = Timestamp::now().as_second();

@@ -249,7 +249,7 @@ fn rewriting(all: &mut Vec<Finding>, config: &Config, site: &Site, instance: &In
                 });
                 let keys: Vec<String> = keys.collect();
                 let answer = keys.iter().find_map(|key| {
-                    let answer = instance.run("postmap", &["-q", key, table]).ok()?;
+                    let answer = instance.query(table, key).ok()??;
                     Some(answer.trim().to_owned()).filter(|answer| !answer.is_empty())
                 });
                 if let Some(answer) = answer.filter(|answer| address_key(answer) != address.key()) {

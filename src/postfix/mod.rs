@@ -22,6 +22,7 @@ mod regexp;
 mod signer;
 pub mod site;
 pub mod syntax;
+mod terminal;
 pub mod wanted;
 
 pub use apply::{apply, remove};

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use super::Error;
 use super::syntax::{self, Service};
+use super::terminal::Terminal;
 
 /// A Postfix instance, by its configuration directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,19 +43,38 @@ impl Instance {
 
     /// Runs one of Postfix's commands and returns what it printed.
     pub fn run(&self, program: &'static str, arguments: &[&str]) -> Result<String, Error> {
+        let output = self.output(program, arguments)?;
+        if output.status.success() {
+            return Ok(text(&output.stdout));
+        }
+        Err(failed(program, arguments, &output))
+    }
+
+    /// What a table has for a key, if it has anything. A table that cannot be asked is an error.
+    pub fn query(&self, table: &str, key: &str) -> Result<Option<String>, Error> {
+        let arguments = ["-q", key, table];
+        let output = self.output("postmap", &arguments)?;
+        // Postfix: postmap(1) ends with 1 where there is no entry, and where it fails.
+        match output.status.code() {
+            Some(0) => Ok(Some(text(&output.stdout))),
+            Some(1) if !text(&output.stderr).contains("fatal: ") => Ok(None),
+            _ => Err(failed("postmap", &arguments, &output)),
+        }
+    }
+
+    fn output(&self, program: &'static str, arguments: &[&str]) -> Result<Output, Error> {
         let mut command = Command::new(find(program)?);
         if let Some(dir) = &self.config_dir {
             command.arg("-c").arg(dir);
         }
-        let output = command.args(arguments).env("LC_ALL", "C").output();
-        let output = output.map_err(|source| Error::Run { program, source })?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Err(Error::Command {
-            command: format!("{program} {}", arguments.join(" ")),
-            said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        })
+        command.args(arguments).env("LC_ALL", "C");
+        // Postfix: what postfix(1) and its script say goes to the log alone where their standard error
+        // is no terminal; its other commands say it in any case.
+        let output = match Terminal::open().filter(|_| program == "postfix") {
+            Some(terminal) => terminal.output(command),
+            None => command.output(),
+        };
+        output.map_err(|source| Error::Run { program, source })
     }
 
     /// Makes a running Postfix take its configuration anew. False if it does not run.
@@ -66,12 +86,35 @@ impl Instance {
             None => PathBuf::from(self.run("postconf", &["-h", "config_directory"])?.trim()),
         };
         let only = Self::at(folder);
-        if only.run("postfix", &["status"]).is_err() {
-            return Ok(false);
+        match only.run("postfix", &["status"]) {
+            // Its status is the same when it cannot say.
+            Err(Error::Command { said, .. })
+                if said.lines().any(|line| line.ends_with(STOPPED)) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+            Ok(_) => only.run("postfix", &["reload"]).map(|_| true),
         }
-        only.run("postfix", &["reload"]).map(|_| true)
     }
 }
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A command that failed, in its own words.
+fn failed(program: &str, arguments: &[&str], output: &Output) -> Error {
+    let said = [text(&output.stderr), text(&output.stdout)];
+    let said = said.iter().map(|words| words.trim()).find(|words| !words.is_empty());
+    Error::Command {
+        command: format!("{program} {}", arguments.join(" ")),
+        said: said.map_or_else(|| output.status.to_string(), str::to_owned),
+    }
+}
+
+/// What postfix-script says of a Postfix that does not run.
+const STOPPED: &str = "the Postfix mail system is not running";
 
 /// Finds a program in `PATH`, or where Postfix's programs are when a user's `PATH` leaves them out.
 fn find(program: &'static str) -> Result<PathBuf, Error> {

@@ -3,8 +3,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
-use crate::harness::daemon::command;
+use crate::harness::daemon::{command, program};
+use crate::harness::process::output;
 use crate::harness::site::{JOBS, KARRIERE};
 use crate::harness::{LIMIT, Site, wait_until};
 
@@ -103,4 +106,46 @@ fn where_something_is_missing_postfix_is_left_as_it_is() {
     assert!(text.contains("did you mean \"inbound\"?"), "{text}");
     site.daemon.stop();
     assert_eq!(main_cf(&site), before);
+}
+
+/// `setup` with another postfix(1) in front of the real one, a script.
+fn setup_with_postfix(site: &Site, script: &str) -> (i32, String) {
+    let folder = site.scratch().join("bin");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("postfix");
+    fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let etc = site.mx.config_dir();
+    let args = ["setup", "--config", site.config.to_str().unwrap(), "--yes", "--restart", "true"];
+    let args = [&args[..], &["--config-dir", etc.to_str().unwrap(), "--lang", "en"]].concat();
+    let output = output(Command::new(program()).args(args).env("PATH", path), b"");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code().unwrap(), text + &String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_postfix_that_cannot_say_whether_it_runs_is_not_taken_for_one_that_is_stopped() {
+    let mut site = Site::start();
+    // As postfix(1) does it: its words are for a terminal, or for the log alone.
+    let failing = |word: &str| {
+        format!(
+            "case \"$*\" in *{word}) test -t 2 && echo 'postfix: fatal: no resources for {word}' >&2; exit 1;; esac\n\
+             for d in /usr/sbin /usr/local/sbin; do test -x $d/postfix && exec $d/postfix \"$@\"; done"
+        )
+    };
+    for word in ["status", "reload"] {
+        let (code, text) = setup_with_postfix(&site, &failing(word));
+        assert_eq!(code, 71, "{text}");
+        let said = format!(
+            "still missing: \"postfix {word}\" failed: postfix: fatal: no resources for {word}"
+        );
+        assert!(text.contains(&said), "{text}");
+    }
+    let (code, text) = setup_with_postfix(&site, &failing("nothing"));
+    assert_eq!(code, 0, "{text}");
+    site.mx.stop();
+    let (code, text) = setup_with_postfix(&site, &failing("nothing"));
+    assert_eq!(code, 69, "{text}");
+    assert!(text.contains("still missing: Postfix does not run"), "{text}");
 }

@@ -14,7 +14,7 @@ use crate::milter::probe::probe;
 /// What systemd runs.
 const UNITS: [&str; 2] = ["recruit-milter.service", "recruit-milter-agent.service"];
 /// How long a restarted program may take to answer.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How the program is restarted.
 pub(super) enum Services {
@@ -22,8 +22,8 @@ pub(super) enum Services {
     Systemd,
     /// By a command that the admin named.
     Command(String),
-    /// Nobody said.
-    Unknown,
+    /// Nobody said; what systemctl says of the units, where systemd runs.
+    Unknown(Option<String>),
 }
 
 /// Whether systemd's units listen there as they are shipped.
@@ -37,14 +37,15 @@ impl Services {
         if let Some(command) = command {
             return Self::Command(command.to_owned());
         }
-        let known = || {
-            let units = Command::new("systemctl").arg("cat").args(UNITS).output();
-            units.is_ok_and(|output| output.status.success())
-        };
-        if Path::new("/run/systemd/system").is_dir() && known() {
-            Self::Systemd
-        } else {
-            Self::Unknown
+        if !Path::new("/run/systemd/system").is_dir() {
+            return Self::Unknown(None);
+        }
+        match Command::new("systemctl").arg("cat").args(UNITS).output() {
+            Ok(output) if output.status.success() => Self::Systemd,
+            Ok(output) => {
+                Self::Unknown(Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+            }
+            Err(error) => Self::Unknown(Some(error.to_string())),
         }
     }
 
@@ -54,7 +55,7 @@ impl Services {
 
     /// Whether they can be restarted.
     pub(super) fn are_known(&self) -> bool {
-        !matches!(self, Self::Unknown)
+        !matches!(self, Self::Unknown(_))
     }
 
     /// Whether systemd says that they run. Of others nothing is known: they are restarted when something
@@ -66,7 +67,7 @@ impl Services {
                 .args(UNITS)
                 .status()
                 .is_ok_and(|status| status.success()),
-            Self::Command(_) | Self::Unknown => true,
+            Self::Command(_) | Self::Unknown(_) => true,
         }
     }
 
@@ -85,7 +86,7 @@ impl Services {
                 command.arg("-c").arg(line);
                 (command, line.clone())
             }
-            Self::Unknown => {
+            Self::Unknown(said) => {
                 let what = lang.pick(
                     "recruit-milter has to be (re)started, and systemd does not run it here",
                     "recruit-milter muss (neu) gestartet werden, und systemd betreibt es hier nicht",
@@ -94,7 +95,8 @@ impl Services {
                     "start it (recruit-milter run), and run this again; or name a command with --restart",
                     "starten (recruit-milter run), und dies noch einmal; oder einen Befehl mit --restart nennen",
                 );
-                return Err(missing(Exit::TryAgain, what, remedy));
+                let said = said.as_ref().map(|said| format!(" ({said})")).unwrap_or_default();
+                return Err(missing(Exit::TryAgain, format!("{what}{said}"), remedy));
             }
         };
         super::answer(&format!("\n{shown}"));
