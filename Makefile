@@ -86,7 +86,8 @@ audit: ## licences, sources and known vulnerabilities of the crates
 	@command -v cargo-deny > /dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny check
 
-check: deps lint docs drift test ## everything that CI runs
+check: ## everything that CI runs; at the end, what took how long
+	+@contrib/dev/check.sh '$(MAKE)'
 
 deps: ## install what tests and demo need
 	@contrib/dev/install-deps.sh

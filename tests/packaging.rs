@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -160,4 +161,31 @@ fn the_apparmor_profiles_can_be_read() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_check_ends_at_what_fails_first_and_sums_up_what_there_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = folder.path().join("make");
+    let ran = folder.path().join("ran");
+    // Like make(1) it is told an option and a target.
+    let script = "#!/bin/sh\necho \"$2\" >> \"${0%/*}/ran\"\n[ \"$2\" != \"$FAILS\" ] || exit 2\n";
+    fs::write(&make, script).unwrap();
+    fs::set_permissions(&make, fs::Permissions::from_mode(0o755)).unwrap();
+    let check = |fails: &str| {
+        let mut command = Command::new(here("contrib/dev/check.sh"));
+        let output = command.arg(&make).env("FAILS", fails).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        // How many seconds it took is another thing each time.
+        let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let digits = |line: String| line.replace(|c: char| c.is_ascii_digit(), "N");
+        let lines: Vec<String> = text.lines().map(line).map(digits).collect();
+        let ran = fs::read_to_string(&ran).unwrap().split_whitespace().count();
+        fs::remove_file(folder.path().join("ran")).unwrap();
+        (output.status.code(), ran, lines.join("\n"))
+    };
+    let ok = ["deps", "lint", "docs", "drift", "test"].map(|part| format!("check: {part} N s ok"));
+    assert_eq!(check("nothing"), (Some(0), 5, format!("\n{}", ok.join("\n"))));
+    let rest = "check: docs N s FAILED (N)\ncheck: drift not run\ncheck: test not run";
+    assert_eq!(check("docs"), (Some(2), 3, format!("\n{}\n{rest}", ok[..2].join("\n"))));
 }
