@@ -18,7 +18,7 @@ use super::{
 };
 use crate::mail::Address;
 use crate::policy::keys::Keys;
-use crate::policy::rules::Rules;
+use crate::policy::rules::{GiveUp, Rules};
 
 /// A configuration whose files and folders have not been looked at.
 pub(super) struct Draft {
@@ -59,7 +59,9 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     if let (Some(rules), Some(alerts)) = (&rules, &alerts) {
         alerts_go_elsewhere(rules, alerts, report);
     }
-    let alerts_to = alerts.map(|items| items.into_iter().map(|item| item.value).collect());
+    let alerts_to: Option<Vec<Address>> =
+        alerts.map(|items| items.into_iter().map(|item| item.value).collect());
+    let give_up_after = take(tree.fixed(Section::Handoff), &s::GIVE_UP_AFTER, report);
     let metrics = tree.fixed(Section::Metrics).get(&s::METRICS_LISTEN, report).ok();
     let key_file = tree.fixed(Section::Seal).get(&s::KEY_FILE, report).ok().flatten();
     // Where outgoing mail is not looked at, or nothing is unwrapped, nobody listens there.
@@ -71,9 +73,11 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     }
     let signs_copies = sockets.signer.is_some();
     let config = || {
+        let give_up =
+            GiveUp { after: give_up_after?.as_secs(), to: alerts_to.as_ref()?.first().cloned() };
         Some(Config {
             path: path.to_owned(),
-            rules: Rules { signs_copies, probes: verify.as_ref()?.probes, ..rules? },
+            rules: Rules { signs_copies, probes: verify.as_ref()?.probes, give_up, ..rules? },
             keys: Keys::default(),
             key_file: key_file.as_ref()?.value.clone(),
             milter: milter?,

@@ -79,6 +79,7 @@ impl Config {
         out.set(&s::HANDOFF_DOMAIN, &text(&self.rules.handoff_domain));
         out.set(&s::SMTPD, &text(self.handoff.smtpd));
         out.set(&s::RETURN_SMTPD, &text(self.handoff.return_smtpd));
+        out.set(&s::GIVE_UP_AFTER, &text(in_units(self.rules.give_up.after, TIMES)));
         out.set_if(&s::SIGNER, self.handoff.signer.as_ref());
         out.section(Section::Agent);
         out.set(&s::AGENT_SOCKET, &text(&self.agent.socket));

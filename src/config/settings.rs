@@ -192,6 +192,9 @@ settings! {
     SMTPD: SocketAddr = Handoff "smtpd", Default("\"127.0.0.1:10027\""), value::loopback;
     /// Where the third smtpd listens, through which mail is given back.
     RETURN_SMTPD: SocketAddr = Handoff "return_smtpd", Default("\"127.0.0.1:10028\""), value::loopback;
+    /// After how long a copy that cannot be decided is given to somebody.
+    GIVE_UP_AFTER: Duration = Handoff "give_up_after", Default("\"24h\""),
+        |v| value::duration(v, 1, 4 * 86_400);
     /// The DKIM signer behind pass 2, which signs the copies.
     SIGNER: Socket = Handoff "signer", Example("\"inet:8892@127.0.0.1\""), value::one_socket;
 

@@ -364,7 +364,10 @@ impl HandoffMessage for Handoff {
         };
         let pass = match accepted {
             Accepted::Handoff { token, .. } => pass_of(token.way),
-            Accepted::Report { .. } | Accepted::ProbeReport { .. } => journal::Pass::Handoff,
+            Accepted::GivenUp(given) => pass_of(given.token.way),
+            Accepted::Report { .. } | Accepted::ProbeReport { .. } | Accepted::Stray(_) => {
+                journal::Pass::Handoff
+            }
             // It is of outgoing mail: no copy for a recruiting system.
             Accepted::Returned { .. } => journal::Pass::Submission,
         };

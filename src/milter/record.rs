@@ -212,10 +212,12 @@ impl Record {
         let reason = decision.reason.word();
         let rules = &active.config().rules;
         let rule = address.and_then(|a| rules.lookup(a)).map(|(_, rule)| rule);
-        let back_to = rule
-            .and_then(|rule| rule.fallback.as_ref())
-            .map_or(address, |fallback| Some(fallback.as_str()))
-            .unwrap_or_default();
+        let given_to = decision.given_to.as_ref().map(Address::as_str);
+        let fallback = || rule?.fallback.as_ref().map(Address::as_str);
+        let back_to = given_to.or_else(fallback).or(address).unwrap_or_default();
+        if decision.is_given_up() {
+            observe::given_up(queue_id, given_to, reason);
+        }
         if decision.reason == Reason::LoopBudget {
             observe::loop_budget_exceeded(queue_id, copy.address, copy.system, rules.loop_budget);
         }
@@ -230,7 +232,9 @@ impl Record {
                 observe::forwarded(&copy, inbound.unwrap_or_default(), key, forged, unread);
             }
             Action::KeptLocal => observe::kept_local(&copy, reason),
-            Action::GivenBack | Action::Returned => observe::given_back(&copy, back_to, reason),
+            Action::GivenBack | Action::Returned | Action::GivenUp => {
+                observe::given_back(&copy, back_to, reason);
+            }
             Action::ToPerson => {
                 let person = rule.and_then(|rule| rule.person.as_ref()).map(Address::as_str);
                 observe::given_back(&copy, person.unwrap_or_default(), reason);
@@ -239,7 +243,6 @@ impl Record {
             Action::ProbeArrived => observe::discarded(&copy, "probe"),
             Action::Merged => observe::discarded(&copy, "merged"),
             Action::ReportForeign => observe::report_unreadable(queue_id, reason),
-            Action::ReportWaiting => observe::unknown_handoff(queue_id, "", "report-without-rule"),
             Action::ReportRead | Action::ReportGivenBack => {
                 if let Some(outcome) = report_action(decision.reason) {
                     let status =
@@ -270,11 +273,10 @@ fn journal_action(action: Action) -> journal::Action {
         Action::ToAgent => journal::Action::Unwrap,
         Action::KeptLocal => journal::Action::KeptLocal,
         Action::GivenBack | Action::Returned => journal::Action::GivenBack,
-        Action::ToPerson => journal::Action::Held,
+        Action::ToPerson | Action::GivenUp => journal::Action::Held,
         Action::Merged | Action::ReportForeign => journal::Action::Discarded,
         Action::ProbeArrived => journal::Action::ProbeArrived,
         Action::ReportRead | Action::ReportGivenBack => journal::Action::Report,
-        Action::ReportWaiting => journal::Action::Tempfail,
     }
 }
 

@@ -268,6 +268,13 @@ pub fn unknown_handoff(queue_id: Option<&str>, recipient: &str, reason: &str) {
         .emit();
 }
 
+/// Nothing could be decided about a mail: it went to somebody, or ended.
+pub fn given_up(queue_id: Option<&str>, to: Option<&str>, reason: &str) {
+    let line = Line::message(Warning, queue_id).pair("alarm", "given-up");
+    let line = if let Some(to) = to { line.path("to", to) } else { line };
+    line.pair("reason", reason).emit();
+}
+
 /// A handoff that we never made was refused.
 pub fn invalid_handoff(queue_id: Option<&str>, recipient: &str, reason: &str) {
     Line::message(Warning, queue_id)

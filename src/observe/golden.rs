@@ -218,6 +218,12 @@ fn what_someone_should_look_at_is_an_alarm() {
         "warning: 4XkQ2: alarm=unknown-handoff, to=<t@handoff.internal>, reason=unknown-key",
         || unknown_handoff(id, "t@handoff.internal", "unknown-key"),
     );
+    check("warning: 4XkQ2: alarm=given-up, to=<it@acme.example>, reason=unknown-key", || {
+        given_up(id, Some("it@acme.example"), "unknown-key");
+    });
+    check("warning: 4XkQ2: alarm=given-up, reason=unknown-key-budget", || {
+        given_up(id, None, "unknown-key-budget");
+    });
     let deadline = Fault {
         lasting: false,
         alarm: "deadline",

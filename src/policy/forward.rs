@@ -3,7 +3,8 @@
 //! address has its own copy, no further.
 //!
 //! A genuine handoff is never refused: its sender is still the applicant, who would get a report
-//! from the inside of the company. What cannot be decided now is 4xx and waits in the queue.
+//! from the inside of the company. What cannot be decided now is 4xx and waits in the queue, but not
+//! until it is gone: see [`give_up`].
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::applicant::{Context, Evidence, Reading};
@@ -29,6 +30,8 @@ use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
 use advice::may_answer;
 pub use advice::{Advice, Piece, body_need, need_by_token, places, read};
 use give_back::{give_back, to_person};
+pub use give_up::{GivenUp, Stray};
+use give_up::{give_up, instead_of, on_stray};
 use reports::{on_probe_report, on_report, on_returned};
 use unwrap::to_agent;
 
@@ -57,6 +60,10 @@ pub enum Accepted {
         /// The message it is for, if the address holds a token of ours.
         token: Result<OutgoingBounce, TokenError>,
     },
+    /// A handoff that cannot be decided and has waited long enough.
+    GivenUp(GivenUp),
+    /// Something that came to a bounce address whose key is not known.
+    Stray(Stray),
 }
 
 /// Why a recipient is not taken.
@@ -110,20 +117,18 @@ pub fn recipient(
         if base.eq_ignore_ascii_case(bounce.local_part()) {
             if OutgoingBounce::is_meant(extension) {
                 let token = OutgoingBounce::parse(extension, keys, now);
-                if let Err(TokenError::UnknownKey(id)) = token {
-                    return Err(Refusal::UnknownKey(id));
-                }
-                return Ok(Accepted::Returned { token });
+                let unknown = matches!(token, Err(TokenError::UnknownKey(_)));
+                let stray = unknown.then(|| Stray::of_outgoing(rules, extension)).flatten();
+                return Ok(stray.map_or(Accepted::Returned { token }, Accepted::Stray));
             }
             if Probe::is_meant(extension) {
                 let probe = Probe::parse(extension, keys, now, BOUNCE_LIFE);
                 return Ok(Accepted::ProbeReport { probe });
             }
             let token = Bounce::parse(extension, keys, now);
-            if let Err(TokenError::UnknownKey(id)) = token {
-                return Err(Refusal::UnknownKey(id));
-            }
-            return Ok(Accepted::Report { token });
+            let unknown = matches!(token, Err(TokenError::UnknownKey(_)));
+            let stray = unknown.then(|| Stray::of_copy(rules, extension)).flatten();
+            return Ok(stray.map_or(Accepted::Report { token }, Accepted::Stray));
         }
     }
     let way = match () {
@@ -132,8 +137,22 @@ pub fn recipient(
         () if is(&rules.return_domain) => Way::Return,
         () => return Err(Refusal::NotOurs),
     };
-    let address = recipient.orcpt().ok_or(Refusal::NotOurs)?.address().clone();
-    let token = Handoff::parse(way, local, keys, &address, now).map_err(|error| match error {
+    let address = recipient.orcpt().map(|orcpt| orcpt.address().clone());
+    let found = genuine(rules, keys, now, door, (way, local), address.as_ref());
+    found.or_else(|refusal| instead_of(refusal, rules, now, (way, local), address))
+}
+
+/// A handoff that can be decided. `named` is the address that it names as the recruiting address.
+fn genuine(
+    rules: &Rules,
+    keys: &Keys,
+    now: u64,
+    door: Option<Way>,
+    (way, local): (Way, &str),
+    named: Option<&Address>,
+) -> Result<Accepted, Refusal> {
+    let address = named.ok_or(Refusal::NotOurs)?;
+    let token = Handoff::parse(way, local, keys, address, now).map_err(|error| match error {
         TokenError::UnknownKey(id) => Refusal::UnknownKey(id),
         TokenError::Expired => Refusal::Expired,
         TokenError::NotOurs => Refusal::NotOurs,
@@ -146,7 +165,7 @@ pub fn recipient(
     if way != Way::Return && rules.lookup(address.as_str()).is_none() {
         return Err(Refusal::UnknownAddress);
     }
-    Ok(Accepted::Handoff { token, address })
+    Ok(Accepted::Handoff { token, address: address.clone() })
 }
 
 /// Whether a local-part in the handoff domain is, by its first letter, one that leads to the agent.
@@ -169,6 +188,8 @@ pub enum Action {
     ToAgent,
     /// The copy that was on its way back is at its recruiting address or fallback.
     Returned,
+    /// Nothing could be decided about the copy for long: it goes to where somebody sees it.
+    GivenUp,
     /// The copy ends here: another recruiting address of the message leads the one that goes on.
     Merged,
     /// A probe of ours came to where it ends.
@@ -177,8 +198,6 @@ pub enum Action {
     ReportRead,
     /// A report of failure goes to the fallback, with the message in it.
     ReportGivenBack,
-    /// A report of failure on the only copy waits: its rule is not in the configuration.
-    ReportWaiting,
     /// A message to the bounce address that is no report on a copy of ours ends here.
     ReportForeign,
 }
@@ -193,11 +212,11 @@ impl Action {
             Self::ToPerson => "to-person",
             Self::ToAgent => "unwrap",
             Self::Returned => "returned",
+            Self::GivenUp => "given-up",
             Self::Merged => "merged",
             Self::ProbeArrived => "probe-arrived",
             Self::ReportRead => "report",
             Self::ReportGivenBack => "report-given-back",
-            Self::ReportWaiting => "report-waiting",
             Self::ReportForeign => "report-foreign",
         }
     }
@@ -222,8 +241,16 @@ pub enum Reason {
     TooManyForged,
     /// Not from the null sender, or without a token of ours.
     NotOurs,
-    /// The token's time is over, or its key is gone.
+    /// The token's time is over.
     Expired,
+    /// The token's key is not in the key file.
+    UnknownKey,
+    /// The same, and more such mail came in an hour than is given to somebody.
+    UnknownKeyBudget,
+    /// The recruiting address is not (any longer) in the configuration.
+    UnknownAddress,
+    /// It came to the other of the two smtpd services behind the handoff.
+    OtherWay,
     /// It came back from outgoing mail, and is no report.
     Returned,
     /// It could not be read, and goes on for review.
@@ -245,6 +272,10 @@ impl Reason {
             Self::TooManyForged => "too-many-forged",
             Self::NotOurs => "not-ours",
             Self::Expired => "expired",
+            Self::UnknownKey => "unknown-key",
+            Self::UnknownKeyBudget => "unknown-key-budget",
+            Self::UnknownAddress => "unknown-address",
+            Self::OtherWay => "other-way",
             Self::Returned => "returned",
             Self::Unread(why) => why.reason(),
             Self::Report(outcome) => outcome.word(),
@@ -338,6 +369,8 @@ pub struct Decision {
     pub report: Option<Report>,
     /// The probe that it is, or is a report on.
     pub probe: Option<TokenId>,
+    /// Where it goes, if that is not what its recruiting address says.
+    pub given_to: Option<Address>,
 }
 
 /// Reads a message and decides on it. `now` in seconds since 1970. None only if a token cannot be
@@ -384,6 +417,8 @@ pub fn decide(
         Accepted::Report { token } => on_report(rules, keys, arrival, advice, *token),
         Accepted::ProbeReport { probe } => Some(on_probe_report(arrival, advice, *probe)),
         Accepted::Returned { token } => on_returned(rules, keys, arrival, advice, token.as_ref()),
+        Accepted::GivenUp(given) => give_up(rules, keys, arrival, given),
+        Accepted::Stray(stray) => on_stray(rules, keys, now, arrival, stray, budget),
     }
 }
 
@@ -400,6 +435,7 @@ impl Decision {
             reading: None,
             report: None,
             probe: None,
+            given_to: None,
         }
     }
 
@@ -409,6 +445,18 @@ impl Decision {
         self.address = Some(address.to_string());
         self.system = system;
         self
+    }
+
+    /// Whether somebody has to know that nothing could be decided.
+    pub fn is_given_up(&self) -> bool {
+        let undecidable = matches!(
+            self.reason,
+            Reason::UnknownKey
+                | Reason::UnknownKeyBudget
+                | Reason::UnknownAddress
+                | Reason::OtherWay
+        );
+        undecidable || self.action == Action::GivenUp
     }
 
     /// A message to a bounce address ends, whatever it is.
@@ -559,6 +607,9 @@ fn go_on(
 
 mod advice;
 mod give_back;
+mod give_up;
+#[cfg(test)]
+mod give_up_tests;
 #[cfg(test)]
 mod outgoing_tests;
 #[cfg(test)]

@@ -102,6 +102,21 @@ impl Default for ReadingRules {
     }
 }
 
+/// What becomes of mail on which nothing can be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GiveUp {
+    /// After how many seconds a handoff that cannot be decided is given to somebody.
+    pub after: u64,
+    /// Who gets what there is no other place for.
+    pub to: Option<Address>,
+}
+
+impl Default for GiveUp {
+    fn default() -> Self {
+        Self { after: 24 * 3600, to: None }
+    }
+}
+
 /// Which addresses a rule is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Pattern {
@@ -312,6 +327,8 @@ pub struct Rules {
     pub probes: Probes,
     /// How mail is read.
     pub reading: ReadingRules,
+    /// What becomes of mail on which nothing can be decided.
+    pub give_up: GiveUp,
     /// Logins and routes of outgoing mail.
     pub outbound: Outbound,
     /// The look-up tables, made by [`Rules::indexed`].
@@ -351,6 +368,23 @@ impl Rules {
         }
         self.index = index;
         self
+    }
+
+    /// Who gets mail for which there is no other place: whom the admin named for trouble, else the first
+    /// fallback there is. Where an address keeps no copy there is one.
+    pub fn last_resort(&self) -> Option<&Address> {
+        let fallback = || self.addresses.iter().find_map(|rule| rule.fallback.as_ref());
+        self.give_up.to.as_ref().or_else(fallback)
+    }
+
+    /// Whether the configuration names an address as one at which somebody reads mail.
+    pub fn names(&self, address: &Address) -> bool {
+        let key = address.key();
+        let people = |rule: &AddressRule| [rule.fallback.clone(), rule.person.clone()];
+        let mut people = self.addresses.iter().flat_map(people).flatten();
+        self.lookup(address.as_str()).is_some()
+            || self.give_up.to.as_ref().is_some_and(|to| to.key() == key)
+            || people.any(|person| person.key() == key)
     }
 
     /// Whether there is nothing to do at all.

@@ -221,6 +221,15 @@ impl Handoff {
         Ok(token)
     }
 
+    /// What a local-part claims, by whomever it was made: nothing of it is shown to be true. None if
+    /// it is not of the form that we make.
+    pub fn claimed(way: Way, local: &str) -> Option<Self> {
+        let local = local.to_ascii_lowercase();
+        let octets = decode(local.strip_prefix(way.letter())?, HANDOFF_LEN).ok()?;
+        let id = TokenId::from_octets(octets.get(2..12)?)?;
+        Some(Self { way, id, flags: Flags::from_octet(*octets.get(1)?) })
+    }
+
     fn purpose(&self) -> &'static str {
         match self.way {
             Way::Forward => "handoff",
@@ -275,6 +284,16 @@ impl Bounce {
         }
         let rule = signed[12..].try_into().map_err(|_| TokenError::NotOurs)?;
         Ok(Self { id, flags: Flags::from_octet(signed[1]), rule })
+    }
+}
+
+impl Bounce {
+    /// What an extension claims, by whomever it was made: nothing of it is shown to be true.
+    pub fn claimed(extension: &str) -> Option<Self> {
+        let octets = decode(&extension.to_ascii_lowercase(), BOUNCE_LEN).ok()?;
+        let id = TokenId::from_octets(octets.get(2..12)?)?;
+        let rule = octets.get(12..16)?.try_into().ok()?;
+        Some(Self { id, flags: Flags::from_octet(*octets.get(1)?), rule })
     }
 }
 
@@ -340,6 +359,18 @@ impl OutgoingBounce {
         }
         let rule = signed[11..].try_into().map_err(|_| TokenError::NotOurs)?;
         Ok(Self { id, route: route.to_owned(), rule })
+    }
+}
+
+impl OutgoingBounce {
+    /// What an extension claims, by whomever it was made: nothing of it is shown to be true.
+    pub fn claimed(extension: &str) -> Option<Self> {
+        let extension = extension.to_ascii_lowercase();
+        let (route, letters) = extension.split_at_checked(1 + ROUTE_LETTERS)?;
+        let octets = decode(letters, OUTGOING_LEN).ok()?;
+        let id = TokenId::from_octets(octets.get(1..11)?)?;
+        let rule = octets.get(11..15)?.try_into().ok()?;
+        Some(Self { id, route: route.to_owned(), rule })
     }
 }
 

@@ -134,6 +134,8 @@ pub fn places(arrival: &Arrival<'_>) -> &'static [Place] {
         Accepted::Report { .. } | Accepted::ProbeReport { .. } | Accepted::Returned { .. } => {
             &[Place::Report]
         }
+        // Unopened.
+        Accepted::GivenUp(_) | Accepted::Stray(_) => &[],
     }
 }
 

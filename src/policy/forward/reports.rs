@@ -3,7 +3,7 @@
 
 use super::{Action, Advice, Arrival, Decision, Reason, give_back};
 use crate::mail::Address;
-use crate::plan::{Plan, Reply, ReplyText};
+use crate::plan::{Plan, Reply};
 use crate::policy::keys::Keys;
 use crate::policy::outbound::bounce;
 use crate::policy::probe::Probe;
@@ -24,7 +24,7 @@ pub(super) fn on_report(
         Ok(_) | Err(TokenError::NotOurs) => {
             return Some(Decision::foreign(Reason::NotOurs));
         }
-        // A key that is gone was answered with 4xx at the recipient.
+        // A key that is gone is no matter of a report: see `give_up`.
         Err(TokenError::UnknownKey(_) | TokenError::Expired) => {
             return Some(Decision::foreign(Reason::Expired));
         }
@@ -46,16 +46,13 @@ pub(super) fn on_report(
         Outcome::Delivered | Outcome::Relayed | Outcome::Delayed => false,
     };
     if lost && !token.flags.kept {
-        let Some(fallback) = rule.and_then(|rule| rule.fallback.as_ref()).map(Address::in_ascii)
-        else {
-            // The only copy is in this report, and its rule is gone: it waits until there is one.
-            decision.plan = Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff));
-            decision.action = Action::ReportWaiting;
-            return Some(decision);
-        };
+        // The only copy is in this report. Its rule may be gone.
+        let to = rule.and_then(|rule| rule.fallback.as_ref()).or_else(|| rules.last_resort());
+        let to = to.cloned().or_else(|| postmaster(rules))?.in_ascii();
         let handoff = Handoff { way: Way::Return, id: token.id, flags: token.flags };
-        decision.plan = give_back(rules, keys, arrival, &handoff, &fallback)?;
+        decision.plan = give_back(rules, keys, arrival, &handoff, &to)?;
         decision.action = Action::ReportGivenBack;
+        decision.given_to = Some(to);
     }
     Some(decision)
 }
@@ -104,14 +101,13 @@ pub(super) fn on_returned(
     } else {
         (Reason::Returned, None)
     };
-    let (plan, action) = match bounce::goes_to(rules, token) {
-        Some(to) => {
-            let handoff = Handoff { way: Way::Return, id: token.id, flags: Flags::default() };
-            (give_back(rules, keys, arrival, &handoff, &to)?, Action::ReportGivenBack)
-        }
-        None => (Plan::only(Reply::Tempfail(ReplyText::UnknownHandoff)), Action::ReportWaiting),
-    };
-    let mut decision = Decision::new(plan, action, reason);
+    // Who had a mail of ours knows its bounce address: nothing may wait here.
+    let to = bounce::goes_to(rules, token).or_else(|| rules.last_resort().cloned());
+    let to = to.or_else(|| postmaster(rules))?;
+    let handoff = Handoff { way: Way::Return, id: token.id, flags: Flags::default() };
+    let plan = give_back(rules, keys, arrival, &handoff, &to)?;
+    let mut decision = Decision::new(plan, Action::ReportGivenBack, reason);
+    decision.given_to = Some(to);
     decision.token = Some(token.id);
     decision.report = report;
     decision.of_rule(rules, bounce::rule(rules, token));
@@ -124,6 +120,11 @@ fn told(advice: &Advice) -> (Report, Reason) {
         Ok(report) => (report.clone(), Reason::Report(report.outcome)),
         Err(why) => (Report::NOTHING, Reason::Unread(*why)),
     }
+}
+
+/// Whom mail can be given to where nobody is named: each domain that takes mail has one (RFC 5321 4.5.1).
+fn postmaster(rules: &Rules) -> Option<Address> {
+    Address::parse(&format!("postmaster@{}", rules.bounce.as_ref()?.domain())).ok()
 }
 
 /// Whether a message calls itself the automatic answer of a person or program (RFC 3834 5.1), which
