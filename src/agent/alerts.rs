@@ -24,7 +24,8 @@ use crate::mail::{Address, RawPath};
 use crate::observe;
 use crate::submit::{self, Content, Submission, submit};
 
-pub use watch::{failed_copy, verification, waiting};
+use watch::{DAY, SOON};
+pub use watch::{failed_copy, given_up, not_through, verification, waiting};
 
 /// How long alerts are collected.
 const COLLECT: Duration = Duration::from_secs(10);
@@ -34,6 +35,8 @@ const QUIET: Duration = Duration::from_secs(6 * 3600);
 const QUEUE: usize = 1000;
 /// How often it is looked for copies that wait, and how long they may.
 const LOOK: Duration = Duration::from_secs(15 * 60);
+/// When it is looked for the first time: what waited while nobody looked is told soon.
+const FIRST_LOOK: Duration = Duration::from_secs(60);
 /// After which pauses a mail that was not taken is tried again.
 const AGAIN: [Duration; 4] = [
     Duration::from_secs(60),
@@ -85,6 +88,24 @@ pub enum What {
         /// Since when the oldest does.
         oldest: Timestamp,
     },
+    /// Copies are not through pass 2. Postfix tells nobody: their sender is the applicant.
+    NotThrough {
+        /// How many.
+        count: u64,
+        /// Since when the oldest waits.
+        oldest: Timestamp,
+        /// For how many whole days it has waited.
+        days: i64,
+    },
+    /// Nothing could be decided about a copy: it went, unopened, to where somebody sees it.
+    GivenUp {
+        /// The copy.
+        token: String,
+        /// Why.
+        why: String,
+        /// Whether it ended, since its recruiting address has its own.
+        kept: bool,
+    },
 }
 
 /// Where a mail is whose copy failed.
@@ -105,8 +126,23 @@ impl Alert {
             What::Late => "late",
             What::VerifiedAgain => "verified",
             What::Waiting { .. } => "waiting",
+            What::NotThrough { days, .. } => return self.stage(*days),
+            What::GivenUp { token, .. } => token.as_str(),
         };
         format!("{} {what}", self.address)
+    }
+
+    /// Told after an hour, a day, and daily: each is told once.
+    fn stage(&self, days: i64) -> String {
+        format!("{} not-through {days}", self.address)
+    }
+
+    /// How long the same is not told again.
+    fn quiet(&self) -> Duration {
+        match self.what {
+            What::NotThrough { .. } => DAY + LOOK,
+            _ => QUIET,
+        }
     }
 }
 
@@ -132,7 +168,7 @@ impl Alerts {
 /// Works until the last [`Alerts`] is gone.
 pub async fn run(current: Arc<ArcSwap<Config>>, mut alerts: Receiver<Alert>) {
     let mut told: HashMap<String, Instant> = HashMap::new();
-    let mut look = Instant::now() + LOOK;
+    let mut look = Instant::now() + FIRST_LOOK;
     loop {
         let mut batch = Vec::new();
         tokio::select! {
@@ -142,21 +178,24 @@ pub async fn run(current: Arc<ArcSwap<Config>>, mut alerts: Receiver<Alert>) {
             },
             () = sleep_until(look) => {
                 look = Instant::now() + LOOK;
-                batch.extend(waiting_now(&current.load_full()).await);
+                if let Some(waiting) = waiting_now(&current.load_full()).await {
+                    forget_what_is_over(&mut told, &waiting);
+                    batch.extend(waiting);
+                }
             }
         }
         let until = Instant::now() + COLLECT;
         while let Ok(Some(alert)) = timeout_at(until, alerts.recv()).await {
             batch.push(alert);
         }
-        told.retain(|_, at| at.elapsed() < QUIET);
+        told.retain(|_, until| *until > Instant::now());
         batch.retain(|alert| {
             // Whoever heard of trouble wants to hear of its end, and of the next.
             if alert.what == What::VerifiedAgain {
                 told.retain(|key, _| !key.starts_with(&format!("{} ", alert.address)));
                 return true;
             }
-            told.insert(alert.key(), Instant::now()).is_none()
+            told.insert(alert.key(), Instant::now() + alert.quiet()).is_none()
         });
         if !batch.is_empty() {
             let config = current.load_full();
@@ -166,16 +205,33 @@ pub async fn run(current: Arc<ArcSwap<Config>>, mut alerts: Receiver<Alert>) {
     }
 }
 
-/// The addresses whose copies wait for long.
-async fn waiting_now(config: &Arc<Config>) -> Vec<Alert> {
+/// The addresses whose copies wait for long; none if nobody knows.
+async fn waiting_now(config: &Arc<Config>) -> Option<Vec<Alert>> {
     let config = Arc::clone(config);
     let found = tokio::task::spawn_blocking(move || {
         let now = Timestamp::now();
         let mut ledger = ledger::open(&config, Access::Read)?;
-        Ok::<_, ledger::Error>(waiting(&config.rules, &ledger.summary(now)?, now))
+        let stuck = ledger.not_through(now - SOON)?;
+        let mut all = not_through(&config.rules, &stuck, now);
+        // What is told already is not told in other words.
+        let mut rest = ledger.summary(now)?;
+        rest.retain(|summary| !all.iter().any(|alert| alert.address == summary.address));
+        all.extend(waiting(&config.rules, &rest, now));
+        Ok::<_, ledger::Error>(all)
     });
     // What is wrong with the ledger is told by the bookkeeping.
-    found.await.ok().and_then(Result::ok).unwrap_or_default()
+    found.await.ok().and_then(Result::ok)
+}
+
+/// Where all is through pass 2, the next trouble is a new one.
+fn forget_what_is_over(told: &mut HashMap<String, Instant>, waiting: &[Alert]) {
+    let is_stuck = |address: &str| {
+        let stuck = |alert: &&Alert| matches!(alert.what, What::NotThrough { .. });
+        waiting.iter().filter(stuck).any(|alert| alert.address == address)
+    };
+    told.retain(|key, _| {
+        key.split_once(" not-through ").is_none_or(|(address, _)| is_stuck(address))
+    });
 }
 
 /// One mail for each who is to be told.
@@ -247,4 +303,32 @@ async fn note(config: &Arc<Config>, told: &[&Alert]) {
     });
     // That somebody was told matters more than that it is known.
     drop(noted.await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_through_is_told_once_a_stage_and_anew_when_it_was_over() {
+        let stuck = |days| Alert {
+            address: "jobs@acme.example".into(),
+            what: What::NotThrough { count: 1, oldest: Timestamp::UNIX_EPOCH, days },
+            owner: None,
+        };
+        let keys: Vec<String> = [0, 0, 1, 2].map(|days| stuck(days).key()).into();
+        assert!(keys[0] == keys[1] && keys[1] != keys[2] && keys[2] != keys[3]);
+        // No stage is told twice while it lasts, and none is kept for ever.
+        assert!(stuck(0).quiet() > DAY);
+        let other = "bob@acme.example late".to_owned();
+        let all = || {
+            let now = Instant::now();
+            HashMap::from([(stuck(1).key(), now), (other.clone(), now)])
+        };
+        let mut told = all();
+        forget_what_is_over(&mut told, &[stuck(2)]);
+        assert_eq!(told.len(), 2);
+        forget_what_is_over(&mut told, &[]);
+        assert_eq!(told.keys().collect::<Vec<_>>(), [&other]);
+    }
 }

@@ -44,6 +44,7 @@ use crate::mail::domain::same_domain;
 use crate::mail::{Address, Orcpt, RawPath, Recipient};
 use crate::observe;
 use crate::policy::keys::Keys;
+use crate::policy::rules::GiveUp;
 use crate::policy::token::{Flags, Handoff, TokenError, Way};
 use crate::policy::unread::Place;
 use crate::reading::{Net, Readers};
@@ -74,6 +75,8 @@ pub struct Settings {
     pub handoff_domain: String,
     /// The second smtpd.
     pub smtpd: SocketAddr,
+    /// What becomes of mail on which nothing can be decided.
+    pub give_up: GiveUp,
 }
 
 /// Takes what Postfix brings, and brings it back unwrapped.
@@ -93,6 +96,9 @@ pub struct Taken {
     path: Address,
     /// The recruiting address.
     address: Address,
+    /// Whether its token is what it claims to be. If not, it has waited long enough: pass 2 gives it to
+    /// somebody.
+    is_genuine: bool,
 }
 
 const LATER: Answer = Answer::new(451, "4.3.0", "Not taken yet - try again later");
@@ -133,8 +139,13 @@ impl<S: Fn() -> Settings + Send + Sync + 'static> Inbox for Unwrapper<S> {
             UNKNOWN
         };
         let local = path.local_part();
-        match Handoff::parse(Way::Unwrap, local, &settings.keys, &address, now()) {
-            Ok(token) => Ok(Taken { settings, token, path, address }),
+        let now = now();
+        let parsed = Handoff::parse(Way::Unwrap, local, &settings.keys, &address, now);
+        let is_genuine = parsed.is_ok();
+        let claimed = Handoff::claimed(Way::Unwrap, local);
+        let given_up = claimed.filter(|token| settings.give_up.is_due(now, token.id));
+        match parsed.or_else(|error| given_up.ok_or(error)) {
+            Ok(token) => Ok(Taken { settings, token, path, address, is_genuine }),
             Err(TokenError::UnknownKey(_)) => Err(waits("unknown-key")),
             Err(TokenError::Expired) => Err(waits("expired")),
             Err(TokenError::NotOurs) => Err(not_ours(())),
@@ -147,9 +158,14 @@ impl<S: Fn() -> Settings + Send + Sync + 'static> Inbox for Unwrapper<S> {
         let (whole, keys) = (Arc::clone(&message), to.settings.keys.clone());
         // Reading a large message takes its time, and the thread has others to serve. Should it
         // fail, the message still has to arrive.
-        let unwrap = move |net: &Net| net.read(Place::Attached, || unwrap(&whole, &keys));
-        let read = self.readers.apart(self.limit, unwrap).await.and_then(|read| read);
-        let why = match read.unwrap_or_else(|why| Err(why.word())) {
+        let read = if to.is_genuine {
+            let unwrap = move |net: &Net| net.read(Place::Attached, || unwrap(&whole, &keys));
+            let read = self.readers.apart(self.limit, unwrap).await.and_then(|read| read);
+            read.unwrap_or_else(|why| Err(why.word()))
+        } else {
+            Err("given-up")
+        };
+        let why = match read {
             Ok(inner) => match to.submit_inner(&inner, &sender, smtputf8).await {
                 Ok(text) => return to.done(&text, None),
                 Err(error) if error.is_permanent() => "refused",

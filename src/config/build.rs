@@ -17,6 +17,7 @@ use super::{
     VerifySettings,
 };
 use crate::mail::Address;
+use crate::mail::address::split_extension;
 use crate::policy::keys::Keys;
 use crate::policy::rules::{GiveUp, Rules};
 
@@ -156,16 +157,33 @@ fn ledger(table: &Table<'_>, report: &mut Report) -> Option<LedgerSettings> {
     })
 }
 
-/// An alert to a recruiting address would be an application, and fail like one.
+/// An alert to a recruiting address would be an application, and fail like one. And what there is no other
+/// place for is given to whom alerts go: to none of our own addresses.
 fn alerts_go_elsewhere(rules: &Rules, alerts: &[Found<Address>], report: &mut Report) {
-    for found in alerts.iter().filter(|found| rules.lookup(found.value.as_str()).is_some()) {
+    for found in alerts {
+        let to = &found.value;
+        let is = |other: &Address| {
+            let local = to.local_part();
+            let base = split_extension(local, &rules.delimiters).map_or(local, |(base, _)| base);
+            other.key() == to.key()
+                || other.key() == format!("{base}@{}", to.domain()).to_lowercase()
+        };
+        let own = [&rules.handoff_domain, &rules.return_domain];
+        let what = if rules.lookup(to.as_str()).is_some() {
+            format!("the recruiting address \"{to}\"")
+        } else if rules.bounce.as_ref().is_some_and(is) {
+            format!("the bounce address \"{to}\"")
+        } else if rules.systems.iter().any(|system| is(&system.inbound)) {
+            format!("the inbound address \"{to}\" of a system")
+        } else if own.iter().any(|domain| to.domain().eq_ignore_ascii_case(domain)) {
+            format!("\"{to}\" in the handoff domain")
+        } else {
+            continue;
+        };
         report.push(
-            Finding::error(format!(
-                "alerts would go to the recruiting address \"{}\"",
-                found.value
-            ))
-            .at(&found.at)
-            .remedy("name somebody who reads mail: the postmaster, or HR"),
+            Finding::error(format!("alerts would go to {what}"))
+                .at(&found.at)
+                .remedy("name somebody who reads mail: the postmaster, or HR"),
         );
     }
 }

@@ -329,6 +329,26 @@ impl Ledger {
         Ok(all)
     }
 
+    /// The recruiting addresses of which copies, first seen before a time, are not through pass 2: how many,
+    /// and since when the oldest waits. Those count as well that pass 2 has let go again and again,
+    /// since what comes behind it (a signer) did not.
+    pub fn not_through(
+        &mut self,
+        before: Timestamp,
+    ) -> Result<Vec<(String, u64, Timestamp)>, Error> {
+        let sql = "SELECT address, COUNT(*), MIN(first_seen) FROM copy WHERE first_seen < $1 \
+                   AND address IS NOT NULL AND probe IS NULL \
+                   AND (state IN ('diverted', 'unwrapping') \
+                   OR state = 'handed-over' AND queue_ids LIKE '% % % %') \
+                   GROUP BY address ORDER BY address";
+        let mut rows = self.engine.rows(sql, &[millis(before).into()])?;
+        let one = |row: &mut Row| {
+            let (address, count, oldest) = (row.text()?, row.int()?, row.int()?);
+            Ok((address, u64::try_from(count).unwrap_or(0), timestamp(oldest)?))
+        };
+        rows.iter_mut().map(one).collect()
+    }
+
     /// What the ledger is like.
     pub fn state(&mut self) -> Result<LedgerState, Error> {
         let mut rows = self.engine.rows("SELECT MIN(at) FROM event", &[])?;

@@ -157,6 +157,29 @@ fn the_summary_counts_by_state_and_knows_the_last_of_each() {
 }
 
 #[test]
+fn copies_that_are_not_through_pass_2_are_known() {
+    let Scene { mut ledger, folder: _folder, .. } = scene();
+    let one = |token: &str, second, action: Action| {
+        let pass = if action == Action::Diverted { Pass::Front } else { Pass::Handoff };
+        let mut entry = entry(token, second, pass, action);
+        entry.queue_id = Some(format!("4X{token}{second}"));
+        Record::Entry(Box::new(entry))
+    };
+    let mut probe = entry("pppp", 1, Pass::Front, Action::Diverted);
+    probe.probe = Some("p".into());
+    // One waits, one is through, one was let go by pass 2 and refused behind it again and again.
+    let mut records = vec![one("aaaa", 2, Action::Diverted), one("bbbb", 3, Action::Diverted)];
+    records.extend([one("bbbb", 4, Action::Forwarded), one("cccc", 5, Action::Diverted)]);
+    records.extend([6, 7, 8].map(|second| one("cccc", second, Action::Forwarded)));
+    records.extend([one("dddd", 90, Action::Diverted), Record::Entry(Box::new(probe))]);
+    ledger.apply(HOST, None, &positions(1)[0], &records).unwrap();
+    let mut stuck = |before| ledger.not_through(time(before)).unwrap();
+    assert_eq!(stuck(2), []);
+    assert_eq!(stuck(60), [("jobs@acme.example".into(), 2, time(2))]);
+    assert_eq!(stuck(91), [("jobs@acme.example".into(), 3, time(2))]);
+}
+
+#[test]
 fn what_is_too_old_goes_and_with_it_the_key_of_its_time() {
     let Scene { mut ledger, folder: _folder, .. } = scene();
     let records = [life("aaaa", 0), life("bbbb", 1000)].concat();

@@ -456,7 +456,8 @@ impl Decision {
                 | Reason::UnknownAddress
                 | Reason::OtherWay
         );
-        undecidable || self.action == Action::GivenUp
+        let ended = self.action == Action::KeptLocal && self.reason == Reason::Expired;
+        undecidable || ended || self.action == Action::GivenUp
     }
 
     /// A message to a bounce address ends, whatever it is.

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use super::kind::{Actions, Verdict};
 use super::outbound::rules::Outbound;
 use super::probe::Probes;
+use super::token::TokenId;
 use crate::mail::address::{Address, split_extension};
 use crate::mail::domain::{address_key, domain_key, is_domain, same_domain};
 use crate::mail::text::tail;
@@ -114,6 +115,14 @@ pub struct GiveUp {
 impl Default for GiveUp {
     fn default() -> Self {
         Self { after: 24 * 3600, to: None }
+    }
+}
+
+impl GiveUp {
+    /// Whether a handoff has waited long enough. One that comes from far in the future was made by a clock
+    /// that was wrong: how long it waits nobody knows.
+    pub fn is_due(&self, now: u64, id: TokenId) -> bool {
+        now.abs_diff(u64::from(id.time)) >= self.after
     }
 }
 

@@ -92,6 +92,25 @@ fn english(alert: &Alert) -> String {
              -> recruit-milter list --address {address} --state deferred",
             oldest.strftime("%Y-%m-%d %H:%M UTC")
         ),
+        What::NotThrough { count, oldest, .. } => format!(
+            "{count} copies of mail to {address} are NOT THROUGH pass 2, the oldest since {}: our smtpd \
+             in Postfix, its milter or the DKIM signer does not answer, or a key is missing.\n  \
+             Postfix tells nobody, and drops them after its maximal_queue_lifetime.\n  \
+             -> recruit-milter doctor\n  -> when it is mended: postqueue -f",
+            oldest.strftime("%Y-%m-%d %H:%M UTC")
+        ),
+        What::GivenUp { token, why, kept } => format!(
+            "Nothing could be decided about a mail to {address} ({why}): it did not reach the \
+             recruiting system.\n  {}\n  -> recruit-milter trace {token}\n  \
+             -> when it is mended: recruit-milter resend",
+            if *kept {
+                format!("The mail is in the mailbox of {address}.")
+            } else {
+                "The mail went, unopened, to the fallback, the address itself or [alerts] to; the \
+                 log has alarm=given-up."
+                    .to_owned()
+            }
+        ),
     }
 }
 
@@ -122,6 +141,26 @@ fn german(alert: &Alert) -> String {
             "{count} Kopien von Mails an {address} warten, die älteste seit {}.\n  \
              -> recruit-milter list --address {address} --state deferred",
             oldest.strftime("%Y-%m-%d %H:%M UTC")
+        ),
+        What::NotThrough { count, oldest, .. } => format!(
+            "{count} Kopien von Mails an {address} sind NICHT DURCH Durchgang 2, die älteste seit {}: \
+             Unser smtpd in Postfix, sein Milter oder der DKIM-Signierer antwortet nicht, oder ein \
+             Schlüssel fehlt.\n  Postfix sagt es niemandem und verwirft sie nach seiner \
+             maximal_queue_lifetime.\n  \
+             -> recruit-milter doctor\n  -> wenn es behoben ist: postqueue -f",
+            oldest.strftime("%Y-%m-%d %H:%M UTC")
+        ),
+        What::GivenUp { token, why, kept } => format!(
+            "Über eine Mail an {address} ließ sich nichts entscheiden ({why}): Sie hat das \
+             Recruiting-System nicht erreicht.\n  {}\n  -> recruit-milter trace {token}\n  \
+             -> wenn es behoben ist: recruit-milter resend",
+            if *kept {
+                format!("Die Mail liegt im Postfach von {address}.")
+            } else {
+                "Die Mail ging ungeöffnet an den fallback, an die Adresse selbst oder an [alerts] to; \
+                 im Log steht alarm=given-up."
+                    .to_owned()
+            }
         ),
     }
 }

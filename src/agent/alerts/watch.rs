@@ -1,16 +1,22 @@
 //! What is trouble: pure looks at entries, judgements and counts.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Alert, Place, What};
 use crate::journal::{Action, Entry, Pass, ReportAction};
 use crate::ledger::Summary;
+use crate::policy::forward;
 use crate::policy::rules::{AddressRule, Rules};
 use crate::policy::verification::{State, Verdict};
 
 /// How long a copy may wait, in seconds.
 const WAITS_LONG: i64 = 4 * 3600;
+/// How long a copy may be on its way to pass 2 before that is told, and how often it is told then.
+pub(super) const SOON: Duration = Duration::from_secs(3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A copy that failed, if an entry says that.
 pub fn failed_copy(rules: &Rules, entry: &Entry) -> Option<Alert> {
@@ -32,6 +38,41 @@ pub fn failed_copy(rules: &Rules, entry: &Entry) -> Option<Alert> {
     let system = rules.system(rule).id.clone();
     let what = What::CopyFailed { token: entry.token.clone()?, system, said, place };
     Some(Alert { address, what, owner: rule.owner.clone() })
+}
+
+/// A copy about which nothing could be decided, if an entry says that.
+pub fn given_up(rules: &Rules, entry: &Entry) -> Option<Alert> {
+    let why = entry.reason.clone()?;
+    let undecidable =
+        [forward::Reason::UnknownKey, forward::Reason::UnknownAddress, forward::Reason::OtherWay]
+            .iter()
+            .chain([&forward::Reason::Expired, &forward::Reason::NotOurs])
+            .any(|reason| reason.word() == why);
+    let kept = match entry.action {
+        Action::Held => false,
+        Action::KeptLocal => true,
+        _ => return None,
+    };
+    let token = entry.token.clone().filter(|_| undecidable)?;
+    let address = entry.address.clone().unwrap_or_else(|| "?".into());
+    let owner = rules.lookup(&address).and_then(|(_, rule)| rule.owner.clone());
+    Some(Alert { address, what: What::GivenUp { token, why, kept }, owner })
+}
+
+/// Addresses whose copies are not through pass 2: how many, and since when the oldest waits.
+pub fn not_through(
+    rules: &Rules,
+    stuck: &[(String, u64, Timestamp)],
+    now: Timestamp,
+) -> Vec<Alert> {
+    let alert = |(address, count, oldest): &(String, u64, Timestamp)| {
+        let (_, rule) = rules.lookup(address)?;
+        let seconds = now.as_second() - oldest.as_second();
+        let days = seconds / i64::try_from(DAY.as_secs()).ok()?;
+        let what = What::NotThrough { count: *count, oldest: *oldest, days };
+        Some(Alert { address: address.clone(), what, owner: rule.owner.clone() })
+    };
+    stuck.iter().filter_map(alert).collect()
 }
 
 /// What a judgement means for people.
@@ -103,6 +144,42 @@ mod tests {
         let mut probe = report("jobs@acme.example", ReportAction::Failed);
         probe.probe = Some("pppp".into());
         assert_eq!(failed_copy(&rules, &probe), None);
+    }
+
+    #[test]
+    fn a_copy_that_was_given_up_is_told_whatever_is_known_of_it() {
+        let entry = |action, reason: &str, address: Option<&str>| Entry {
+            reason: Some(reason.into()),
+            address: address.map(Into::into),
+            ..Entry { report: None, action, ..report("x@x.example", ReportAction::Failed) }
+        };
+        let told = |entry: &Entry| given_up(&rules(), entry).map(|alert| alert.what);
+        let jobs = Some("jobs@acme.example");
+        for reason in ["unknown-key", "unknown-address", "expired", "other-way", "not-ours"] {
+            for (action, kept) in [(Action::Held, false), (Action::KeptLocal, true)] {
+                let what = What::GivenUp { token: "aaaa".into(), why: reason.into(), kept };
+                assert_eq!(told(&entry(action, reason, jobs)), Some(what.clone()));
+                assert_eq!(told(&entry(action, reason, None)), Some(what));
+            }
+        }
+        assert_eq!(told(&entry(Action::Held, "kind", jobs)), None);
+        assert_eq!(told(&entry(Action::GivenBack, "expired", jobs)), None, "told at pass 2");
+        assert_eq!(told(&entry(Action::Discarded, "unknown-key", None)), None, "anybody's");
+    }
+
+    #[test]
+    fn what_is_not_through_is_told_with_its_days() {
+        let now = Timestamp::from_second(1_795_500_000).unwrap();
+        let stuck = |hours: i64| {
+            let oldest = now - jiff::SignedDuration::from_hours(hours);
+            let all =
+                [("jobs@acme.example".into(), 3, oldest), ("eve@x.example".into(), 1, oldest)];
+            not_through(&rules(), &all, now).into_iter().map(|alert| alert.what).collect::<Vec<_>>()
+        };
+        for (hours, expected) in [(1, 0), (23, 0), (24, 1), (47, 1), (48, 2)] {
+            let [What::NotThrough { count: 3, days, .. }] = stuck(hours)[..] else { panic!() };
+            assert_eq!(days, expected);
+        }
     }
 
     #[test]

@@ -71,8 +71,12 @@ fn unwrapper(smtpd: SocketAddr) -> impl Inbox<Taken = Taken> {
 }
 
 fn unwrapper_above(net: Net, limit: Duration, smtpd: SocketAddr) -> impl Inbox<Taken = Taken> {
-    let settings =
-        move || Settings { keys: keys(), handoff_domain: "handoff.internal".into(), smtpd };
+    let settings = move || Settings {
+        keys: keys(),
+        handoff_domain: "handoff.internal".into(),
+        smtpd,
+        give_up: GiveUp::default(),
+    };
     Unwrapper::new(settings).with_net(net, limit)
 }
 
@@ -251,12 +255,25 @@ async fn only_genuine_tokens_that_lead_here_are_taken() {
     let elsewhere = good.resolved.replace("handoff.internal", "elsewhere.example");
     let elsewhere = Recipient { args: good.args.clone(), ..Recipient::plain(&elsewhere) };
     assert_eq!(code(&elsewhere), 550);
-    // A key that is gone, and a copy that is too old: they wait.
+    // A key that is gone: it waits, and after a day it is pass 2 that gives it to somebody, as it does
+    // with what is too old.
     let strange = Keys::new(vec![(9, vec![9; 32])]).unwrap();
-    let local = token(Way::Unwrap, FLAGS);
-    let local = local.local_part(&strange, &address("jobs@acme.example")).unwrap();
-    let unknown = Recipient::plain(&format!("{local}@handoff.internal"));
-    assert_eq!(code(&Recipient { args: good.args.clone(), ..unknown }), 451);
+    let unknown = |token: Handoff| {
+        let local = token.local_part(&strange, &address("jobs@acme.example")).unwrap();
+        let unknown = Recipient::plain(&format!("{local}@handoff.internal"));
+        Recipient { args: good.args.clone(), ..unknown }
+    };
+    assert_eq!(code(&unknown(token(Way::Unwrap, FLAGS))), 451);
     let old = Handoff { id: TokenId { time: 1, nonce: [7; 6] }, ..token(Way::Unwrap, FLAGS) };
-    assert_eq!(code(&recipient(old)), 451);
+    for old in [recipient(old), unknown(old)] {
+        assert_eq!(code(&old), 250);
+        let (at, seen) = smtpd(&[]).await;
+        let inbox = unwrapper(at);
+        let to = inbox.recipient(&old).unwrap();
+        assert!(inbox.take(to, received(OUTER)).await.to_string().starts_with("250 "));
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.len(), 1);
+        assert!(seen[0].0.iter().any(|said| said.contains(&old.resolved)), "{:?}", seen[0]);
+        assert!(seen[0].1.contains("message/rfc822"), "as it is: {:?}", seen[0]);
+    }
 }

@@ -97,7 +97,9 @@ fn failures(current: &Arc<ArcSwap<Config>>, alerts: &Alerts) -> Observer {
         if Timestamp::now().as_second() - entry.time.as_second() > OLD_NEWS {
             return;
         }
-        if let Some(alert) = alerts::failed_copy(&config.load().rules, entry) {
+        let config = config.load();
+        let failed = alerts::failed_copy(&config.rules, entry);
+        if let Some(alert) = failed.or_else(|| alerts::given_up(&config.rules, entry)) {
             alerts.raise(alert);
         }
     })
@@ -147,6 +149,7 @@ fn unwrapper(
             keys: config.keys.clone(),
             handoff_domain: config.rules.handoff_domain.clone(),
             smtpd: config.handoff.smtpd,
+            give_up: config.rules.give_up.clone(),
         }
     });
     let shutdown = async { drop(stopped.await) };

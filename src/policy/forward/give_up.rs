@@ -76,7 +76,7 @@ pub(super) fn instead_of(
     if let (Refusal::Expired, Way::Return, Some(address)) = (refusal, way, &named) {
         return Ok(Accepted::Handoff { token, address: address.clone() });
     }
-    if !is_due(rules, now, token.id) {
+    if !rules.give_up.is_due(now, token.id) {
         return Err(refusal);
     }
     // What we have signed was a recruiting address of ours, or a place on the way back.
@@ -87,12 +87,6 @@ pub(super) fn instead_of(
         return Err(refusal);
     }
     Ok(Accepted::GivenUp(GivenUp { token, is_proven, why, address, to }))
-}
-
-/// Whether a handoff has waited long enough. One that comes from far in the future was made by a clock
-/// that was wrong: how long it waits nobody knows.
-fn is_due(rules: &Rules, now: u64, id: TokenId) -> bool {
-    now.abs_diff(u64::from(id.time)) >= rules.give_up.after
 }
 
 /// Gives a handoff up.
@@ -136,7 +130,8 @@ impl Stray {
     /// What came to the bounce address of a copy.
     pub(super) fn of_copy(rules: &Rules, extension: &str) -> Option<Self> {
         let claimed = Bounce::claimed(extension)?;
-        let rule = rules.addresses.iter().find(|rule| rule_tag(&rule.pattern.key()) == claimed.rule);
+        let rule =
+            rules.addresses.iter().find(|rule| rule_tag(&rule.pattern.key()) == claimed.rule);
         let to = rule.and_then(|rule| rule.fallback.as_ref()).or_else(|| rules.last_resort());
         Some(Self { id: claimed.id, to: to.cloned() })
     }

@@ -100,6 +100,7 @@ fn what_has_expired_is_given_up_at_once() {
     let kept = handoff_to(JOBS, token(Way::Forward, KEPT));
     let d = decide_on(&told(), &keys(), late, &kept, "<e@x.example>", &mut Budget::default());
     let d = d.unwrap();
+    assert!(d.is_given_up());
     assert_eq!((d.action, d.plan), (Action::KeptLocal, Plan::only(Reply::Discard)));
 }
 
