@@ -70,6 +70,7 @@ pub fn check(instance: &Instance, config: &Config) -> Result<Vec<Finding>, Error
             }
         }
     }
+    findings.extend(addressable(instance, config, &site));
     for name in ["canonical_maps", "sender_canonical_maps"] {
         for table in list(site.value(name)) {
             let mut probes = outgoing_check::probes(config).into_iter();
@@ -90,6 +91,51 @@ fn not_asked(name: &str, table: &str, error: &Error) -> Finding {
         severity: Severity::Warning,
         text: format!("{name}: \"{table}\" cannot be asked: {error}"),
         remedy: format!("mend \"{table}\", or take it out of {name}"),
+    }
+}
+
+/// The lists of the domains for which Postfix takes mail from outside.
+const CLASSES: [&str; 4] =
+    ["mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"];
+
+/// Whether a list also stands for what is below its domains.
+fn has_those_below(class: &str, site: &Site) -> bool {
+    class == "relay_domains"
+        && list(site.value("parent_domain_matches_subdomains")).contains(&class)
+}
+
+/// Whether a table of domains has the handoff domain.
+fn addressable(instance: &Instance, config: &Config, site: &Site) -> Option<Finding> {
+    let domain = &config.rules.handoff_domain;
+    let is_table = |element: &&str| element.contains(':');
+    for class in CLASSES {
+        let parents = domain.match_indices('.').map(|(at, _)| &domain[at + 1..]);
+        let parents = parents.filter(|_| has_those_below(class, site));
+        let names: Vec<&str> = std::iter::once(domain.as_str()).chain(parents).collect();
+        for table in list(site.value(class)).into_iter().filter(is_table) {
+            let has = |name: &&&str| {
+                let answer = instance.run("postmap", &["-q", name, table]);
+                answer.is_ok_and(|answer| !answer.trim().is_empty())
+            };
+            if let Some(name) = names.iter().find(has) {
+                return Some(taken_from_outside(class, &format!("{name} in {table}"), domain));
+            }
+        }
+    }
+    None
+}
+
+fn taken_from_outside(class: &str, entry: &str, domain: &str) -> Finding {
+    Finding {
+        id: "RM-POSTFIX-60",
+        severity: Severity::Error,
+        text: format!(
+            "{class} has {entry}: mail from outside for {domain} is taken, where only copies on their \
+             way belong"
+        ),
+        remedy:
+            "set another [handoff] domain, one that is nowhere used: below .internal for example"
+                .into(),
     }
 }
 
@@ -116,7 +162,8 @@ pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
     sockets(&mut report, config, site);
     hops(&mut report, config, site);
     addresses(&mut report, config, site);
-    queue(&mut report, site);
+    queue(&mut report, config, site);
+    handoff_domain(&mut report, config, site);
     vouching(&mut report, config, site);
     outgoing_check::outgoing(&mut report, config, site);
     report.0
@@ -416,28 +463,67 @@ fn addresses(report: &mut Report, config: &Config, site: &Site) {
 }
 
 /// Handoffs that wait longer than Postfix keeps mail would vanish: they carry NOTIFY=NEVER.
-fn queue(report: &mut Report, site: &Site) {
+fn queue(report: &mut Report, config: &Config, site: &Site) {
     let lifetime = site.value("maximal_queue_lifetime");
-    if hours(lifetime).is_some_and(|hours| hours < 24.0) {
+    let Some(kept) = hours(lifetime) else { return };
+    let give_up = Duration::from_secs(config.rules.give_up.after).as_secs_f64() / 3600.0;
+    if kept < 24.0 || kept < 2.0 * give_up {
         report.error(
             "RM-POSTFIX-20",
             format!(
-                "maximal_queue_lifetime is {lifetime}: what waits longer for us is dropped unseen"
+                "maximal_queue_lifetime is {lifetime}: what waits longer for us is dropped unseen, \
+                 before it is given up ([handoff] give_up_after)"
             ),
-            "use one day or more (the default is 5d)",
+            "use two days or more (the default is 5d)",
+        );
+    } else if kept < 120.0
+        && let Some(rule) = config.rules.addresses.iter().find(|rule| !rule.local_copy)
+    {
+        report.warning(
+            "RM-POSTFIX-61",
+            format!(
+                "maximal_queue_lifetime is {lifetime}, and {} keeps no copy: while our smtpd, its milter \
+                 or a signer is away its mail waits in the queue alone, and is dropped unseen after that",
+                rule.pattern
+            ),
+            "postconf -X maximal_queue_lifetime (the default is 5d), or set local_copy = true",
         );
     }
     let days = HANDOFF_LIFE / 86_400;
     let life = Duration::from_secs(HANDOFF_LIFE).as_secs_f64();
-    if hours(lifetime).is_some_and(|hours| hours * 3600.0 > life) {
+    if kept * 3600.0 > life {
         report.warning(
             "RM-POSTFIX-20",
             format!(
                 "maximal_queue_lifetime is {lifetime}, and a handoff address is good for {days} days: \
-                 what waits longer for us waits in vain"
+                 what waits longer for us does not go to the recruiting system any more"
             ),
             "use less (the default is 5d)",
         );
+    }
+}
+
+/// Nobody outside may write to the handoff domain: what cannot be decided there waits, and its sender,
+/// forged or not, would hear of it. Postfix takes mail from outside for the domains of these lists.
+fn handoff_domain(report: &mut Report, config: &Config, site: &Site) {
+    for domain in [&config.rules.handoff_domain, &config.rules.return_domain] {
+        let covers = |class: &str, entry: &str| {
+            let entry = entry.to_lowercase();
+            // Postfix: without parent_domain_matches_subdomains it is ".domain" that stands for them.
+            let parent = match entry.strip_prefix('.') {
+                Some(parent) => (!has_those_below(class, site)).then_some(parent),
+                None => has_those_below(class, site).then_some(entry.as_str()),
+            };
+            let above = parent.and_then(|parent| domain.strip_suffix(parent));
+            let is_below = above.is_some_and(|above| above.ends_with('.'));
+            entry == *domain || class == "relay_domains" && is_below
+        };
+        for class in CLASSES {
+            let entries = list(site.value(class));
+            if let Some(entry) = entries.iter().find(|entry| covers(class, entry)) {
+                report.0.push(taken_from_outside(class, &format!("{entry:?}"), domain));
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fs;
 
 use recruit_milter::config::{Config, Socket};
+use recruit_milter::policy::rules::{AddressRule, Pattern};
 use recruit_milter::postfix::{Site, apply, check, check::examine};
 
 use super::instance::Private;
@@ -166,6 +167,75 @@ fn results_that_anybody_can_write_are_found_where_nothing_looks_at_the_header() 
             fs::write(postfix.path(name), text).unwrap();
         }
     }
+}
+
+#[test]
+fn a_short_stay_in_the_queue_is_an_error_before_copies_are_given_up_and_else_a_warning() {
+    let postfix = applied();
+    let with = |lifetime: &'static str, give_up: u64, local_copy: bool| {
+        ids(&postfix, move |site, config| {
+            site.effective.insert("maximal_queue_lifetime".into(), lifetime.into());
+            config.rules.give_up.after = give_up;
+            let jobs = Pattern::parse("jobs@acme.example").unwrap();
+            config.rules.addresses = vec![AddressRule { local_copy, ..AddressRule::new(jobs, 0) }];
+        })
+    };
+    const DAY: u64 = 86_400;
+    for (lifetime, give_up, local_copy, expected) in [
+        ("5d", DAY, false, &[][..]),
+        ("120h", DAY, false, &[]),
+        ("119h", DAY, false, &["RM-POSTFIX-61"]),
+        ("2d", DAY, false, &["RM-POSTFIX-61"]),
+        ("2d", DAY, true, &[]),
+        ("47h", DAY, true, &["RM-POSTFIX-20"]),
+        ("1d", 12 * 3600, true, &[]),
+        ("23h", 3600, true, &["RM-POSTFIX-20"]),
+        ("5d", 3 * DAY, true, &["RM-POSTFIX-20"]),
+    ] {
+        assert_eq!(with(lifetime, give_up, local_copy), expected, "{lifetime} {give_up}");
+    }
+}
+
+#[test]
+fn a_handoff_domain_that_can_be_written_to_from_outside_is_found() {
+    let postfix = applied();
+    let with = |domain: &'static str, class: &'static str, value: String| {
+        ids(&postfix, move |site, config| {
+            config.rules.handoff_domain = domain.into();
+            config.rules.return_domain = format!("return.{domain}");
+            site.effective.insert(class.into(), value.clone());
+        })
+    };
+    for class in ["mydestination", "virtual_alias_domains", "virtual_mailbox_domains"] {
+        for (value, found) in [
+            ("acme.example, handoff.acme.example", 1),
+            ("acme.example, .acme.example", 0),
+            ("return.HANDOFF.acme.example", 1),
+        ] {
+            let found = vec!["RM-POSTFIX-60"; found];
+            assert_eq!(with("handoff.acme.example", class, value.into()), found, "{class} {value}");
+        }
+    }
+    // A gateway takes mail for all that is below its domains.
+    for (value, found) in
+        [("acme.example", 2), ("other.example", 0), (".acme.example", 0), ("e.example", 0)]
+    {
+        let found = vec!["RM-POSTFIX-60"; found];
+        assert_eq!(with("handoff.acme.example", "relay_domains", value.into()), found, "{value}");
+        assert_eq!(with("handoff.internal", "relay_domains", value.into()), [""; 0], "{value}");
+    }
+    // Tables of domains are asked.
+    fs::write(postfix.path("domains"), "/^acme\\.example$/ OK\n").unwrap();
+    let table = format!("relay_domains=regexp:{}", postfix.path("domains").display());
+    let mut changed = postfix.config.clone();
+    postfix.postconf(&["-e", &table]);
+    let found = |config: &Config| {
+        let found = check(&postfix.instance, config).unwrap();
+        found.iter().filter(|finding| finding.id == "RM-POSTFIX-60").count()
+    };
+    assert_eq!(found(&changed), 0);
+    changed.rules.handoff_domain = "handoff.acme.example".into();
+    assert_eq!(found(&changed), 1);
 }
 
 #[test]
