@@ -35,6 +35,7 @@ mod signed;
 mod smtp_test;
 mod soak;
 mod transcripts;
+mod undecided;
 mod unread;
 mod unwrap;
 mod verify;
