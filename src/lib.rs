@@ -95,6 +95,8 @@
 //!     is never named with confidence (`tests/reading`).
 //! 15. The ledger has each line of the journal once, whoever is killed whenever
 //!     ([`ledger::Ledger::apply`]; `tests/it/ledger`), and whatever becomes of it changes no SMTP reply.
+//!     What the agent writes is what others read: a file that SQLite may have open is opened by SQLite
+//!     alone, and one that was taken away is noticed ([`ledger::Ledger::is_in_place`]).
 //! 16. An address is verified only by a mail that went the whole way, and not for ever
 //!     ([`policy::verification`]); only who has the key can make a probe ([`policy::probe`]),
 //!     and what looks like one and is none is refused, not delivered.

@@ -20,7 +20,7 @@ case "${1-}" in
     rpm) packages="$build $rpm" ;;
     demo) packages="$build $demo" ;;
     *)
-        packages="$build $demo $deb $rpm $packaging apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl"
+        packages="$build $demo $deb $rpm $packaging apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim sqlite3 swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl"
         linters="rustfmt-web rust-web-clippy"
         ;;
 esac

@@ -137,6 +137,13 @@ impl Keeper {
         if self.opened.as_ref() != Some(&config.ledger) {
             self.ledger = None;
         }
+        if let Some((ledger, _)) = &mut self.ledger
+            && !ledger.is_in_place()
+        {
+            // Whatever is missing in the one that is there now is read from the journal again.
+            self.ledger = None;
+            observe::ledger_replaced(&ledger::file_of(&config).unwrap_or_default());
+        }
         if self.ledger.is_none() {
             let mut ledger = ledger::open(&config, Access::Write)?;
             let position = ledger.position(&host)?;

@@ -101,6 +101,10 @@ pub(super) trait Engine: Send {
     /// Takes the transaction back. Where there is none, nothing happens.
     fn rollback(&mut self);
 
+    /// Whether what is written is what others read who open the database now. A file can be deleted or
+    /// replaced under whoever has it open, and nothing fails.
+    fn is_in_place(&mut self) -> bool;
+
     /// How large the database is, in octets.
     fn size(&mut self) -> Result<u64, Error>;
 }

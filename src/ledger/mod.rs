@@ -57,6 +57,11 @@ impl fmt::Debug for Ledger {
 }
 
 impl Ledger {
+    /// Whether what is written here is what others read who open the ledger now. If not, open it again.
+    pub fn is_in_place(&mut self) -> bool {
+        self.engine.is_in_place()
+    }
+
     /// Does something that is to happen as a whole or not at all.
     fn whole<T>(
         &mut self,

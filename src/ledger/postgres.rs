@@ -150,6 +150,10 @@ impl Engine for Postgres {
         }
     }
 
+    fn is_in_place(&mut self) -> bool {
+        true
+    }
+
     fn size(&mut self) -> Result<u64, Error> {
         let mut rows = self.rows("SELECT pg_database_size(current_database())", &[])?;
         let size = rows.first_mut().map_or(Ok(0), Row::int)?;

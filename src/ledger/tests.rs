@@ -257,3 +257,27 @@ fn lost_lines_are_counted() {
     let hour = SignedDuration::from_hours(1);
     assert!(ledger.state().unwrap().hosts[0].updated > Timestamp::now() - hour);
 }
+
+#[test]
+fn a_writer_notices_that_its_files_are_not_those_that_others_open() {
+    let aside = |file: &Path, suffix: &str| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(suffix);
+        std::fs::rename(&name, file.with_file_name("aside")).unwrap();
+    };
+    for suffix in ["", "-wal", "-shm"] {
+        let Scene { mut ledger, config, folder: _folder } = scene();
+        ledger.apply(HOST, None, &positions(1)[0], &life("aaaa", 0)).unwrap();
+        assert!(ledger.is_in_place());
+        drop((open(&config, Access::Write).unwrap(), open(&config, Access::Read).unwrap()));
+        assert!(ledger.is_in_place(), "others only came and went");
+        aside(&file_of(&config).unwrap(), suffix);
+        assert!(!ledger.is_in_place(), "{suffix:?} is gone");
+        drop(ledger);
+        let mut ledger = open(&config, Access::Write).unwrap();
+        assert!(ledger.is_in_place());
+        let copies = ledger.copies(&Filter::default()).unwrap().len();
+        // Without its log it may be behind; then so is its position.
+        assert_eq!(copies == 1, ledger.position(HOST).unwrap().is_some(), "{suffix:?}");
+    }
+}

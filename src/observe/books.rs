@@ -33,6 +33,17 @@ pub fn ledger_set_aside(to: &Path) {
         .emit();
 }
 
+/// Files of the ledger were deleted or replaced under the agent: it goes on with those that are there.
+pub fn ledger_replaced(file: &Path) {
+    Line::program(Error, "ledger")
+        .pair("alarm", "ledger-replaced")
+        .pair("file", file.display())
+        .pair("reason", "deleted or replaced while the agent had it open")
+        .pair("opened", "again")
+        .pair("remedy", "stop the agent before touching it, its -wal or its -shm")
+        .emit();
+}
+
 /// A line of the journal is missing or cannot be read: the ledger does not know of it.
 pub fn journal_gap(what: &dyn Display, count: u64) {
     Line::program(Warning, "ledger")

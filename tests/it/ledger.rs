@@ -3,6 +3,7 @@
 
 mod faults;
 mod hosts;
+mod stale;
 
 use std::path::Path;
 

@@ -30,6 +30,7 @@ pub mod dkim;
 pub mod dovecot;
 pub mod frame;
 pub mod hooked;
+pub mod locks;
 pub mod maildir;
 pub mod milter_client;
 pub mod milter_reply;
