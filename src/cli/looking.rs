@@ -14,8 +14,24 @@ use crate::ledger::{self, Access, Error, Ledger, State};
 /// The configuration, and its ledger for reading; what is wrong goes to standard error.
 pub(super) fn open(config: &Path) -> Result<(Config, Ledger), Exit> {
     let config = load(config)?;
-    let ledger = ledger::open(&config, Access::Read).map_err(|error| refused(&error))?;
+    let mut ledger = ledger::open(&config, Access::Read).map_err(|error| refused(&error))?;
+    if let Some(text) = behind(&mut ledger, &config).map_err(|error| refused(&error))? {
+        say(&format!("warning: {text}\n  = {AGENT}"));
+    }
     Ok((config, ledger))
+}
+
+/// Who tells why the agent does not write the ledger.
+pub(super) const AGENT: &str = "systemctl status recruit-milter-agent";
+
+/// What is to be said if the ledger is not of today.
+pub(super) fn behind(ledger: &mut Ledger, config: &Config) -> Result<Option<String>, Error> {
+    let now = Timestamp::now();
+    let since = ledger.behind_since(config, now)?;
+    Ok(since.map(|since| {
+        let since = clock(since, now);
+        format!("the ledger is behind: the agent has not read what came since {since}")
+    }))
 }
 
 /// Tells why the ledger cannot be read.

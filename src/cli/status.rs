@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::lang::{Lang, LangArg};
-use super::looking::{ago, refused, span};
+use super::looking::{AGENT, ago, behind, refused, span};
 use super::{ConfigArg, Exit, answer, load};
 use crate::agent::verify::verdicts;
 use crate::config::Config;
@@ -86,10 +86,11 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
         return shown(args, if args.json { "[]" } else { &none });
     }
     let now = Timestamp::now();
-    let read = crate::ledger::open(&config, crate::ledger::Access::Read)
-        .and_then(|mut ledger| rows(&mut ledger, &config, now));
-    let mut rows = match read {
-        Ok(rows) => rows,
+    let read = crate::ledger::open(&config, crate::ledger::Access::Read).and_then(|mut ledger| {
+        Ok((rows(&mut ledger, &config, now)?, behind(&mut ledger, &config)?))
+    });
+    let (mut rows, behind) = match read {
+        Ok(read) => read,
         Err(error) if args.monitor => {
             answer(&format!("CRITICAL - recruit-milter: {error}"));
             return Exit::Critical;
@@ -105,6 +106,13 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
         }
     }
     let worst = rows.iter().map(|row| row.trouble(now)).max().unwrap_or(Trouble::None);
+    if let Some(behind) = &behind {
+        if args.monitor {
+            answer(&format!("CRITICAL - recruit-milter: {behind}"));
+            return Exit::Critical;
+        }
+        super::say(&format!("error: {behind}\n  = {AGENT}"));
+    }
     if args.monitor {
         return monitor(&rows, worst);
     }
@@ -113,7 +121,7 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
     } else {
         answer(&table(&rows, args.lang.choose(config.language), now));
     }
-    if worst == Trouble::None { Exit::Ok } else { Exit::NotWorking }
+    if worst == Trouble::None && behind.is_none() { Exit::Ok } else { Exit::NotWorking }
 }
 
 /// What there is to say where there are no addresses.

@@ -20,8 +20,6 @@ use crate::postfix::Instance;
 const OLD_KEY: Duration = Duration::from_secs(400 * 86_400);
 /// How long a copy may lie in the queue.
 const WAITS: i64 = 3600;
-/// The ledger is behind if its host has not written for so long, in seconds, with news in the journal.
-const BEHIND: i64 = 300;
 /// Less room than this is too little.
 const ROOM: u64 = 100 << 20;
 
@@ -123,21 +121,19 @@ pub(super) fn ledger(config: &Config) -> Vec<Finding> {
         }
     };
     let now = Timestamp::now();
-    let host = ledger::host_of(config);
     let mut all = Vec::new();
-    match (ledger.state(), ledger.position(&host)) {
-        (Ok(state), Ok(position)) => {
-            let unread = replay(&config.state_dir, position).next().is_some();
-            let mine = state.hosts.iter().find(|one| one.host == host);
-            let silent = mine.is_none_or(|one| now.as_second() - one.updated.as_second() > BEHIND);
-            all.push(if unread && silent {
-                let text = "the agent does not read the journal: the ledger is behind";
-                let remedy = "systemctl status recruit-milter-agent";
-                Finding::bad(Mark::Error, PART, "RM-DOCTOR-06", text, remedy)
-            } else {
-                let entries: u64 = state.hosts.iter().map(|one| one.entries).sum();
-                Finding::ok(PART, format!("{entries} entries, {} KB", state.size >> 10))
-            });
+    match (ledger.state(), ledger.behind_since(config, now)) {
+        (Ok(_), Ok(Some(since))) => {
+            let text = format!(
+                "the agent does not read the journal: the ledger is behind, what came since {since} is \
+                 not in it"
+            );
+            let remedy = "systemctl status recruit-milter-agent";
+            all.push(Finding::bad(Mark::Error, PART, "RM-DOCTOR-06", text, remedy));
+        }
+        (Ok(state), Ok(None)) => {
+            let entries: u64 = state.hosts.iter().map(|one| one.entries).sum();
+            all.push(Finding::ok(PART, format!("{entries} entries, {} KB", state.size >> 10)));
         }
         (Err(error), _) | (_, Err(error)) => {
             let text = error.to_string();

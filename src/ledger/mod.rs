@@ -5,7 +5,7 @@
 //!
 //! * [`copy`]: a copy and what became of it, folded from the journal's entries. Pure.
 //! * `engine`, `sqlite`, `postgres`: two databases for the same statements.
-//! * `schema`: the tables. `write`, `read`, `subject`: what is done with them.
+//! * `schema`: the tables. `write`, `read`, `subject`, `lag`: what is done with them.
 //!
 //! All of it waits for a database: not for threads that serve anybody.
 //!
@@ -14,6 +14,7 @@
 
 pub mod copy;
 mod engine;
+mod lag;
 mod open;
 mod postgres;
 mod read;

@@ -1,6 +1,11 @@
 //! What became of applications, as `trace`, `list` and `status` tell it, with the far side's own words.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use jiff::{SignedDuration, Timestamp};
+use recruit_milter::config;
+use recruit_milter::journal::{Action, Entry, Journal, Pass, replay};
+use recruit_milter::ledger::{self, Access};
+
 use crate::harness::daemon::command;
 use crate::harness::site::{BOB, ERIKA, JOBS, KARRIERE, Setup};
 use crate::harness::{LIMIT, Mail, Site, wait_until};
@@ -193,4 +198,47 @@ fn without_a_ledger_it_is_said_what_to_do() {
     let (code, text) = ask(&site, &["status", "--monitor"]);
     assert_eq!(code, 2);
     assert!(text.starts_with("CRITICAL - recruit-milter: there is no ledger yet"), "{text}");
+}
+
+#[test]
+fn a_ledger_of_yesterday_is_told_by_all_who_show_it() {
+    let site = Site::prepare(Setup::default());
+    let config = config::load(&site.config).unwrap().config;
+    let mut ledger = ledger::open(&config, Access::Write).unwrap();
+    let journal = Journal::open(&config.state_dir, 1 << 20, 1);
+    let line = |back: i64| {
+        let time = Timestamp::now() - SignedDuration::from_secs(back);
+        journal.record(Entry::new(time, Pass::Front, Action::Diverted));
+    };
+    let says = "the ledger is behind: the agent has not read what came since";
+    let shown = || ask(&site, &["list"]).1.contains(says);
+    // The agent reads it in a moment.
+    line(2);
+    let written = || replay(&config.state_dir, None).count();
+    wait_until("the line is written", LIMIT, || written() == 1);
+    assert!(!shown());
+    line(3600);
+    wait_until("the line is written", LIMIT, || written() == 2);
+    for (args, expected) in [
+        (&["list"][..], 0),
+        (&["export"], 0),
+        (&["trace", "4XABC"], 1),
+        (&["status"], 1),
+        (&["status", "--json"], 1),
+        (&["status", "--monitor"], 2),
+    ] {
+        let (code, text) = ask(&site, args);
+        assert_eq!(code, expected, "{args:?}: {text}");
+        assert!(text.contains(says), "{args:?}: {text}");
+        let remedy = text.contains("systemctl status recruit-milter-agent");
+        assert!(remedy || text.starts_with("CRITICAL - "), "{args:?}: {text}");
+    }
+    let etc = site.mx.config_dir();
+    let doctor = || ask(&site, &["doctor", "--verbose", "--config-dir", etc.to_str().unwrap()]).1;
+    assert!(doctor().contains("RM-DOCTOR-06"));
+    let all: Vec<_> = replay(&config.state_dir, None).collect();
+    let to = all.last().unwrap().0.unwrap();
+    let records: Vec<_> = all.into_iter().map(|(_, record)| record.unwrap()).collect();
+    ledger.apply(&ledger::host_of(&config), None, &to, &records).unwrap();
+    assert!(!shown() && !doctor().contains("RM-DOCTOR-06"), "it has caught up");
 }
