@@ -22,7 +22,7 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 PROGRAM    ?= target/release/recruit-milter
 INSTALL    ?= install
 
-.PHONY: help build install vendor deb rpm release reproducible audit check test lint docs drift demo bench fuzz deps fmt clean
+.PHONY: help acceptance build install vendor deb rpm release reproducible audit check test lint docs drift demo bench fuzz deps fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -112,6 +112,12 @@ demo: ## a company, a recruiting system and mail between them, on loopback; KEEP
 
 bench: deps ## what it costs, as ratios
 	$(CARGO) $(AS_ROOT) bench --locked
+
+acceptance: deps ## an hour of mail and looks into the ledger, on both SQLites; MINUTES=5 for less
+	for sqlite in --no-default-features --features=bundled-sqlite; do \
+	    $(CARGO) build --locked --quiet $$sqlite && \
+	    $(CARGO) $(AS_ROOT) run --locked --quiet $$sqlite --example soak -- $(MINUTES) || exit 1; \
+	done
 
 fuzz: ## fuzz the readers, an hour each; MINUTES=5 for less (tests/fuzz/README.md)
 	@contrib/dev/fuzz.sh
