@@ -163,6 +163,21 @@ fn credentials_know_nothing_but_passwords_and_their_file() {
 }
 
 #[test]
+fn only_sqlite_opens_the_file_of_the_ledger() {
+    // Whoever opens it beside SQLite and closes it takes SQLite's locks away. `make` opens one that was
+    // not there.
+    let ledger = |name: &str| name.starts_with("ledger/") && !is_test(name);
+    let words = ["OpenOptions::", "File::", "fs::read", "fs::write", "fs::copy", "fs::open"];
+    assert_eq!(uses(ledger, &words), ["ledger/sqlite.rs: OpenOptions::"]);
+    let sqlite = code(&src().join("ledger/sqlite.rs"));
+    assert_eq!(sqlite.matches("OpenOptions::").count(), 1);
+    assert!(sqlite.contains("OpenOptions::new().create_new(true)"));
+    // Who else knows where it is: to set it aside, and to name it in the log.
+    let others = |name: &str| !name.starts_with("ledger/") && name != "agent/books.rs";
+    assert_eq!(uses(others, &["file_of"]), [""; 0]);
+}
+
+#[test]
 fn every_file_says_what_it_is_for_and_under_which_licence() {
     let mut bad = Vec::new();
     for path in sources(&src()) {

@@ -25,10 +25,10 @@ use super::books::Counters;
 use super::verify::verdicts;
 use crate::config::Config;
 use crate::journal::{Action, Entry, Pass, ReportAction};
-use crate::ledger::{self, Access};
+use crate::ledger::{self, Access, Summary};
 use crate::policy::rules::AddressRule;
 use crate::policy::unread::Unread;
-use crate::policy::verification::State;
+use crate::policy::verification::{State, Verdict};
 
 pub use http::serve;
 
@@ -187,14 +187,16 @@ impl Metrics {
         registry.register("ledger_entries", "Entries written", counter(&books.entries));
         registry.register("ledger_errors", "Times it could not be used", counter(&books.errors));
         registry.register("journal_lost", "Entries that are missing", counter(&books.lost));
-        let up = i64::from(books.up.load(Ordering::Relaxed));
+        let seen = self.look();
+        // Where it cannot be read, the figures below are missing, and no rule looks at what is missing.
+        let up = i64::from(books.up.load(Ordering::Relaxed) && seen.is_ok());
         registry.register("ledger_up", "Whether it can be used", gauge(up));
         let read = books.read_up_to.load(Ordering::Relaxed);
         let lag = if read == 0 { -1 } else { (Timestamp::now().as_millisecond() - read) / 1000 };
         registry.register("ledger_lag_seconds", "How far it is behind", gauge(lag));
         let reloaded = i64::from(self.reloaded.load(Ordering::Relaxed));
         registry.register("config_last_reload_successful", "0: it was refused", gauge(reloaded));
-        self.verification(&mut registry);
+        self.verification(&mut registry, seen.ok());
         let mut out = String::new();
         if encode(&mut out, &registry).is_err() {
             _ = write!(out, "# the figures cannot be written");
@@ -202,16 +204,20 @@ impl Metrics {
         out
     }
 
-    fn verification(&self, registry: &mut Registry) {
+    /// What the ledger says, to one who opens it.
+    fn look(&self) -> Result<(Vec<Verdict>, Vec<Summary>), ledger::Error> {
+        let config = self.current.load_full();
+        let now = Timestamp::now();
+        let mut ledger = ledger::open(&config, Access::Read)?;
+        Ok((verdicts(&mut ledger, &config, now)?, ledger.summary(now)?))
+    }
+
+    fn verification(&self, registry: &mut Registry, seen: Option<(Vec<Verdict>, Vec<Summary>)>) {
         let config = self.current.load_full();
         let verified: Family<Labels, Gauge> = Family::default();
         let success: Family<Labels, Gauge> = Family::default();
         let waiting: Family<Labels, Gauge> = Family::default();
-        let now = Timestamp::now();
-        let found = ledger::open(&config, Access::Read).and_then(|mut ledger| {
-            Ok((verdicts(&mut ledger, &config, now)?, ledger.summary(now)?))
-        });
-        if let Ok((verdicts, summaries)) = found {
+        if let Some((verdicts, summaries)) = seen {
             for (rule, verdict) in config.rules.addresses.iter().zip(verdicts) {
                 let labels = vec![("address", rule.pattern.to_string())];
                 let is = i64::from(verdict.state == State::Verified);
@@ -335,6 +341,18 @@ mod tests {
         }
         let _: serde_json::Value =
             serde_json::from_str(include_str!("../../contrib/monitoring/dashboard.json")).unwrap();
+    }
+
+    #[test]
+    fn a_ledger_that_is_written_but_cannot_be_read_is_down() {
+        let (metrics, folder) = metrics();
+        metrics.books.up.store(true, Ordering::Relaxed);
+        assert!(metrics.text().contains("recruit_milter_ledger_up 1\n"));
+        // The bookkeeping goes on in what it has open.
+        std::fs::rename(folder.path().join("ledger.sqlite"), folder.path().join("away")).unwrap();
+        let text = metrics.text();
+        assert!(text.contains("recruit_milter_ledger_up 0\n"), "{text}");
+        assert!(!text.contains("recruit_milter_address_verified{"), "{text}");
     }
 
     #[test]

@@ -82,7 +82,10 @@ pub fn verification(address: &Pattern, verdict: &Verdict) {
 
 /// Verification cannot go on, since the ledger cannot be used.
 pub fn not_verifiable(error: &dyn Display) {
-    Line::program(Warning, "verification").pair("error", error).emit();
+    Line::program(Warning, "verification")
+        .pair("alarm", "verification")
+        .pair("error", error)
+        .emit();
 }
 
 /// Somebody was told of trouble.
