@@ -24,6 +24,7 @@ use super::divert::{self, Diverted, divert_into};
 use super::identity;
 use super::keys::Keys;
 use super::limits::{Count, Exceeded, Ticket, Usage};
+use super::probe::{Probe, unproven};
 use super::rules::{Pattern, Rules};
 use super::token::{Flags, Handoff, OutgoingBounce, TokenId, Way, route_mark, rule_tag};
 use crate::mail::domain::address_key;
@@ -342,6 +343,15 @@ impl Outgoing {
         moment: &mut Moment<'_>,
     ) -> Option<Decision> {
         let login = self.login(rules);
+        // Probes are given to the server that takes mail from outside, which may be one that takes outgoing mail.
+        let claim = match login {
+            None => Probe::claimed(rules, keys, &self.sender, moment.now),
+            Some(_) => None,
+        };
+        if matches!(claim, Some(Err(_))) && !self.recruiting.is_empty() {
+            let tickets = self.take_tickets();
+            return Some(Decision { plan: unproven(), diverted: Vec::new(), sent: None, tickets });
+        }
         let authentic = self.client.user.is_some()
             || self.client.address.is_some_and(|client| rules.is_internal_client(client));
         let from = match login {
@@ -365,7 +375,7 @@ impl Outgoing {
             authenticated: self.client.user.is_some(),
             internal: self.client.address.is_some_and(|client| rules.is_internal_client(client)),
             own_login: login.is_some(),
-            probe: None,
+            probe: claim.and_then(Result::ok),
         };
         let diverted = divert_into(&mut plan, rules, keys, &self.recruiting, origin, moment.stamp)?;
         let mut sent = Sent {

@@ -351,6 +351,24 @@ fn the_system_gets_a_copy_of_what_colleagues_send_where_that_is_wanted() {
 }
 
 #[test]
+fn a_probe_is_one_here_as_well_and_one_that_is_not_known_is_refused() {
+    let rules = rules();
+    let id = TokenId { time: u32::try_from(NOW).unwrap(), nonce: [1; 6] };
+    let probe = Probe::new(id, &address(JOBS));
+    let sender = |keys: &Keys| probe.sender(&rules, keys).unwrap().to_string();
+    let of = |sender, to| Message { user: None, sender, to, ..Message::default() };
+    let jobs: &[_] = &[(JOBS, None)];
+    let known = sender(&keys());
+    let decided = of(&known, jobs).decide(&rules);
+    assert_eq!(decided.diverted[0].probe, Some(id));
+    let stranger = sender(&Keys::new(vec![(9, vec![9; 32])]).unwrap());
+    let decided = of(&stranger, jobs).decide(&rules);
+    assert_eq!((decided.plan, decided.diverted), (unproven(), Vec::new()));
+    // Who writes to nobody of ours is not looked at.
+    assert_eq!(of(&stranger, &[(BOB, None)]).plan(&rules), "continue");
+}
+
+#[test]
 fn what_a_systems_login_sends_is_never_forwarded() {
     let kept = Message { to: &[(JOBS, None)], ..Message::default() };
     assert_eq!(kept.plan(&rules()), "continue");
