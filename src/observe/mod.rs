@@ -16,6 +16,7 @@ mod golden;
 mod line;
 mod mask;
 mod output;
+mod starts;
 
 pub use books::*;
 pub use events::*;
@@ -23,3 +24,4 @@ pub use mask::{Masker, Shown};
 #[cfg(test)]
 pub(crate) use output::tests::capture;
 pub use output::{Logging, init};
+pub use starts::*;
