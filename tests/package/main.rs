@@ -13,6 +13,7 @@
 
 mod apparmor;
 mod machine;
+mod restarts;
 mod transcript;
 
 use std::collections::{BTreeMap, BTreeSet};
