@@ -154,6 +154,8 @@ pub enum ReplyText {
     TooManyBcc,
     /// An envelope sender as our probes have, and no probe that is known.
     UnknownProbe,
+    /// Nothing is refused: the answer to the question whether we are here.
+    Here,
 }
 
 impl ReplyText {
@@ -177,6 +179,7 @@ impl ReplyText {
             Self::UnknownProbe => {
                 ("550", "5.7.1", "Sender is for test mail, and this is none that is known here")
             }
+            Self::Here => ("450", "4.0.0", "recruit-milter is here"),
         }
     }
 }

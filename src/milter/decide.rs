@@ -23,6 +23,7 @@ use crate::policy::divert::{self, divert};
 use crate::policy::facts::Facts;
 use crate::policy::forward::{self, Accepted, Advice, Arrival, Refusal, body_need, decide};
 use crate::policy::limits::Usage;
+use crate::policy::look;
 use crate::policy::probe::{Probe, unproven};
 use crate::policy::report;
 use crate::policy::subject;
@@ -165,6 +166,10 @@ impl Policy for Active {
 
     fn is_recruiting(&self, resolved: &str) -> bool {
         divert::is_recruiting(&self.config.rules, resolved)
+    }
+
+    fn is_asked_for(&self, command: &[u8]) -> bool {
+        look::is_ours(command, &self.config.keys, now())
     }
 
     fn front(self: &Arc<Self>, opening: Opening) -> Front {

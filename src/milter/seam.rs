@@ -152,6 +152,12 @@ pub trait Policy: Send + Sync + 'static {
     /// all mail.
     fn is_recruiting(&self, resolved: &str) -> bool;
 
+    /// Whether a command that the MTA does not know asks if we are here, and may.
+    fn is_asked_for(&self, command: &[u8]) -> bool {
+        let _ = command;
+        false
+    }
+
     /// Begins pass 1 for a message, at its first recipient that concerns us.
     fn front(self: &Arc<Self>, opening: Opening) -> Self::Front;
 

@@ -25,20 +25,22 @@ use super::notice::Notice;
 use super::seam::{FrontMessage, HandoffMessage, Opening, Origin, Pass, Policy, Stage};
 use super::shell::{At, Shell};
 use crate::mail::{RawPath, Recipient};
-use crate::plan::Plan;
+use crate::plan::{Plan, Reply, ReplyText};
 pub(super) use submission::submission;
 
 /// How many octets of recipients are kept for one message. Postfix's `smtpd_recipient_limit` lets a
 /// thousand recipients in, which are a quarter of this at their longest.
 const MAX_RECIPIENTS: usize = 1024 * 1024;
 
-/// What a session of the front socket asks for besides DATA, see [`negotiate`].
+/// What a session of the front socket asks for besides an answer to DATA, see [`negotiate`].
+///
+/// DATA itself is wanted since commands are that the MTA does not know (see [`unknown`]): the library takes
+/// no end of a message right after one of these, and would leave it without an answer.
 const FRONT_OPTS: ProtoOpts = ProtoOpts::NO_CONNECT
     .union(ProtoOpts::NO_HELO)
     .union(ProtoOpts::NO_HEADER)
     .union(ProtoOpts::NO_EOH)
     .union(ProtoOpts::NO_BODY)
-    .union(ProtoOpts::NO_UNKNOWN)
     .union(ProtoOpts::NOREPLY_MAIL)
     .union(ProtoOpts::NOREPLY_RCPT);
 
@@ -47,7 +49,6 @@ const HANDOFF_OPTS: ProtoOpts = ProtoOpts::NO_CONNECT
     .union(ProtoOpts::NO_HELO)
     .union(ProtoOpts::NO_DATA)
     .union(ProtoOpts::NO_EOH)
-    .union(ProtoOpts::NO_UNKNOWN)
     .union(ProtoOpts::NOREPLY_MAIL)
     .union(ProtoOpts::NOREPLY_HEADER)
     .union(ProtoOpts::LEADING_SPACE)
@@ -70,6 +71,19 @@ pub(super) struct Front<P: Policy> {
     failed: bool,
 }
 
+/// A session of pass 1.
+pub(super) struct FrontSession<P: Policy> {
+    /// Whether an answer to DATA was negotiated.
+    answers_data: bool,
+    message: Option<Front<P>>,
+}
+
+impl<P: Policy> Default for FrontSession<P> {
+    fn default() -> Self {
+        Self { answers_data: true, message: None }
+    }
+}
+
 /// A message that is decided on by more than its envelope.
 pub(super) struct Whole<P, M> {
     policy: Arc<P>,
@@ -81,8 +95,8 @@ pub(super) struct Whole<P, M> {
 pub(super) type Handoff<P> = Whole<P, <P as Policy>::Handoff>;
 
 /// The callbacks of the front socket.
-pub(super) fn front<P: Policy>(shell: &Arc<Shell<P>>) -> Callbacks<Front<P>> {
-    let [negotiate, mail, rcpt, data, eom] = std::array::from_fn(|_| Arc::clone(shell));
+pub(super) fn front<P: Policy>(shell: &Arc<Shell<P>>) -> Callbacks<FrontSession<P>> {
+    let [negotiate, mail, rcpt, data, eom, asked] = std::array::from_fn(|_| Arc::clone(shell));
     Callbacks::new()
         .on_negotiate(move |cx, actions, opts| {
             let shell = Arc::clone(&negotiate);
@@ -104,13 +118,31 @@ pub(super) fn front<P: Policy>(shell: &Arc<Shell<P>>) -> Callbacks<Front<P>> {
             let shell = Arc::clone(&eom);
             Box::pin(async move { front_eom(&shell, cx).await })
         })
-        .on_abort(|cx| forget(cx))
-        .on_close(|cx| forget(cx))
+        .on_unknown(move |cx, command| {
+            let shell = Arc::clone(&asked);
+            Box::pin(async move { unknown(&shell, cx, Pass::Front, command).await })
+        })
+        .on_abort(|cx| {
+            forget_front(cx);
+            Box::pin(ready(Status::Continue))
+        })
+        .on_close(|cx| {
+            forget_front(cx);
+            Box::pin(ready(Status::Continue))
+        })
+}
+
+/// Lets go of the message, not of what was negotiated.
+fn forget_front<P: Policy>(cx: &mut Context<FrontSession<P>>) {
+    if let Some(session) = &mut cx.data {
+        session.message = None;
+    }
 }
 
 /// The callbacks of the handoff socket.
 pub(super) fn handoff<P: Policy>(shell: &Arc<Shell<P>>) -> Callbacks<Handoff<P>> {
-    let [negotiate, mail, rcpt, header, body, eom] = std::array::from_fn(|_| Arc::clone(shell));
+    let [negotiate, mail, rcpt, header, body, eom, asked] =
+        std::array::from_fn(|_| Arc::clone(shell));
     Callbacks::new()
         .on_negotiate(move |cx, actions, opts| {
             let shell = Arc::clone(&negotiate);
@@ -136,8 +168,28 @@ pub(super) fn handoff<P: Policy>(shell: &Arc<Shell<P>>) -> Callbacks<Handoff<P>>
             let shell = Arc::clone(&eom);
             Box::pin(async move { handoff_eom(&shell, cx).await })
         })
+        .on_unknown(move |cx, command| {
+            let shell = Arc::clone(&asked);
+            Box::pin(async move { unknown(&shell, cx, Pass::Handoff, command).await })
+        })
         .on_abort(|cx| forget(cx))
         .on_close(|cx| forget(cx))
+}
+
+/// Answers the question whether we are here, which is of no message. Any other command that the MTA does
+/// not know is answered by the MTA.
+async fn unknown<P: Policy, T: Send>(
+    shell: &Shell<P>,
+    cx: &mut Context<T>,
+    pass: Pass,
+    command: CString,
+) -> Status {
+    let policy = shell.policy();
+    let at = at(&*policy, pass, Stage::Negotiate, None);
+    match shell.guard(at, async { policy.is_asked_for(command.as_bytes()) }).await {
+        Some(true) => execute::reply(Reply::Tempfail(ReplyText::Here), &mut cx.reply),
+        _ => Status::Continue,
+    }
 }
 
 fn forget<T: Send>(cx: &mut Context<T>) -> CallbackFuture<'_> {
@@ -147,14 +199,17 @@ fn forget<T: Send>(cx: &mut Context<T>) -> CallbackFuture<'_> {
 
 async fn negotiate_front<P: Policy>(
     shell: &Shell<P>,
-    cx: &mut NegotiateContext<Front<P>>,
+    cx: &mut NegotiateContext<FrontSession<P>>,
     actions: Actions,
     opts: ProtoOpts,
 ) -> Status {
     let policy = shell.policy();
-    // DATA is of use only where a message can end there. Without it a message costs one round trip.
+    // An answer to DATA is of use only where a message can end there. Without it a message costs one
+    // round trip.
     let mut wanted = FRONT_OPTS;
-    wanted.set(ProtoOpts::NO_DATA, !policy.accept_early());
+    let answers_data = policy.accept_early();
+    wanted.set(ProtoOpts::NOREPLY_DATA, !answers_data);
+    cx.data = Some(FrontSession { answers_data, message: None });
     let macros = [
         (MacroStage::Connect, NO_MACROS),
         (MacroStage::Helo, NO_MACROS),
@@ -228,24 +283,26 @@ fn at<'a, P: Policy>(policy: &P, pass: Pass, stage: Stage, queue_id: Option<&'a 
 
 async fn front_mail<P: Policy>(
     shell: &Shell<P>,
-    cx: &mut Context<Front<P>>,
+    cx: &mut Context<FrontSession<P>>,
     mail: Vec<CString>,
 ) -> Status {
-    cx.data = None;
+    forget_front(cx);
     let policy = shell.policy();
     let at = at(&*policy, Pass::Front, Stage::Mail, None);
     let failed = shell.step(at, || ()).await.is_none();
-    cx.data = Some(Front { policy, mail, ours: None, size: 0, failed });
+    let session = cx.data.get_or_insert_with(FrontSession::default);
+    session.message = Some(Front { policy, mail, ours: None, size: 0, failed });
     Status::Noreply
 }
 
 async fn front_rcpt<P: Policy>(
     shell: &Shell<P>,
-    cx: &mut Context<Front<P>>,
+    cx: &mut Context<FrontSession<P>>,
     args: Vec<CString>,
 ) -> Status {
     let macros = &cx.macros;
-    let Some(front) = cx.data.as_mut().filter(|front| !front.failed) else {
+    let message = cx.data.as_mut().and_then(|session| session.message.as_mut());
+    let Some(front) = message.filter(|front| !front.failed) else {
         return Status::Noreply;
     };
     let at = at(&*front.policy, Pass::Front, Stage::Rcpt, None);
@@ -275,8 +332,12 @@ impl<P: Policy> Front<P> {
     }
 }
 
-async fn front_data<P: Policy>(shell: &Shell<P>, cx: &mut Context<Front<P>>) -> Status {
-    let Some(front) = &mut cx.data else {
+async fn front_data<P: Policy>(shell: &Shell<P>, cx: &mut Context<FrontSession<P>>) -> Status {
+    if cx.data.as_ref().is_some_and(|session| !session.answers_data) {
+        return Status::Noreply;
+    }
+    let message = cx.data.as_mut().and_then(|session| session.message.as_mut());
+    let Some(front) = message else {
         return out_of_order(shell, Pass::Front, Stage::Data, &mut cx.reply);
     };
     let at = at(&*front.policy, Pass::Front, Stage::Data, None);
@@ -290,12 +351,12 @@ async fn front_data<P: Policy>(shell: &Shell<P>, cx: &mut Context<Front<P>>) -> 
         }
         _ => execute::try_again(&mut cx.reply),
     };
-    cx.data = None;
+    forget_front(cx);
     status
 }
 
-async fn front_eom<P: Policy>(shell: &Shell<P>, cx: &mut EomContext<Front<P>>) -> Status {
-    let Some(front) = cx.data.take() else {
+async fn front_eom<P: Policy>(shell: &Shell<P>, cx: &mut EomContext<FrontSession<P>>) -> Status {
+    let Some(front) = cx.data.as_mut().and_then(|session| session.message.take()) else {
         return out_of_order(shell, Pass::Front, Stage::Eom, &mut cx.reply);
     };
     if front.failed {

@@ -100,8 +100,8 @@ impl Phase {
     fn replied(&mut self, code: u8) {
         let ends = match (self.command, code) {
             (_, b'a' | b'd') | (b'E', b'c') => true,
-            // A refused recipient is not a refused message.
-            (command, b'r' | b't' | b'y') => command != b'R',
+            // A refused recipient is not a refused message, nor is a command of no message.
+            (command, b'r' | b't' | b'y') => !matches!(command, b'R' | b'U'),
             _ => false,
         };
         self.in_message &= !ends;

@@ -12,6 +12,7 @@
 //! * [`probe`]: our own test mail; [`verification`]: whether an address is verified.
 //! * [`subject`]: whose mail it is, as keyed hashes.
 //! * [`unread`]: why a reader failed: what it would have told is then missing, and nothing else.
+//! * [`look`]: the question whether the milter is in the way of mail.
 //! * [`budget`]: the breaker of loops in which every round is a new message.
 //!
 //! Must not know I/O, clock, async or logging.
@@ -29,6 +30,7 @@ pub mod identity;
 pub mod keys;
 pub mod kind;
 pub mod limits;
+pub mod look;
 pub mod outbound;
 pub mod probe;
 pub mod report;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters, TlsVersion};
 use lettre::transport::smtp::extension::{ClientId, Extension};
@@ -10,6 +11,9 @@ use tokio::time::timeout;
 
 use super::{COMMAND, CONNECT, Error, FAREWELL, Step, text, within, words};
 use crate::mail::Address;
+
+/// How long the farewell of a look may take.
+const GOOD_BYE: Duration = Duration::from_secs(1);
 
 /// What a server said to RCPT.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +35,73 @@ pub async fn ask(
     name: &str,
     recipient: &Address,
 ) -> Result<Answer, Error> {
+    let mut connection = open(server, hello, name, true).await?;
+    let recipient = recipient.in_ascii();
+    let mail = mail(std::slice::from_ref(&recipient));
+    within(COMMAND, Step::Mail, connection.command(mail)).await?;
+    let answer = tell(&mut connection, Step::Rcpt, rcpt(&recipient)).await?;
+    leave(connection);
+    Ok(answer)
+}
+
+/// What a server said to a look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// To the question.
+    pub question: Answer,
+    /// To MAIL.
+    pub mail: Answer,
+    /// To RCPT for each recipient; nothing where MAIL was not taken.
+    pub recipients: Vec<Answer>,
+}
+
+/// Looks at a server of ours as a client that has mail: a question that its milter may know, MAIL with
+/// the null sender, RCPT for each recipient, and good-bye. TLS is for what leaves this machine.
+pub async fn look(
+    server: SocketAddr,
+    hello: &str,
+    question: &str,
+    recipients: &[Address],
+) -> Result<Looked, Error> {
+    let tls = !server.ip().is_loopback();
+    let recipients: Vec<Address> = recipients.iter().map(Address::in_ascii).collect();
+    let mut connection = open(server, hello, &server.ip().to_string(), tls).await?;
+    let question = tell(&mut connection, Step::Hello, format!("{question}\r\n")).await?;
+    let mail = tell(&mut connection, Step::Mail, mail(&recipients)).await?;
+    let mut looked = Looked { question, mail, recipients: Vec::new() };
+    if let Answer::Yes(_) = looked.mail {
+        for recipient in &recipients {
+            let answer = tell(&mut connection, Step::Rcpt, rcpt(recipient)).await?;
+            looked.recipients.push(answer);
+        }
+    }
+    // Waited for, so that a command that ends after it leaves no line about a lost connection.
+    let _ = timeout(GOOD_BYE, connection.quit()).await;
+    Ok(looked)
+}
+
+/// MAIL with the null sender. RFC 6531 3.4: it says that there are addresses in UTF-8, RCPT does not.
+fn mail(recipients: &[Address]) -> String {
+    let ascii = recipients.iter().all(|recipient| recipient.as_str().is_ascii());
+    format!("MAIL FROM:<>{}\r\n", if ascii { "" } else { " SMTPUTF8" })
+}
+
+fn rcpt(recipient: &Address) -> String {
+    format!("RCPT TO:<{recipient}>\r\n")
+}
+
+async fn open(
+    server: SocketAddr,
+    hello: &str,
+    name: &str,
+    tls: bool,
+) -> Result<AsyncSmtpConnection, Error> {
     let connected = timeout(CONNECT, TcpStream::connect(server)).await;
     let stream = connected.map_err(|_| Error::Timeout(Step::Hello))?.map_err(Error::Unreachable)?;
     let hello = ClientId::Domain(hello.to_owned());
     let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello);
     let mut connection = within(COMMAND, Step::Hello, greeting).await?;
-    if connection.server_info().supports_feature(Extension::StartTls) {
+    if tls && connection.server_info().supports_feature(Extension::StartTls) {
         let tls = TlsParameters::builder(name.to_owned())
             .dangerous_accept_invalid_certs(true)
             .dangerous_accept_invalid_hostnames(true)
@@ -45,18 +110,26 @@ pub async fn ask(
             .map_err(|error| Error::Refused(Step::Hello, error))?;
         within(COMMAND, Step::Hello, connection.starttls(tls, &hello)).await?;
     }
-    within(COMMAND, Step::Mail, connection.command("MAIL FROM:<>\r\n")).await?;
-    let recipient = recipient.in_ascii();
-    let utf8 = if recipient.as_str().is_ascii() { "" } else { " SMTPUTF8" };
-    let rcpt = connection.command(format!("RCPT TO:<{recipient}>{utf8}\r\n"));
-    let answer = match within(COMMAND, Step::Rcpt, rcpt).await {
-        Ok(answer) => Answer::Yes(format!("{} {}", answer.code(), text(&answer))),
-        Err(error) if error.is_permanent() => Answer::No(words(&error)),
+    Ok(connection)
+}
+
+/// Says something; whatever is answered is an answer.
+async fn tell(
+    connection: &mut AsyncSmtpConnection,
+    step: Step,
+    command: String,
+) -> Result<Answer, Error> {
+    match within(COMMAND, step, connection.command(command)).await {
+        Ok(answer) => Ok(Answer::Yes(format!("{} {}", answer.code(), text(&answer)))),
+        Err(error) if error.is_permanent() => Ok(Answer::No(words(&error))),
         Err(Error::Refused(_, error)) if error.is_transient() => {
-            Answer::Later(words(&Error::Refused(Step::Rcpt, error)))
+            Ok(Answer::Later(words(&Error::Refused(step, error))))
         }
-        Err(error) => return Err(error),
-    };
+        Err(error) => Err(error),
+    }
+}
+
+/// Says good-bye, for which nobody waits.
+fn leave(mut connection: AsyncSmtpConnection) {
     tokio::spawn(async move { timeout(FAREWELL, connection.quit()).await.is_ok() });
-    Ok(answer)
 }

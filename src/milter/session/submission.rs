@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::ffi::CString;
+use std::future::ready;
 use std::sync::Arc;
 
 use indymilter::{
@@ -12,7 +13,7 @@ use indymilter::{
 
 use super::{
     NO_MACROS, Whole, at, conclude, forget, negotiate, opening, origin, out_of_order, recipient,
-    resolved, text,
+    resolved, text, unknown,
 };
 use crate::milter::execute;
 use crate::milter::seam::{Pass, Policy, Stage, SubmissionMessage};
@@ -24,10 +25,9 @@ use crate::milter::shell::Shell;
 // earlier than one at the end of the message.
 const SUBMISSION_OPTS: ProtoOpts = ProtoOpts::NO_CONNECT
     .union(ProtoOpts::NO_HELO)
-    .union(ProtoOpts::NO_DATA)
+    .union(ProtoOpts::NOREPLY_DATA)
     .union(ProtoOpts::NO_EOH)
     .union(ProtoOpts::NO_BODY)
-    .union(ProtoOpts::NO_UNKNOWN)
     .union(ProtoOpts::NOREPLY_HEADER)
     .union(ProtoOpts::LEADING_SPACE);
 
@@ -36,7 +36,7 @@ pub(in crate::milter) type Submission<P> = Whole<P, <P as Policy>::Submission>;
 
 /// The callbacks of the submission socket.
 pub(in crate::milter) fn submission<P: Policy>(shell: &Arc<Shell<P>>) -> Callbacks<Submission<P>> {
-    let [negotiate, mail, rcpt, header, eom] = std::array::from_fn(|_| Arc::clone(shell));
+    let [negotiate, mail, rcpt, header, eom, asked] = std::array::from_fn(|_| Arc::clone(shell));
     Callbacks::new()
         .on_negotiate(move |cx, actions, opts| {
             let shell = Arc::clone(&negotiate);
@@ -50,6 +50,8 @@ pub(in crate::milter) fn submission<P: Policy>(shell: &Arc<Shell<P>>) -> Callbac
             let shell = Arc::clone(&rcpt);
             Box::pin(async move { submission_rcpt(&shell, cx, args).await })
         })
+        // See `FRONT_OPTS`.
+        .on_data(|_| Box::pin(ready(Status::Noreply)))
         .on_header(move |cx, name, value| {
             let shell = Arc::clone(&header);
             Box::pin(async move { submission_header(&shell, cx, name, value).await })
@@ -57,6 +59,10 @@ pub(in crate::milter) fn submission<P: Policy>(shell: &Arc<Shell<P>>) -> Callbac
         .on_eom(move |cx| {
             let shell = Arc::clone(&eom);
             Box::pin(async move { submission_eom(&shell, cx).await })
+        })
+        .on_unknown(move |cx, command| {
+            let shell = Arc::clone(&asked);
+            Box::pin(async move { unknown(&shell, cx, Pass::Submission, command).await })
         })
         .on_abort(|cx| forget(cx))
         .on_close(|cx| forget(cx))

@@ -41,7 +41,7 @@ pub(super) struct Client {
     pub(super) options: u32,
 }
 
-pub(super) const NO_DATA: u32 = 0x200;
+pub(super) const NOREPLY_DATA: u32 = 0x1_0000;
 pub(super) const NO_BODY: u32 = 0x10;
 pub(super) const NO_HEADER: u32 = 0x20;
 const NOREPLY_HEADER: u32 = 0x80;

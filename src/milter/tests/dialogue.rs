@@ -2,7 +2,7 @@
 //! another.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::client::{Client, Frame, NO_DATA};
+use super::client::{Client, Frame, NOREPLY_DATA};
 use super::*;
 use proptest::prelude::*;
 
@@ -36,11 +36,31 @@ async fn pass_1_exchanges_the_recruiting_address() {
 async fn mail_that_is_not_ours_is_asked_for_its_recipients_only() {
     let server = Server::start();
     let mut client = server.front().await;
-    assert_ne!(client.options & NO_DATA, 0, "no round trip at DATA");
+    assert_ne!(client.options & NOREPLY_DATA, 0, "no round trip at DATA");
     client.mail("a@example.org").await;
     client.rcpt("colleague@acme.example").await;
     assert_eq!(shown(&client.eom("4Zx1").await), ["c"]);
     assert!(server.log.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_command_that_nobody_knows_disturbs_no_message_and_ours_is_answered() {
+    let server = Server::start();
+    for mut client in [server.front().await, server.submission().await, server.handoff().await] {
+        client.send_strings(b'U', &["FOO"]).await;
+        assert_eq!(shown(&client.replies().await), ["c"]);
+        client.send_strings(b'U', &["ASKED"]).await;
+        assert_eq!(shown(&client.replies().await), ["y 450 4.0.0 recruit-milter is here"]);
+    }
+    let mut client = server.front().await;
+    client.mail("a@example.org").await;
+    client.rcpt("jobs@acme.example").await;
+    // Right before the message: the library would leave its end without an answer.
+    client.send_strings(b'U', &["FOO"]).await;
+    assert_eq!(shown(&client.replies().await), ["c"]);
+    client.macros(b'T', &[]).await;
+    client.send(b'T', b"").await;
+    assert_eq!(client.eom("4Zx1").await.len(), 3);
 }
 
 #[tokio::test]
@@ -49,7 +69,7 @@ async fn accept_early_ends_mail_that_is_not_ours_at_data() {
     setup.policy.accept_early = true;
     let server = setup.start();
     let mut client = server.front().await;
-    assert_eq!(client.options & NO_DATA, 0);
+    assert_eq!(client.options & NOREPLY_DATA, 0);
     client.mail("a@example.org").await;
     client.rcpt("colleague@acme.example").await;
     assert_eq!(client.data().await, "a");
@@ -252,7 +272,7 @@ async fn what_postfix_does_not_offer_is_named() {
     let server = Server::start();
     for (socket, actions, options, missing) in [
         (&server.front, 0x7f, 0x1f_ffff, "ADD_RCPT_EXT"),
-        (&server.front, 0x1ff, 0x3ff, "NOREPLY_MAIL, NOREPLY_RCPT"),
+        (&server.front, 0x1ff, 0x3ff, "NOREPLY_MAIL, NOREPLY_RCPT, NOREPLY_DATA"),
         (&server.handoff, 0x1bf, 0xf_ffff, "CHANGE_SENDER, LEADING_SPACE"),
     ] {
         let mut client = Client::connect(socket).await;

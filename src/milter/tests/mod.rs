@@ -91,6 +91,10 @@ impl Policy for Fake {
         self.deadline
     }
 
+    fn is_asked_for(&self, command: &[u8]) -> bool {
+        command == b"ASKED"
+    }
+
     fn is_recruiting(&self, resolved: &str) -> bool {
         resolved.starts_with("jobs")
     }
