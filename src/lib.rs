@@ -53,6 +53,7 @@
 //! | [`running`] | which keys and configuration each process goes by, told in the state folder | how it is shown |
 //! | [`credentials`] | passwords, and the passwd-file that keeps their hashes | what a login may send as |
 //! | [`postfix`] | reads and writes Postfix's configuration | messages |
+//! | [`way`] | whether the milter answers, Postfix takes mail and the milter sees it, now | the ledger |
 //! | [`doctor`] | everything on the way of an application, looked at in one go | how it is shown |
 //! | [`cli`] | one file per subcommand; the manual pages come from it | |
 //!
@@ -104,6 +105,9 @@
 //! 18. Reading is advice: no panic, deadline or limit of it defers or stops a copy. It goes on unread,
 //!     as an application, for review ([`policy::forward::Advice`], [`reading`]; each reader fails in
 //!     each way at each place in `milter::tests::unread` and `tests/it/unread.rs`).
+//! 19. What is broken now outranks what was proven: nothing is said to be verified while mail is put off,
+//!     waits or passes us by, nor what was not looked at to be in order ([`way::Way::judge`];
+//!     `tests/it/way.rs`).
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 pub mod agent;
@@ -126,3 +130,4 @@ pub mod running;
 pub mod smtp_test;
 pub mod socket;
 pub mod submit;
+pub mod way;

@@ -23,9 +23,10 @@ use crate::ledger::{self, Access};
 use crate::mail::{Address, RawPath};
 use crate::observe;
 use crate::submit::{self, Content, Submission, submit};
+use crate::way;
 
 use watch::{DAY, SOON};
-pub use watch::{failed_copy, given_up, not_through, verification, waiting};
+pub use watch::{failed_copy, given_up, not_through, of_way, verification, waiting};
 
 /// How long alerts are collected.
 const COLLECT: Duration = Duration::from_secs(10);
@@ -106,6 +107,23 @@ pub enum What {
         /// Whether it ended, since its recruiting address has its own.
         kept: bool,
     },
+    /// Mail is put off, waits or passes us by, at a place on its way.
+    Stopped(way::Spot),
+    /// That place is as it should be again.
+    OpenAgain(way::Spot),
+}
+
+impl What {
+    /// Whether it is the end of trouble.
+    fn is_good(&self) -> bool {
+        matches!(self, Self::VerifiedAgain | Self::OpenAgain(_))
+    }
+
+    /// Whether it concerns the owners of all addresses.
+    fn is_for_all(&self) -> bool {
+        let (Self::Stopped(spot) | Self::OpenAgain(spot)) = self else { return false };
+        !matches!(spot.place, way::Place::Address(_))
+    }
 }
 
 /// Where a mail is whose copy failed.
@@ -128,6 +146,8 @@ impl Alert {
             What::Waiting { .. } => "waiting",
             What::NotThrough { days, .. } => return self.stage(*days),
             What::GivenUp { token, .. } => token.as_str(),
+            What::Stopped(_) => "stopped",
+            What::OpenAgain(_) => "open",
         };
         format!("{} {what}", self.address)
     }
@@ -191,7 +211,7 @@ pub async fn run(current: Arc<ArcSwap<Config>>, mut alerts: Receiver<Alert>) {
         told.retain(|_, until| *until > Instant::now());
         batch.retain(|alert| {
             // Whoever heard of trouble wants to hear of its end, and of the next.
-            if alert.what == What::VerifiedAgain {
+            if alert.what.is_good() {
                 told.retain(|key, _| !key.starts_with(&format!("{} ", alert.address)));
                 return true;
             }
@@ -236,16 +256,23 @@ fn forget_what_is_over(told: &mut HashMap<String, Instant>, waiting: &[Alert]) {
 
 /// One mail for each who is to be told.
 async fn tell(config: &Arc<Config>, batch: &[Alert]) {
-    let owners = batch.iter().filter_map(|alert| alert.owner.as_ref());
-    let mut everybody: Vec<Address> =
-        config.alerts_to.iter().chain(owners).map(Address::in_ascii).collect();
+    let mut everybody: Vec<&Address> = config.alerts_to.iter().collect();
+    everybody.extend(batch.iter().filter_map(|alert| alert.owner.as_ref()));
+    let owners = || config.rules.addresses.iter().filter_map(|rule| rule.owner.as_ref());
+    if batch.iter().any(|alert| alert.what.is_for_all()) {
+        everybody.extend(owners());
+    }
+    let mut everybody: Vec<Address> = everybody.into_iter().map(Address::in_ascii).collect();
     everybody.sort_by_key(Address::key);
     everybody.dedup_by_key(|address| address.key());
     let mut told: Vec<&Alert> = Vec::new();
     for recipient in everybody {
         let for_all = config.alerts_to.iter().any(|to| to.key() == recipient.key());
         let mine = |alert: &&Alert| {
-            for_all || alert.owner.as_ref().is_some_and(|owner| owner.key() == recipient.key())
+            let is_owner = |owner: &Address| owner.key() == recipient.key();
+            for_all
+                || alert.owner.as_ref().is_some_and(is_owner)
+                || alert.what.is_for_all() && owners().any(is_owner)
         };
         let mine: Vec<&Alert> = batch.iter().filter(mine).collect();
         let Some(message) = text::message(config, &recipient, &mine, Timestamp::now()) else {
@@ -276,10 +303,19 @@ async fn send(config: &Config, recipient: &Address, message: &str) -> bool {
         };
         let submission =
             Submission { sender: &sender, recipient, orcpt: None, smtputf8: false, content };
-        let Err(error) = submit(config.verify.via, &submission).await else { return true };
+        let Err(error) = hand_in(config, &submission).await else { return true };
         observe::not_alerted(recipient.as_str(), &submit::words(&error));
         let Some(pause) = pauses.next().filter(|_| !error.is_permanent()) else { return false };
         sleep(*pause).await;
+    }
+}
+
+/// Hands a mail in where no milter is asked, so that it comes through while ours is down; where the site
+/// has no such smtpd, or it does not know the recipient yet, as any other mail.
+async fn hand_in(config: &Config, submission: &Submission<'_>) -> Result<String, submit::Error> {
+    match submit(config.alerts_smtpd, submission).await {
+        Ok(said) => Ok(said),
+        Err(_) => submit(config.verify.via, submission).await,
     }
 }
 

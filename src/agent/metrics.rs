@@ -22,6 +22,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::books::Counters;
+use super::lookout::{Sight, View};
 use super::verify::verdicts;
 use crate::config::Config;
 use crate::journal::{Action, Entry, Pass, ReportAction};
@@ -29,6 +30,7 @@ use crate::ledger::{self, Access, Summary};
 use crate::policy::rules::AddressRule;
 use crate::policy::unread::Unread;
 use crate::policy::verification::{State, Verdict};
+use crate::way::{self as spot, Place};
 
 pub use http::serve;
 
@@ -46,6 +48,7 @@ pub struct Metrics {
     current: Arc<ArcSwap<Config>>,
     books: Arc<Counters>,
     reloaded: Arc<AtomicBool>,
+    sight: Sight,
     messages: Family<Labels, Counter>,
     forwards: Family<Labels, Counter>,
     skips: Family<Labels, Counter>,
@@ -75,16 +78,19 @@ impl Came {
 }
 
 impl Metrics {
-    /// Figures that begin at 0. `reloaded` says whether the last reload was taken.
+    /// Figures that begin at 0. `reloaded` says whether the last reload was taken, `sight` how the way of
+    /// mail is.
     pub fn new(
         current: Arc<ArcSwap<Config>>,
         books: Arc<Counters>,
         reloaded: Arc<AtomicBool>,
+        sight: Sight,
     ) -> Self {
         let this = Self {
             current,
             books,
             reloaded,
+            sight,
             messages: Family::default(),
             forwards: Family::default(),
             skips: Family::default(),
@@ -196,7 +202,9 @@ impl Metrics {
         registry.register("ledger_lag_seconds", "How far it is behind", gauge(lag));
         let reloaded = i64::from(self.reloaded.load(Ordering::Relaxed));
         registry.register("config_last_reload_successful", "0: it was refused", gauge(reloaded));
-        self.verification(&mut registry, seen.ok());
+        let view = self.sight.now();
+        self.verification(&mut registry, seen.ok(), view.as_deref());
+        way(&mut registry, view.as_deref());
         let mut out = String::new();
         if encode(&mut out, &registry).is_err() {
             _ = write!(out, "# the figures cannot be written");
@@ -212,7 +220,13 @@ impl Metrics {
         Ok((verdicts(&mut ledger, &config, now)?, ledger.summary(now)?))
     }
 
-    fn verification(&self, registry: &mut Registry, seen: Option<(Vec<Verdict>, Vec<Summary>)>) {
+    fn verification(
+        &self,
+        registry: &mut Registry,
+        seen: Option<(Vec<Verdict>, Vec<Summary>)>,
+        view: Option<&View>,
+    ) {
+        let now = Timestamp::now();
         let config = self.current.load_full();
         let verified: Family<Labels, Gauge> = Family::default();
         let success: Family<Labels, Gauge> = Family::default();
@@ -220,8 +234,13 @@ impl Metrics {
         if let Some((verdicts, summaries)) = seen {
             for (rule, verdict) in config.rules.addresses.iter().zip(verdicts) {
                 let labels = vec![("address", rule.pattern.to_string())];
-                let is = i64::from(verdict.state == State::Verified);
-                verified.get_or_create(&labels).set(is);
+                // Where nobody has looked, nothing is said.
+                if let Some(view) = view {
+                    let now = u64::try_from(now.as_second()).unwrap_or(0);
+                    let verdict = view.way.judge(rule, verdict.clone(), now);
+                    let is = i64::from(verdict.state == State::Verified);
+                    verified.get_or_create(&labels).set(is);
+                }
                 let at = i64::try_from(verdict.last_success.unwrap_or(0)).unwrap_or(0);
                 success.get_or_create(&labels).set(at);
                 let _ = waiting.get_or_create(&labels);
@@ -245,6 +264,39 @@ impl Metrics {
     }
 }
 
+/// The way of mail as it was last seen.
+fn way(registry: &mut Registry, view: Option<&View>) {
+    let reachable: Family<Labels, Gauge> = Family::default();
+    let attached: Family<Labels, Gauge> = Family::default();
+    if let Some(view) = view {
+        for spot in view.way.spots() {
+            let (family, label) = match &spot.place {
+                Place::Socket(..) => (&reachable, "socket"),
+                Place::Entrance(_) | Place::Hop(_) => (&attached, "smtpd"),
+                Place::Address(_) => continue,
+            };
+            let labels = vec![(label, spot.place.to_string())];
+            family.get_or_create(&labels).set(i64::from(spot.state == spot::State::Open));
+        }
+        let is_open = view.way.is_open() && view.way.not_looked().next().is_none();
+        let gauge = |value: i64| {
+            let gauge: Gauge = Gauge::default();
+            gauge.set(value);
+            gauge
+        };
+        let open = gauge(i64::from(is_open));
+        registry.register("way_open", "Whether nothing is wrong on the way of mail", open);
+        let at = gauge(view.at.as_second());
+        registry.register("way_looked_timestamp_seconds", "When it was last looked at", at);
+    }
+    registry.register("milter_reachable", "Whether it answers at a socket", reachable);
+    registry.register(
+        "postfix_attached",
+        "Whether Postfix takes mail at a smtpd, and the milter sees it",
+        attached,
+    );
+}
+
 fn forward_labels(config: &Config, rule: &AddressRule, result: &str) -> Labels {
     vec![
         ("address", rule.pattern.to_string()),
@@ -256,6 +308,8 @@ fn forward_labels(config: &Config, rule: &AddressRule, result: &str) -> Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Socket;
+    use crate::way::{Side, Spot, Way};
 
     fn metrics() -> (Metrics, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
@@ -268,7 +322,18 @@ mod tests {
         // As the bookkeeping does first of all.
         drop(ledger::open(&config, Access::Write).unwrap());
         let current = Arc::new(ArcSwap::from_pointee(config));
-        (Metrics::new(current, Arc::default(), Arc::new(AtomicBool::new(true))), folder)
+        let sight = Sight::default();
+        sight.see(way(false));
+        (Metrics::new(current, Arc::default(), Arc::new(AtomicBool::new(true)), sight), folder)
+    }
+
+    /// The way with the milter's front socket, or with a silent one.
+    fn way(silent: bool) -> Way {
+        let state = if silent { spot::State::Silent("no".into()) } else { spot::State::Open };
+        let socket = Socket::Unix("/run/front.sock".into());
+        let front = Spot { place: Place::Socket(Side::Front, socket), state };
+        let via = Place::Entrance("127.0.0.1:25".parse().unwrap());
+        Way::of(vec![front, Spot { place: via, state: spot::State::Open }])
     }
 
     fn entry(second: i64, pass: Pass, action: Action) -> Entry {
@@ -353,6 +418,43 @@ mod tests {
         let text = metrics.text();
         assert!(text.contains("recruit_milter_ledger_up 0\n"), "{text}");
         assert!(!text.contains("recruit_milter_address_verified{"), "{text}");
+    }
+
+    #[test]
+    fn while_the_milter_is_silent_nothing_is_verified_and_unseen_nothing_is_said() {
+        let (mut metrics, _folder) = metrics();
+        let config = metrics.current.load_full();
+        let mut report = entry(4, Pass::Handoff, Action::Report);
+        report.time = Timestamp::now();
+        report.report = Some(ReportAction::Relayed);
+        report.address = Some("jobs@acme.example".into());
+        let mut came = report.clone();
+        (came.pass, came.action, came.report) = (Pass::Front, Action::Diverted, None);
+        let mut ledger = ledger::open(&config, Access::Write).unwrap();
+        for entry in [came, report] {
+            ledger.record(&ledger::host_of(&config), &entry).unwrap();
+        }
+        let figure = |metrics: &Metrics, name: &str| {
+            let text = metrics.text();
+            let line =
+                text.lines().find(|line| line.starts_with(&format!("recruit_milter_{name}")));
+            line.map(str::to_owned)
+        };
+        let verified = "address_verified{address=\"jobs@acme.example\"}";
+        let reachable = "milter_reachable{socket=\"unix:/run/front.sock\"}";
+        for (silent, value) in [(false, 1), (true, 0)] {
+            metrics.sight.see(way(silent));
+            for name in [verified, reachable, "way_open"] {
+                let line = format!("recruit_milter_{name} {value}");
+                assert_eq!(figure(&metrics, name), Some(line));
+            }
+            let attached = "postfix_attached{smtpd=\"127.0.0.1:25\"}";
+            assert_eq!(figure(&metrics, attached), Some(format!("recruit_milter_{attached} 1")));
+        }
+        metrics.sight = Sight::default();
+        for name in ["address_verified", "milter_reachable", "way_open"] {
+            assert_eq!(figure(&metrics, name), None, "{name}");
+        }
     }
 
     #[test]

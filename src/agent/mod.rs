@@ -13,6 +13,7 @@
 //! * [`books`]: the ledger, written from the journal.
 //! * [`lmtp`], `command`, `data`: the protocol.
 //! * [`mod@unwrap`]: the pure part; [`resend`]: a mail of a mailbox, as it was when it came.
+//! * [`lookout`]: whether mail gets through now.
 //! * [`metrics`]: figures for Prometheus.
 //! * [`verify`]: probes, and what became of them.
 //!
@@ -24,6 +25,7 @@ pub mod books;
 mod command;
 mod data;
 pub mod lmtp;
+pub mod lookout;
 pub mod metrics;
 pub mod resend;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::lookout::Sight;
 use crate::config::Config;
 use crate::journal::{Action, Entry, Pass};
 use crate::ledger::{self, Access, Error};
@@ -45,9 +46,10 @@ const JUDGED_AFTER: Duration = Duration::from_secs(20);
 pub type Told = Box<dyn Fn(&AddressRule, &Verdict) + Send + Sync>;
 
 /// Works until it is dropped.
-pub async fn run(current: Arc<ArcSwap<Config>>, told: Told) {
+pub async fn run(current: Arc<ArcSwap<Config>>, sight: Sight, told: Told) {
     let begun = Instant::now();
-    let mut schedule = Schedule { current, told, last: HashMap::new(), known: HashMap::new() };
+    let (last, known) = Default::default();
+    let mut schedule = Schedule { current, sight, told, last, known };
     sleep_until(begun + FIRST).await;
     loop {
         if let Err(error) = schedule.round().await {
@@ -60,6 +62,7 @@ pub async fn run(current: Arc<ArcSwap<Config>>, told: Told) {
 
 struct Schedule {
     current: Arc<ArcSwap<Config>>,
+    sight: Sight,
     told: Told,
     /// When the last probe was sent to an address.
     last: HashMap<String, Instant>,
@@ -71,6 +74,10 @@ impl Schedule {
     async fn round(&mut self) -> Result<(), Error> {
         let config = self.current.load_full();
         if config.is_idle() || config.keys.is_empty() {
+            return Ok(());
+        }
+        // That mail does not get through is known and told then. A probe would show no more, and wait.
+        if self.sight.now().is_some_and(|view| view.way.is_blocked()) {
             return Ok(());
         }
         note_changes(Arc::clone(&config)).await?;

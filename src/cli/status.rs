@@ -16,6 +16,7 @@ use crate::ledger::{Error, Ledger, State, Summary};
 use crate::mail::domain::address_key;
 use crate::policy::rules::Pattern;
 use crate::policy::verification::{self, Verdict};
+use crate::way::{Depth, Place, Spot, Way, look};
 
 /// How long a copy may wait before somebody should look.
 const WAITS_LONG: i64 = 4 * 3600;
@@ -56,6 +57,9 @@ pub(super) struct Row {
     failed: u64,
     local: u64,
     oldest_waiting: Option<Timestamp>,
+    /// What keeps its mail from getting through now.
+    #[serde(skip)]
+    stopped: Vec<Spot>,
     #[serde(skip)]
     verdict: verification::State,
     /// An address that can be written to: not a pattern.
@@ -80,19 +84,21 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
         }
         Err(exit) => return exit,
     };
-    if config.rules.addresses.is_empty() {
+    if config.is_idle() {
         // No agent keeps a ledger of nothing.
         let none = table(&[], args.lang.choose(config.language), Timestamp::now());
         return shown(args, if args.json { "[]" } else { &none });
     }
     let now = Timestamp::now();
+    let way = seen(&config);
     let read = crate::ledger::open(&config, crate::ledger::Access::Read).and_then(|mut ledger| {
-        Ok((rows(&mut ledger, &config, now)?, behind(&mut ledger, &config)?))
+        Ok((rows(&mut ledger, &config, &way, now)?, behind(&mut ledger, &config)?))
     });
     let (mut rows, behind) = match read {
         Ok(read) => read,
         Err(error) if args.monitor => {
-            answer(&format!("CRITICAL - recruit-milter: {error}"));
+            let first = headline(&way);
+            answer(&format!("CRITICAL - recruit-milter: {first}{error}"));
             return Exit::Critical;
         }
         Err(error) => return refused(&error),
@@ -106,22 +112,46 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
         }
     }
     let worst = rows.iter().map(|row| row.trouble(now)).max().unwrap_or(Trouble::None);
+    let worst = if way.is_open() { worst } else { Trouble::Critical };
     if let Some(behind) = &behind {
         if args.monitor {
-            answer(&format!("CRITICAL - recruit-milter: {behind}"));
+            answer(&format!("CRITICAL - recruit-milter: {}{behind}", headline(&way)));
             return Exit::Critical;
         }
         super::say(&format!("error: {behind}\n  = {AGENT}"));
     }
     if args.monitor {
-        return monitor(&rows, worst);
+        return monitor(&rows, &way, worst);
     }
     if args.json {
         answer(&serde_json::to_string_pretty(&rows).unwrap_or_default());
     } else {
-        answer(&table(&rows, args.lang.choose(config.language), now));
+        let lang = args.lang.choose(config.language);
+        answer(&format!("{}{}", besides(&way, lang), table(&rows, lang, now)));
     }
     if worst == Trouble::None && behind.is_none() { Exit::Ok } else { Exit::NotWorking }
+}
+
+/// The way of mail as it is now.
+fn seen(config: &Config) -> Way {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_or_else(|_| Way::default(), |runtime| runtime.block_on(look(config, Depth::All)))
+}
+
+/// What is to be said of the way that stands with no address: outgoing mail, and what may not be looked at.
+fn besides(way: &Way, lang: Lang) -> String {
+    let of_no_row = |spot: &&Spot| !spot.blocks_all() && !matches!(spot.place, Place::Address(_));
+    way.troubles().filter(of_no_row).chain(way.not_looked()).fold(String::new(), |mut out, spot| {
+        _ = writeln!(out, "{}\n  -> {}", lang.pick(spot.english(), spot.german()), spot.remedy());
+        out
+    })
+}
+
+/// What is wrong with the way, in front of something else.
+fn headline(way: &Way) -> String {
+    let all = way.troubles().chain(way.not_looked());
+    // What stands behind a bar are figures.
+    all.map(|spot| spot.english().replace('|', "/") + "; ").collect()
 }
 
 /// What there is to say where there are no addresses.
@@ -134,6 +164,7 @@ fn shown(args: &StatusArgs, text: &str) -> Exit {
 pub(super) fn rows(
     ledger: &mut Ledger,
     config: &Config,
+    way: &Way,
     now: Timestamp,
 ) -> Result<Vec<Row>, Error> {
     let rules = &config.rules;
@@ -144,7 +175,11 @@ pub(super) fn rows(
         .zip(verdicts)
         .map(|(rule, verdict)| {
             let exact = matches!(rule.pattern, Pattern::Exact(_));
-            Row::new(rule.pattern.to_string(), rules.system(rule).id.clone(), exact, verdict)
+            let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+            let verdict = way.judge(rule, verdict, seconds);
+            let system = rules.system(rule).id.clone();
+            let stopped = way.troubles_of(rule).cloned().collect();
+            Row { stopped, ..Row::new(rule.pattern.to_string(), system, exact, verdict) }
         })
         .collect();
     for summary in ledger.summary(now - SignedDuration::from_hours(24))? {
@@ -178,6 +213,7 @@ impl Row {
             failed: 0,
             local: 0,
             oldest_waiting: None,
+            stopped: Vec::new(),
             verdict: verdict.state,
             exact,
         }
@@ -224,7 +260,12 @@ impl Row {
     fn remarks(&self, lang: Lang, now: Timestamp) -> Vec<String> {
         let mut all = Vec::new();
         let verify = format!("-> recruit-milter verify {}", self.address);
+        for spot in &self.stopped {
+            all.push(lang.pick(spot.english(), spot.german()));
+            all.push(format!("-> {}", spot.remedy()));
+        }
         match self.verdict {
+            _ if !self.stopped.is_empty() => {}
             verification::State::NotVerified => {
                 let hop = hop_words(self.hop.unwrap_or_default(), lang);
                 let said = self.said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
@@ -346,10 +387,12 @@ fn counts(row: &Row, lang: Lang) -> String {
 }
 
 /// The form of monitoring plugins: one line, and figures behind a bar.
-fn monitor(rows: &[Row], worst: Trouble) -> Exit {
+fn monitor(rows: &[Row], way: &Way, worst: Trouble) -> Exit {
     let verified = rows.iter().filter(|r| r.verdict == verification::State::Verified).count();
     let sum = |of: fn(&Row) -> u64| rows.iter().map(of).sum::<u64>();
     let (word, exit) = match worst {
+        // What was not looked at is not in order for that.
+        Trouble::None if way.not_looked().next().is_some() => ("UNKNOWN", Exit::Unknown),
         Trouble::None => ("OK", Exit::Ok),
         Trouble::Warning => ("WARNING", Exit::NotWorking),
         Trouble::Critical => ("CRITICAL", Exit::Critical),
@@ -362,8 +405,9 @@ fn monitor(rows: &[Row], worst: Trouble) -> Exit {
         .collect();
     let named = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
     answer(&format!(
-        "{word} - {verified} of {} addresses verified{named} | verified={verified} forwarded={} \
+        "{word} - {}{verified} of {} addresses verified{named} | verified={verified} forwarded={} \
          waiting={} failed={}",
+        headline(way),
         rows.len(),
         sum(|r| r.delivered + r.handed_over),
         sum(|r| r.waiting),

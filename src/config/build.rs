@@ -40,6 +40,8 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     let milter = milter(tree.fixed(Section::Milter), &mut sockets, report);
     let handoff = handoff(tree.fixed(Section::Handoff), &mut sockets, report);
     let agent = sockets.take_agent(tree.fixed(Section::Agent), report);
+    let alerts = tree.fixed(Section::Alerts);
+    let alerts_smtpd = sockets.take_hop(alerts, &s::ALERTS_SMTPD, report);
     sockets.check(report);
     let log = log(tree.fixed(Section::Log), report);
     let outbound = outbound::Drafts::read(tree, report);
@@ -55,7 +57,7 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     let journal_files = take(journal, &s::JOURNAL_FILES, report);
     let ledger = ledger(tree.fixed(Section::Ledger), report);
     let verify = verify(tree.fixed(Section::Verify), report);
-    let alerts = tree.fixed(Section::Alerts).get(&s::ALERTS_TO, report).ok().flatten();
+    let alerts = alerts.get(&s::ALERTS_TO, report).ok().flatten();
     let alerts = alerts.map(Found::items);
     if let (Some(rules), Some(alerts)) = (&rules, &alerts) {
         alerts_go_elsewhere(rules, alerts, report);
@@ -88,6 +90,7 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
             ledger: ledger?,
             verify: verify?,
             alerts_to: alerts_to?,
+            alerts_smtpd: alerts_smtpd?,
             metrics: metrics?.map(|found| found.value),
             state_dir: state_dir.as_ref()?.value.clone(),
             journal_size: journal_size?,

@@ -210,6 +210,8 @@ pub struct Config {
     pub verify: VerifySettings,
     /// Who is told of trouble.
     pub alerts_to: Vec<Address>,
+    /// Where the smtpd of ours listens that takes alerts, and asks no milter.
+    pub alerts_smtpd: SocketAddr,
     /// Where metrics can be read.
     pub metrics: Option<SocketAddr>,
     /// The folder for the journal and the ledger.
@@ -226,6 +228,15 @@ impl Config {
     /// Whether there is nothing to do: no recruiting address, and no outgoing mail to look at.
     pub fn is_idle(&self) -> bool {
         self.rules.is_idle() && !self.rules.has_outbound()
+    }
+
+    /// Everybody who may be told of trouble: `[alerts] to`, and the owners of addresses.
+    pub fn told(&self) -> Vec<&Address> {
+        let owners = self.rules.addresses.iter().filter_map(|rule| rule.owner.as_ref());
+        let mut all: Vec<&Address> = self.alerts_to.iter().chain(owners).collect();
+        all.sort_by_key(|address| address.key());
+        all.dedup_by_key(|address| address.key());
+        all
     }
 
     /// The milter's settings as they are in effect: nobody listens for outgoing mail where it is not

@@ -125,6 +125,7 @@ impl Config {
         out.set(&s::PROBES, &word(PROBES_WORDS, verify.probes));
         out.section(Section::Alerts);
         out.set(&s::ALERTS_TO, &list(&self.alerts_to));
+        out.set(&s::ALERTS_SMTPD, &text(self.alerts_smtpd));
         if let Some(metrics) = self.metrics {
             out.section(Section::Metrics);
             out.set(&s::METRICS_LISTEN, &text(metrics));

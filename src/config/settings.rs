@@ -353,6 +353,8 @@ settings! {
 
     /// Who is told of failed copies and of addresses that are no longer verified.
     ALERTS_TO: Items<Address> = Alerts "to", Default("[]"), value::addresses;
+    /// Where the smtpd listens that takes alerts, and asks no milter.
+    ALERTS_SMTPD: SocketAddr = Alerts "smtpd", Default("\"127.0.0.1:10029\""), value::loopback;
 
     /// Where metrics can be read, on loopback.
     METRICS_LISTEN: SocketAddr = Metrics "listen", Example("\"127.0.0.1:9807\""), value::loopback;

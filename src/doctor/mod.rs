@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::postfix::{self, Instance, Severity, Site};
+use crate::way;
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -80,14 +81,16 @@ pub async fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
         return all;
     }
     all.extend(state::key(config));
+    let way = way::look(config, way::Depth::All).await;
     all.extend(running::examine(config));
-    all.extend(sockets::examine(config));
+    all.extend(sockets::examine(config).await);
     all.extend(examine_postfix(config, instance));
     all.extend(network::postfix_takes(config).await);
+    all.extend(network::milter_sees(&way));
     all.extend(network::systems_take(config).await);
     all.push(state::waiting(config, instance));
     all.extend(state::folder(config));
-    all.extend(state::ledger(config));
+    all.extend(state::ledger(config, &way));
     all
 }
 

@@ -11,6 +11,7 @@ use crate::mail::Address;
 use crate::policy::rules::Pattern;
 use crate::submit;
 use crate::submit::callout::{Answer, ask};
+use crate::way::{Place, Spot, State, Way};
 
 /// Whether Postfix takes mail for the recruiting addresses and for the bounce address.
 pub(super) async fn postfix_takes(config: &Config) -> Vec<Finding> {
@@ -57,6 +58,29 @@ pub(super) async fn postfix_takes(config: &Config) -> Vec<Finding> {
 async fn one(config: &Config, address: &Address) -> Result<Answer, submit::Error> {
     let via = config.verify.via;
     ask(via, &hello(config), &via.ip().to_string(), address).await
+}
+
+/// Whether the milter sees what Postfix takes, and our own smtpds take handoffs.
+pub(super) fn milter_sees(way: &Way) -> Vec<Finding> {
+    let finding = |spot: &Spot| {
+        let id = match (&spot.place, &spot.state) {
+            (Place::Entrance(_), State::Unseen) => "RM-DOCTOR-73",
+            (Place::Hop(_), _) => "RM-DOCTOR-74",
+            // What else can be wrong is told by others, with what belongs to it.
+            _ => return None,
+        };
+        Some(Finding::bad(Mark::Error, "Passing", id, spot.english(), spot.remedy()))
+    };
+    let mut all: Vec<Finding> = way.troubles().filter_map(finding).collect();
+    let is_open = |spot: &&Spot| spot.state == State::Open;
+    let entrance = |spot: &&Spot| matches!(spot.place, Place::Entrance(_));
+    if let Some(spot) = way.spots().iter().filter(is_open).find(entrance)
+        && all.is_empty()
+    {
+        let text = format!("what comes in at {} passes the milter", spot.place);
+        all.push(Finding::ok("Passing", text));
+    }
+    all
 }
 
 /// Whether each recruiting system's server takes mail for its inbound address.

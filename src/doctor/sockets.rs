@@ -11,14 +11,27 @@ use std::time::Duration;
 
 use super::{Finding, Mark};
 use crate::config::{Config, Socket};
+use crate::milter::probe::probe;
 
 const PART: &str = "Socket";
+/// How long the milter may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) fn examine(config: &Config) -> Vec<Finding> {
+pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let settings = config.listening();
-    let all = settings.front.iter().chain(&settings.submission).chain(&settings.handoff);
-    let agent = config.rules.unwraps().then_some(&config.agent.socket);
-    all.chain(agent).map(one).collect()
+    let mut all = Vec::new();
+    for socket in settings.front.iter().chain(&settings.submission).chain(&settings.handoff) {
+        let found = one(socket);
+        // The kernel lets clients in for a process that hangs.
+        let hangs = match found.mark {
+            Mark::Ok => probe(socket, PATIENCE).await.err(),
+            _ => None,
+        };
+        all.push(hangs.map_or(found, |error| hanging(socket, &error)));
+    }
+    // It speaks another protocol.
+    all.extend(config.rules.unwraps().then(|| one(&config.agent.socket)));
+    all
 }
 
 fn one(socket: &Socket) -> Finding {
@@ -31,6 +44,11 @@ fn one(socket: &Socket) -> Finding {
             }
         }
     }
+}
+
+fn hanging(socket: &Socket, error: &io::Error) -> Finding {
+    let text = format!("{socket}: the milter does not answer ({error}): mail is put off");
+    Finding::bad(Mark::Error, PART, "RM-DOCTOR-80", text, "systemctl restart recruit-milter")
 }
 
 fn silent(socket: &str, error: &io::Error) -> Finding {

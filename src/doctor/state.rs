@@ -15,6 +15,7 @@ use crate::mail::domain::{address_key, same_domain};
 use crate::policy::rules::Pattern;
 use crate::policy::verification::State;
 use crate::postfix::Instance;
+use crate::way::Way;
 
 /// A key that is older should be exchanged.
 const OLD_KEY: Duration = Duration::from_secs(400 * 86_400);
@@ -111,7 +112,7 @@ pub(super) fn folder(config: &Config) -> Vec<Finding> {
 }
 
 /// The ledger, and what it says of each address.
-pub(super) fn ledger(config: &Config) -> Vec<Finding> {
+pub(super) fn ledger(config: &Config, way: &Way) -> Vec<Finding> {
     const PART: &str = "Ledger";
     let mut ledger = match ledger::open(config, Access::Read) {
         Ok(ledger) => ledger,
@@ -143,6 +144,7 @@ pub(super) fn ledger(config: &Config) -> Vec<Finding> {
     if let Ok(verdicts) = verdicts(&mut ledger, config, now) {
         for (rule, verdict) in config.rules.addresses.iter().zip(verdicts) {
             let Pattern::Exact(address) = &rule.pattern else { continue };
+            let verdict = way.judge(rule, verdict, u64::try_from(now.as_second()).unwrap_or(0));
             let text = format!("{address} {}", verdict.state);
             let mark = match verdict.state {
                 State::Verified => {

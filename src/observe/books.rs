@@ -88,6 +88,20 @@ pub fn not_verifiable(error: &dyn Display) {
         .emit();
 }
 
+/// Mail is put off, waits or passes us by.
+pub fn way_stopped(what: &str, remedy: &str) {
+    Line::program(Error, "way")
+        .pair("alarm", "way")
+        .pair("error", what)
+        .pair("remedy", remedy)
+        .emit();
+}
+
+/// What was wrong there is right again.
+pub fn way_open(place: &dyn Display) {
+    Line::program(Info, "way").pair("open", place).emit();
+}
+
 /// Somebody was told of trouble.
 pub fn alerted(to: &str, alerts: usize) {
     Line::program(Info, "alert").path("to", to).pair("alerts", alerts).emit();

@@ -181,6 +181,19 @@ pub struct Verdict {
     pub changed: bool,
 }
 
+impl Verdict {
+    /// The same, where mail cannot get through at the moment: stuck at a hop, whatever was proven before.
+    #[must_use]
+    pub fn blocked(self, hop: Hop, words: String, now: u64) -> Self {
+        let since = match self.state {
+            State::NotVerified => self.since,
+            _ => Some(now),
+        };
+        let (state, words) = (State::NotVerified, Some(words));
+        Self { state, since, hop: Some(hop), words, ..self }
+    }
+}
+
 /// What became of one mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate<'a> {

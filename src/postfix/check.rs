@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Error;
+use super::alerts;
 use super::change::{self, Change};
 use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_single, is_submission, names};
 use super::outgoing_check;
@@ -389,12 +390,17 @@ pub(super) fn in_jail(
 }
 
 fn hops(report: &mut Report, config: &Config, site: &Site) {
-    let hops = [("smtpd", config.handoff.smtpd), ("return_smtpd", config.handoff.return_smtpd)];
-    for (name, address) in hops {
+    let hops = [
+        ("[handoff] smtpd", config.handoff.smtpd),
+        ("[handoff] return_smtpd", config.handoff.return_smtpd),
+    ];
+    let alerts = alerts::address(config).map(|address| ("[alerts] smtpd", address));
+    let hops: Vec<_> = hops.into_iter().chain(alerts).collect();
+    for (name, address) in &hops {
         if !address.ip().is_loopback() {
             report.error(
                 "RM-POSTFIX-16",
-                format!("[handoff] {name} = \"{address}\" can be reached from outside"),
+                format!("{name} = \"{address}\" can be reached from outside"),
                 "use an address of this machine's loopback: 127.0.0.1:PORT",
             );
         }
@@ -403,16 +409,13 @@ fn hops(report: &mut Report, config: &Config, site: &Site) {
         if !protocols.iter().any(|protocol| [family, "all"].contains(protocol)) {
             report.error(
                 "RM-POSTFIX-16",
-                format!(
-                    "inet_protocols lacks {family}, which [handoff] {name} = \"{address}\" needs"
-                ),
-                &format!(
-                    "add {family} to inet_protocols, or give [handoff] {name} another address"
-                ),
+                format!("inet_protocols lacks {family}, which {name} = \"{address}\" needs"),
+                &format!("add {family} to inet_protocols, or give {name} another address"),
             );
         }
     }
-    disabled(report, site, &hops.map(|(_, address)| address));
+    let addresses: Vec<SocketAddr> = hops.iter().map(|(_, address)| *address).collect();
+    disabled(report, site, &addresses);
 }
 
 fn disabled(report: &mut Report, site: &Site, hops: &[SocketAddr]) {

@@ -4,6 +4,7 @@
 //! * [`syntax`]: the files' syntax.
 //! * [`site`]: what an instance has now, asked from `postconf`.
 //! * [`wanted`]: what it must have, line by line with the reasons.
+//! * `alerts`: the smtpd for alerts.
 //! * `outgoing`: that for outgoing mail; `outgoing_check`: what is wrong there.
 //! * [`change`]: the difference, as the admin is shown it.
 //! * [`mod@apply`]: makes the changes, and undoes them.
@@ -12,6 +13,7 @@
 //! Must not know running sessions or decisions.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod alerts;
 pub mod apply;
 pub mod change;
 pub mod check;
@@ -102,7 +104,7 @@ impl fmt::Display for Error {
             Self::Taken { key, command } => write!(
                 f,
                 "\"{key}\" in master.cf is already in use, by \"{command}\"; \
-                 choose another port in [handoff]"
+                 choose another port in [handoff] or [alerts]"
             ),
             Self::NotTaken(left) => write!(f, "Postfix did not take all changes:\n{left}"),
             Self::NotRestored { error, restoring } => {

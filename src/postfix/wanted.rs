@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::Error;
+use super::alerts::{self, ALERTS};
 use super::lines::{self, Line};
 use super::outgoing::{self, FIELDS, Override, ROUTES};
 use super::regexp::{self, class, quote};
@@ -25,7 +26,7 @@ pub const TRANSPORT: &str = "recruit-milter.transport";
 /// The table that keeps our addresses out of the site's address mapping.
 pub const VIRTUAL: &str = "recruit-milter.virtual";
 /// The files of ours in Postfix's configuration directory.
-pub const FILES: [&str; 5] = [COMMAND_FILTER, TRANSPORT, VIRTUAL, ROUTES, FIELDS];
+pub const FILES: [&str; 6] = [COMMAND_FILTER, TRANSPORT, VIRTUAL, ALERTS, ROUTES, FIELDS];
 
 /// The first line of each table.
 pub(super) const HEAD: &str =
@@ -130,7 +131,8 @@ impl Wanted {
             files: files(config, site)?,
             hints: signer::hint(config, site).into_iter().collect(),
         };
-        for address in [config.handoff.smtpd, config.handoff.return_smtpd] {
+        let hops = [config.handoff.smtpd, config.handoff.return_smtpd];
+        for address in hops.into_iter().chain(alerts::address(config)) {
             if let Some(other) = occupant(site, address) {
                 return Err(Error::Taken { key: other.key(), command: other.command.clone() });
             }
@@ -345,7 +347,7 @@ fn occupant(site: &Site, address: SocketAddr) -> Option<&Service> {
 }
 
 /// Collects the options of one service.
-struct Builder(WantedService);
+pub(super) struct Builder(WantedService);
 
 impl Builder {
     fn new(name: &str, kind: &str, columns: [&str; 5], command: &str, why: &'static str) -> Self {
@@ -362,7 +364,7 @@ impl Builder {
         })
     }
 
-    fn option(mut self, name: &str, value: &str, why: &'static str) -> Self {
+    pub(super) fn option(mut self, name: &str, value: &str, why: &'static str) -> Self {
         let option = (name.to_owned(), value.to_owned());
         self.0.service.options.push(option);
         self.0.reasons.push(why);
@@ -370,9 +372,19 @@ impl Builder {
     }
 
     /// Adds the milters of a smtpd, in their place.
-    fn milters(mut self, (value, why): (&str, &'static str)) -> Self {
+    pub(super) fn milters(mut self, (value, why): (&str, &'static str)) -> Self {
         self.0.service.options.insert(1, ("smtpd_milters".to_owned(), value.to_owned()));
         self.0.reasons.insert(1, why);
+        self
+    }
+
+    /// Gives an option that is there another value.
+    pub(super) fn instead(mut self, name: &str, value: &str, why: &'static str) -> Self {
+        let options = &mut self.0.service.options;
+        if let Some(at) = options.iter().position(|(known, _)| known == name) {
+            value.clone_into(&mut options[at].1);
+            self.0.reasons[at] = why;
+        }
         self
     }
 
@@ -435,10 +447,15 @@ fn services(config: &Config, site: &Site) -> Vec<WantedService> {
         handoff_client(hops.smtpd, site),
         out_client(site),
     ];
-    services.into_iter().chain(agent).map(|builder| builder.0).collect()
+    services
+        .into_iter()
+        .chain(agent)
+        .chain(alerts::service(config, site))
+        .map(|builder| builder.0)
+        .collect()
 }
 
-fn smtpd(address: SocketAddr, site: &Site, why: &'static str) -> Builder {
+pub(super) fn smtpd(address: SocketAddr, site: &Site, why: &'static str) -> Builder {
     let name = format!("{}:{}", host(&address), address.port());
     // Postfix: the values of smtpd_forbid_bare_newline grew from yes/no to more in stable updates.
     let newline =
@@ -582,7 +599,8 @@ fn files(config: &Config, site: &Site) -> Result<Vec<WantedFile>, Error> {
         ),
         file(VIRTUAL, virtual_aliases),
     ];
-    Ok(ours.into_iter().chain(outgoing::files(config, site)?).collect())
+    let ours = ours.into_iter().chain(alerts::file(config));
+    Ok(ours.chain(outgoing::files(config, site)?).collect())
 }
 
 /// How Postfix's lmtp(8) names a socket. It does not run chrooted.

@@ -39,3 +39,4 @@ mod undecided;
 mod unread;
 mod unwrap;
 mod verify;
+mod way;

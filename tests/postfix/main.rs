@@ -71,6 +71,7 @@ fn config(queue_directory: &str) -> Config {
             probes: Probes::Stop,
         },
         alerts_to: Vec::new(),
+        alerts_smtpd: "127.0.0.1:10029".parse().unwrap(),
         metrics: None,
         state_dir: "state".into(),
         journal_size: 1 << 20,

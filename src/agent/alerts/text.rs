@@ -43,7 +43,7 @@ pub(super) fn message(
             _ = writeln!(body, "+ {more}: recruit-milter list --state failed\n");
         }
     }
-    let trouble = alerts.iter().any(|alert| alert.what != What::VerifiedAgain);
+    let trouble = alerts.iter().any(|alert| !alert.what.is_good());
     // Only what stands in our own configuration: nobody outside writes into a subject.
     let subject = format!(
         "recruit-milter: {} {}",
@@ -61,8 +61,12 @@ pub(super) fn message(
 
 /// Words of somebody else: on one line, without anything that a terminal takes for a command.
 fn quoted(said: &str) -> String {
-    let clean: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
+    let clean = clean(said);
     if clean.is_empty() { String::new() } else { format!("\n  \"{clean}\"") }
+}
+
+fn clean(said: &str) -> String {
+    said.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 fn english(alert: &Alert) -> String {
@@ -111,6 +115,8 @@ fn english(alert: &Alert) -> String {
                     .to_owned()
             }
         ),
+        What::Stopped(spot) => format!("{}\n  -> {}", clean(&spot.english()), spot.remedy()),
+        What::OpenAgain(spot) => spot.english_again(),
     }
 }
 
@@ -162,6 +168,8 @@ fn german(alert: &Alert) -> String {
                     .to_owned()
             }
         ),
+        What::Stopped(spot) => format!("{}\n  -> {}", clean(&spot.german()), spot.remedy()),
+        What::OpenAgain(spot) => spot.german_again(),
     }
 }
 

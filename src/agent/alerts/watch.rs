@@ -6,11 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Alert, Place, What};
+use crate::agent::lookout::News;
 use crate::journal::{Action, Entry, Pass, ReportAction};
 use crate::ledger::Summary;
 use crate::policy::forward;
 use crate::policy::rules::{AddressRule, Rules};
 use crate::policy::verification::{State, Verdict};
+use crate::way;
 
 /// How long a copy may wait, in seconds.
 const WAITS_LONG: i64 = 4 * 3600;
@@ -87,6 +89,21 @@ pub fn verification(rule: &AddressRule, verdict: &Verdict) -> Option<Alert> {
         State::Never | State::Seen | State::Forwarded => return None,
     };
     Some(Alert { address: rule.pattern.to_string(), what, owner: rule.owner.clone() })
+}
+
+/// What is new about a place on the way of mail.
+pub fn of_way(rules: &Rules, news: &News) -> Alert {
+    let (spot, what) = match news {
+        News::Stopped(spot) => (spot, What::Stopped(spot.clone())),
+        News::Open(spot) => (spot, What::OpenAgain(spot.clone())),
+    };
+    let owner = match &spot.place {
+        way::Place::Address(address) => {
+            rules.lookup(address.as_str()).and_then(|(_, rule)| rule.owner.clone())
+        }
+        _ => None,
+    };
+    Alert { address: spot.place.to_string(), what, owner }
 }
 
 /// Addresses whose copies wait for long.

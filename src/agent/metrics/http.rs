@@ -105,6 +105,7 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::lookout::Sight;
     use std::sync::atomic::AtomicBool;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
@@ -116,7 +117,7 @@ mod tests {
         let config = crate::config::parse(&[("recruit-milter.toml".into(), text)]).unwrap().config;
         let current = Arc::new(arc_swap::ArcSwap::from_pointee(config));
         let reloaded = Arc::new(AtomicBool::new(true));
-        let metrics = Arc::new(Metrics::new(current, Arc::default(), reloaded));
+        let metrics = Arc::new(Metrics::new(current, Arc::default(), reloaded, Sight::default()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, metrics));

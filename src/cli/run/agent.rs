@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use super::reload::Live;
 use crate::agent::alerts::{self, Alerts};
 use crate::agent::books::{Books, Counters, Observer};
+use crate::agent::lookout::{self, Sight};
 use crate::agent::metrics::{self, Metrics};
 use crate::agent::{self, Unwrapper, verify};
 use crate::config::Config;
@@ -34,6 +35,8 @@ pub(super) struct Agent {
     unwrapper: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     /// Keeps the addresses verified.
     verifier: JoinHandle<()>,
+    /// Looks at the way of mail.
+    lookout: JoinHandle<()>,
     /// Tells people of trouble.
     alerter: JoinHandle<()>,
     /// Gives out figures, where they are asked for.
@@ -48,12 +51,15 @@ impl Agent {
         let current = &live.handle();
         let (alerts, told) = Alerts::new();
         let counters = Arc::new(Counters::default());
-        let metrics = Metrics::new(Arc::clone(current), Arc::clone(&counters), live.reloaded());
+        let sight = Sight::default();
+        let (count, reloaded) = (Arc::clone(&counters), live.reloaded());
+        let metrics = Metrics::new(Arc::clone(current), count, reloaded, sight.clone());
         let metrics = Arc::new(metrics);
         let observers = vec![failures(current, &alerts), counts(&metrics)];
         Self {
             unwrapper: (!bound.is_empty()).then(|| unwrapper(bound, current)),
-            verifier: tokio::spawn(verify::run(Arc::clone(current), tells(&alerts))),
+            verifier: tokio::spawn(verify::run(Arc::clone(current), sight.clone(), tells(&alerts))),
+            lookout: tokio::spawn(lookout::run(Arc::clone(current), sight, sees(&alerts))),
             figures: current.load().metrics.and_then(|listen| figures(listen, metrics)),
             books: books(current, counters, observers),
             alerter: tokio::spawn(alerts::run(Arc::clone(current), told)),
@@ -64,6 +70,7 @@ impl Agent {
     pub(super) async fn stop(self) {
         // A probe that is cut off is another one later.
         self.verifier.abort();
+        self.lookout.abort();
         self.alerter.abort();
         if let Some(figures) = &self.figures {
             figures.abort();
@@ -87,6 +94,12 @@ fn tells(alerts: &Alerts) -> verify::Told {
             alerts.raise(alert);
         }
     })
+}
+
+/// Hands over to the alerts what is new about the way of mail.
+fn sees(alerts: &Alerts) -> lookout::Told {
+    let alerts = alerts.clone();
+    Box::new(move |config, news| alerts.raise(alerts::of_way(&config.rules, news)))
 }
 
 /// Tells the alerts of copies that failed.

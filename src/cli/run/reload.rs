@@ -112,6 +112,9 @@ impl Live {
         if outgoing(&loaded.config) != outgoing(&old) {
             observe::needs_apply("login, route or outbound_copy");
         }
+        if told(&loaded.config) != told(&old) {
+            observe::needs_apply("owner or [alerts]");
+        }
         if unwrapping(&loaded.config) != unwrapping(&old) {
             observe::needs_apply("unwrap or [agent]");
         }
@@ -147,6 +150,12 @@ fn outgoing(config: &Config) -> impl PartialEq + use<> {
     let senders: Vec<_> = senders.collect();
     let (routes, choices) = (outbound.routes.clone(), outbound.choices.clone());
     (config.rules.has_outbound(), routes, choices, senders)
+}
+
+/// Who is told of trouble, and where Postfix takes it.
+fn told(config: &Config) -> impl PartialEq + use<> {
+    let told: Vec<String> = config.told().into_iter().map(crate::mail::Address::key).collect();
+    (config.alerts_smtpd, told)
 }
 
 /// What Postfix has to know besides.

@@ -87,6 +87,7 @@ pub struct Site {
     /// The passwords that `login add` has shown.
     passwords: Vec<(&'static str, String)>,
     ports: [Port; 2],
+    alerts: Port,
     scratch: Scratch,
 }
 
@@ -159,7 +160,9 @@ impl Site {
         let state = scratch.join("state");
         fs::create_dir(&state).unwrap();
         let text = configuration(&setup.config, &state, &sockets, &ports, ats.port());
-        fs::write(&config, with_probes_to(&text, mx.port())).unwrap();
+        let alerts = Port::reserve();
+        let text = with_probes_to(&text, mx.port());
+        fs::write(&config, with_alerts_at(&text, alerts.number())).unwrap();
         succeed(&["init-key", "--config", config.to_str().unwrap()]);
         let socket = |name| sockets.join(name).with_extension("sock");
         let paths = ["front", "handoff"].map(socket);
@@ -197,6 +200,7 @@ impl Site {
             logins,
             passwords,
             ports,
+            alerts,
             scratch,
         }
     }
@@ -301,6 +305,11 @@ impl Site {
         self.ports[1].number()
     }
 
+    /// The port of the fourth smtpd, for alerts.
+    pub fn alerts_port(&self) -> u16 {
+        self.alerts.number()
+    }
+
     /// The configuration as text.
     pub fn config_text(&self) -> String {
         fs::read_to_string(&self.config).unwrap()
@@ -381,6 +390,15 @@ fn with_probes_to(text: &str, mx: u16) -> String {
         return text.replace("[verify]\n", &via);
     }
     format!("{text}\n{via}")
+}
+
+/// The configuration with a port of its own for alerts.
+fn with_alerts_at(text: &str, port: u16) -> String {
+    let smtpd = format!("[alerts]\nsmtpd = \"127.0.0.1:{port}\"\n");
+    if text.contains("[alerts]\n") {
+        return text.replace("[alerts]\n", &smtpd);
+    }
+    format!("{text}\n{smtpd}")
 }
 
 /// Makes a login by the program's own command; its password.

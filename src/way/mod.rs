@@ -1,0 +1,234 @@
+//! The way of mail as it is now: whether the milter answers at its sockets, whether Postfix takes mail,
+//! and whether the milter sees what Postfix takes.
+//!
+//! What was proven yesterday says nothing of it, and a configuration file neither: the milter is asked
+//! by its own protocol, and Postfix by SMTP, as a client that has mail. No mail is sent.
+//!
+//! Must not know the ledger, nor how what it finds is shown.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+mod look;
+mod text;
+
+use std::net::SocketAddr;
+
+use crate::config::Socket;
+use crate::mail::Address;
+use crate::policy::rules::{AddressRule, Pattern};
+use crate::policy::verification::{Hop, Verdict};
+
+pub use look::{Depth, look};
+
+/// Which of our sockets it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Incoming mail, pass 1.
+    Front,
+    /// Outgoing mail.
+    Submission,
+    /// The handoff, pass 2.
+    Handoff,
+    /// The agent's, for what is to be unwrapped.
+    Agent,
+}
+
+/// A place that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A socket of ours.
+    Socket(Side, Socket),
+    /// The smtpd by which mail comes in (`[verify] via`).
+    Entrance(SocketAddr),
+    /// A smtpd of ours that takes handoffs.
+    Hop(SocketAddr),
+    /// A recruiting address, at the entrance.
+    Address(Address),
+}
+
+/// How a place is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// As it should be.
+    Open,
+    /// Nobody answers: why.
+    Silent(String),
+    /// Postfix takes no mail there: what it says.
+    Refused(String),
+    /// Postfix takes mail there, and our milter does not see it.
+    Unseen,
+    /// This process may not look: why.
+    NotLooked(String),
+}
+
+/// A place and how it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// Where.
+    pub place: Place,
+    /// How.
+    pub state: State,
+}
+
+/// All places, in the order in which mail comes by them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Way(Vec<Spot>);
+
+impl Way {
+    /// What was seen.
+    pub fn of(spots: Vec<Spot>) -> Self {
+        Self(spots)
+    }
+
+    /// All that was looked at, or could not be.
+    pub fn spots(&self) -> &[Spot] {
+        &self.0
+    }
+
+    /// What is wrong, what is behind it first. What only follows from another is left out: that Postfix
+    /// puts mail off, where its milter does not answer.
+    pub fn troubles(&self) -> impl Iterator<Item = &Spot> {
+        let silent = |side: Side| {
+            self.0.iter().any(|spot| {
+                matches!(&spot.place, Place::Socket(one, _) if *one == side)
+                    && matches!(spot.state, State::Silent(_))
+            })
+        };
+        let (front, handoff) = (silent(Side::Front), silent(Side::Handoff));
+        self.0.iter().filter(move |spot| match (&spot.place, &spot.state) {
+            (_, State::Open | State::NotLooked(_)) => false,
+            (_, State::Silent(_)) => true,
+            (Place::Entrance(_) | Place::Address(_), _) => !front,
+            (Place::Hop(_), _) => !handoff,
+            (Place::Socket(..), _) => true,
+        })
+    }
+
+    /// Whether nothing is wrong with what was looked at.
+    pub fn is_open(&self) -> bool {
+        self.troubles().next().is_none()
+    }
+
+    /// What this process may not look at.
+    pub fn not_looked(&self) -> impl Iterator<Item = &Spot> {
+        self.0.iter().filter(|spot| matches!(spot.state, State::NotLooked(_)))
+    }
+
+    /// Whether no application gets through, whatever its address.
+    pub fn is_blocked(&self) -> bool {
+        self.troubles().any(Spot::blocks_all)
+    }
+
+    /// What keeps mail for a rule's addresses from the recruiting system.
+    pub fn troubles_of(&self, rule: &AddressRule) -> impl Iterator<Item = &Spot> {
+        self.troubles().filter(|spot| match (&spot.place, &rule.pattern) {
+            (Place::Address(address), Pattern::Exact(exact)) => exact.key() == address.key(),
+            _ => spot.blocks_all(),
+        })
+    }
+
+    /// A judgement of what was, in the light of what is: while mail for an address cannot get through,
+    /// it is not verified. `now` in seconds since 1970.
+    pub fn judge(&self, rule: &AddressRule, verdict: Verdict, now: u64) -> Verdict {
+        match self.troubles_of(rule).next() {
+            Some(spot) => verdict.blocked(spot.hop(), spot.english(), now),
+            None => verdict,
+        }
+    }
+
+    /// The same, with our own smtpds as another look has seen them.
+    #[must_use]
+    pub fn completed(mut self, hops: &Self) -> Self {
+        let is_hop = |spot: &&Spot| matches!(spot.place, Place::Hop(_));
+        if !self.0.iter().any(|spot| is_hop(&spot)) {
+            self.0.extend(hops.0.iter().filter(is_hop).cloned());
+        }
+        self
+    }
+}
+
+impl Spot {
+    /// Whether what is wrong here is wrong for all recruiting addresses.
+    pub fn blocks_all(&self) -> bool {
+        match &self.place {
+            Place::Socket(side, _) => matches!(side, Side::Front | Side::Handoff),
+            Place::Entrance(_) | Place::Hop(_) => true,
+            Place::Address(_) => false,
+        }
+    }
+
+    /// Where mail gets stuck by it.
+    fn hop(&self) -> Hop {
+        match (&self.place, &self.state) {
+            (Place::Socket(Side::Handoff | Side::Agent, _) | Place::Hop(_), _) => Hop::Handoff,
+            (Place::Socket(..), _) | (Place::Entrance(_), State::Unseen) => Hop::Front,
+            (Place::Entrance(_) | Place::Address(_), _) => Hop::Submission,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::testing::rules;
+    use crate::policy::verification::{self, Settings, judge};
+
+    fn socket(side: Side, state: State) -> Spot {
+        let name = format!("/run/{side:?}.sock");
+        Spot { place: Place::Socket(side, Socket::Unix(name.into())), state }
+    }
+
+    fn via(state: State) -> Spot {
+        Spot { place: Place::Entrance("127.0.0.1:25".parse().unwrap()), state }
+    }
+
+    fn silent() -> State {
+        State::Silent("No such file or directory".into())
+    }
+
+    #[test]
+    fn what_follows_from_a_silent_milter_is_not_told_besides() {
+        let said = State::Refused("451 4.7.1 Service unavailable".into());
+        let way = Way(vec![socket(Side::Front, silent()), via(said.clone())]);
+        assert_eq!(way.troubles().count(), 1);
+        // Another socket has nothing to do with it.
+        let way = Way(vec![socket(Side::Submission, silent()), via(said)]);
+        assert_eq!(way.troubles().count(), 2);
+        // And nobody listening is a fault of its own.
+        let way = Way(vec![socket(Side::Front, silent()), via(silent())]);
+        assert_eq!(way.troubles().count(), 2);
+    }
+
+    #[test]
+    fn what_is_broken_now_outranks_what_was_proven() {
+        let rules = rules();
+        let rule = &rules.addresses[0];
+        let Pattern::Exact(address) = &rule.pattern else { panic!("{:?}", rule.pattern) };
+        let never = judge(&[], Settings { stale: 1, changed: None }, 9);
+        let proven = Verdict { state: verification::State::Verified, since: Some(5), ..never };
+        let state = |way: &Way, rule| way.judge(rule, proven.clone(), 9).state;
+        let open = Way(vec![socket(Side::Front, State::Open), via(State::Open)]);
+        assert_eq!(open.judge(rule, proven.clone(), 9), proven);
+        for spot in [
+            socket(Side::Front, silent()),
+            socket(Side::Handoff, silent()),
+            via(silent()),
+            via(State::Unseen),
+            Spot { place: Place::Hop("127.0.0.1:10027".parse().unwrap()), state: silent() },
+        ] {
+            let way = Way(vec![spot.clone()]);
+            assert_eq!(state(&way, rule), verification::State::NotVerified, "{spot:?}");
+            assert!(!way.is_open());
+        }
+        // Outgoing mail is another matter, and so is what another address has.
+        let way = Way(vec![socket(Side::Submission, silent())]);
+        assert_eq!(state(&way, rule), verification::State::Verified);
+        assert!(!way.is_open());
+        let place = Place::Address(address.clone());
+        let way = Way(vec![Spot { place, state: State::Refused("550 no".into()) }]);
+        assert_eq!(state(&way, rule), verification::State::NotVerified);
+        assert_eq!(state(&way, &rules.addresses[1]), verification::State::Verified);
+        // What may not be looked at is no trouble, and not open either.
+        let way = Way(vec![socket(Side::Front, State::NotLooked("no".into()))]);
+        assert_eq!((way.is_open(), way.not_looked().count()), (true, 1));
+    }
+}
