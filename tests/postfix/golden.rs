@@ -4,7 +4,7 @@
 use recruit_milter::config::{Config, Socket};
 use recruit_milter::mail::Address;
 use recruit_milter::policy::rules::{AddressRule, Pattern};
-use recruit_milter::postfix::{Error, Site, Wanted, diff, show, syntax};
+use recruit_milter::postfix::{Error, Service, Site, Wanted, diff, show, syntax};
 
 use super::{config, system};
 
@@ -346,4 +346,45 @@ fn the_tables_match_our_addresses_and_no_others() {
     config.rules.bounce = None;
     let files = Wanted::from(&config, &site("", "")).unwrap().files;
     assert_eq!(files[2].content.lines().count(), 3);
+}
+
+#[test]
+fn a_smtpd_without_milters_takes_alerts_for_those_who_are_told() {
+    let mut config = ours();
+    let site =
+        site("smtpd_milters = inet:localhost:11332\ncontent_filter = smtp:[127.0.0.1]:10024\n", "");
+    let is_alerts = |service: &Service| service.key() == "127.0.0.1:10029/inet";
+    let none = Wanted::from(&config, &site).unwrap();
+    assert!(!none.services.iter().any(|wanted| is_alerts(&wanted.service)), "nobody is told");
+    assert!(!none.files.iter().any(|file| file.name == "recruit-milter.alerts"));
+    config.alerts_to = vec![Address::parse("IT.x+y@acme.example").unwrap()];
+    let wanted = Wanted::from(&config, &site).unwrap();
+    let service = wanted.services.iter().find(|wanted| is_alerts(&wanted.service)).unwrap();
+    for (name, value) in [
+        ("smtpd_milters", ""),
+        ("content_filter", ""),
+        ("mynetworks", "127.0.0.0/8"),
+        ("smtpd_client_restrictions", "permit_mynetworks,reject"),
+        (
+            "smtpd_recipient_restrictions",
+            "check_recipient_access,regexp:$config_directory/recruit-milter.alerts,reject",
+        ),
+        ("smtpd_reject_unlisted_recipient", "yes"),
+        ("receive_override_options", "no_milters,no_header_body_checks"),
+    ] {
+        let found = service.service.options.iter().filter(|(known, _)| known == name);
+        assert_eq!(found.map(|(_, value)| value.as_str()).collect::<Vec<_>>(), [value], "{name}");
+    }
+    let file = wanted.files.iter().find(|file| file.name == "recruit-milter.alerts").unwrap();
+    assert_eq!(
+        file.content.lines().skip(2).collect::<Vec<_>>(),
+        ["/^IT\\.x\\+y@acme\\.example$/  OK"]
+    );
+    // Nobody is told any more: all of it goes.
+    let mut after = site.clone();
+    after.services = wanted.services.iter().map(|w| w.service.clone()).collect();
+    after.files = wanted.files.iter().map(|f| (f.name.to_owned(), f.content.clone())).collect();
+    let left = show(&diff(&after, &none));
+    assert!(left.contains("- 127.0.0.1:10029 inet n - n - - smtpd\n"), "{left}");
+    assert!(left.contains("- /^IT\\.x\\+y@acme\\.example$/  OK\n"), "{left}");
 }
