@@ -97,8 +97,9 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
     let (mut rows, behind) = match read {
         Ok(read) => read,
         Err(error) if args.monitor => {
-            let first = headline(&way);
-            answer(&format!("CRITICAL - recruit-milter: {first}{error}"));
+            let besides = headline(&way);
+            let said = format!("CRITICAL - recruit-milter: {error}; {besides}");
+            answer(said.trim_end_matches("; "));
             return Exit::Critical;
         }
         Err(error) => return refused(&error),

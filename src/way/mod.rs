@@ -96,10 +96,9 @@ impl Way {
         let (front, handoff) = (silent(Side::Front), silent(Side::Handoff));
         self.0.iter().filter(move |spot| match (&spot.place, &spot.state) {
             (_, State::Open | State::NotLooked(_)) => false,
-            (_, State::Silent(_)) => true,
+            (_, State::Silent(_)) | (Place::Socket(..), _) => true,
             (Place::Entrance(_) | Place::Address(_), _) => !front,
             (Place::Hop(_), _) => !handoff,
-            (Place::Socket(..), _) => true,
         })
     }
 
