@@ -59,3 +59,20 @@ pub(super) fn class(delimiters: &str) -> String {
         _ => format!("[{class}]"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_beyond_ascii_is_matched_in_both_spellings() {
+        for (of, expected) in [
+            ("jobs@acme.example", "/^jobs([+].*)?@acme\\.example$/"),
+            ("Jobs@büro.example", "/^Jobs([+].*)?@(xn--bro-hoa\\.example|büro\\.example)$/"),
+            ("*@xn--bro-hoa.example", "/^.+@(xn--bro-hoa\\.example|büro\\.example)$/"),
+            ("*@*.büro.example", "/^.+@[^@]+\\.(xn--bro-hoa\\.example|büro\\.example)$/"),
+        ] {
+            assert_eq!(pattern(&Pattern::parse(of).unwrap(), "+"), expected);
+        }
+    }
+}

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -53,11 +53,8 @@ impl Terminal {
         });
         let mut output = child.wait_with_output()?;
         // A program of the background may have the other end still.
-        loop {
-            match heard.recv_timeout(LAST_WORDS) {
-                Ok(words) => output.stderr.extend(words),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
+        while let Ok(words) = heard.recv_timeout(LAST_WORDS) {
+            output.stderr.extend(words);
         }
         output.stderr.retain(|byte| *byte != b'\r');
         Ok(output)

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
+use std::sync::mpsc::channel;
 use std::time::{Duration, SystemTime};
 
 use recruit_milter::mail::{Address, Orcpt};
@@ -51,12 +52,15 @@ fn a_copy_whose_address_is_gone_waits_and_nobody_is_told() {
     let site = Site::with(Setup { proxies: true, ..Setup::default() });
     let [_, handoff] = site.proxies.as_ref().unwrap();
     let begin = Point { way: proxy::Way::In, command: b'O', nth: 1 };
-    handoff.arm(begin, Fault::Delay(Duration::from_secs(2)));
+    let (go, gone) = channel::<()>();
+    handoff.arm(begin, Fault::Call(Box::new(move || drop(gone.recv()))));
     Mail::new(ERIKA, &[JOBS], MESSAGE).send(site.mx.port());
     site.daemon.wait_for_log("action=diverted");
     let text = site.config_text();
     site.daemon.configure(&text.replace("\"jobs@acme.example\", ", ""));
     site.daemon.signal(Signal::HUP);
+    site.daemon.wait_for_log("reloaded: ");
+    drop(go);
     site.daemon.wait_for_log("alarm=unknown-handoff");
     site.mx.wait_for_mail(JOBS, 1);
     assert_eq!(site.inbound().len(), 0);
@@ -205,7 +209,7 @@ fn systemd_is_told_what_happens() {
     let mut site = Site::prepare(Setup::default());
     let path = site.scratch().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.set_read_timeout(Some(LIMIT)).unwrap();
     let heard = || {
         let mut buffer = [0; 512];
         let n = socket.recv(&mut buffer).unwrap();

@@ -94,6 +94,20 @@ fn canonical_tables_that_catch_handoffs_are_found() {
 }
 
 #[test]
+fn a_canonical_table_that_cannot_be_asked_is_told() {
+    let postfix = applied();
+    for name in ["canonical_maps", "recipient_canonical_maps"] {
+        breaks(
+            &postfix,
+            &["-e", &format!("{name}=inline:{{a=b}}, texthash:/nonexistent/table")],
+            &format!(
+                "warning: {name}: \"texthash:/nonexistent/table\" cannot be asked: \"postmap -q "
+            ),
+        );
+    }
+}
+
+#[test]
 fn what_was_changed_in_master_cf_is_found() {
     let postfix = applied();
     let entrance = format!("{}/inet", postfix.port);

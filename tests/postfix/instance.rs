@@ -165,12 +165,15 @@ impl Drop for Private {
     }
 }
 
+/// How long anything may take that is expected to happen soon.
+const LIMIT: Duration = Duration::from_secs(60);
+
 fn connect(address: SocketAddr) -> TcpStream {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + LIMIT;
     loop {
         match TcpStream::connect(address) {
             Ok(stream) => {
-                stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                stream.set_read_timeout(Some(LIMIT)).unwrap();
                 return stream;
             }
             Err(error) => assert!(Instant::now() < end, "{address}: {error}"),

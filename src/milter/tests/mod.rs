@@ -32,7 +32,7 @@ use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
 use client::Client;
 
 /// Long enough for anything that should happen, on a busy machine too.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// What the fake decisions were asked and told, a line each.
 #[derive(Clone, Default)]

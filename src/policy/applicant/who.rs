@@ -112,8 +112,8 @@ pub(crate) fn is_unread(mailbox: &Mailbox) -> bool {
 /// Whether an address looks like a job board's: by the words of its domain, or by those of both its
 /// sides (`applications@jobs24.example`).
 fn is_like_board(mailbox: &Mailbox) -> bool {
-    let mut domains = domain_spellings(mailbox.domain());
-    domains.iter_mut().for_each(|domain| *domain = domain.replace('-', ""));
+    let domains = domain_spellings(mailbox.domain());
+    let domains: Vec<String> = domains.iter().map(|domain| domain.replace('-', "")).collect();
     let has = |word: &str| domains.iter().any(|domain| domain.contains(word));
     let local = mailbox.local_part().to_lowercase();
     BOARD_WORDS.iter().any(|w| has(w))

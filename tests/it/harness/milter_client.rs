@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use recruit_milter::mail::Message;
 
+use super::LIMIT;
 use super::frame::{Frame, cmd, opt};
 use super::milter_reply::{MilterReply, Outcome};
 use super::socket::{Endpoint, Stream};
@@ -46,7 +47,7 @@ impl MilterClient {
     /// Connects, and says nothing yet.
     pub fn connect(endpoint: &Endpoint) -> io::Result<Self> {
         let stream = endpoint.connect()?;
-        stream.set_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_timeout(Some(LIMIT))?;
         let agreed = Options { version: 0, actions: 0, protocol: 0, macros: Vec::new() };
         let macros = Vec::new();
         Ok(Self { stream, agreed, macros })

@@ -9,13 +9,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::thread;
-use std::time::Duration;
 
 use super::socket::Stream;
 use super::{LIMIT, wait_for};
-
-/// How long the handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(20);
 
 /// A running `openssl s_client`; it ends when either side closes, or when this is dropped.
 #[derive(Debug)]
@@ -33,7 +29,7 @@ pub fn shake_hands(server: &Stream, authority: &Path) -> io::Result<(Stream, Tls
     let (ours, theirs) = UnixStream::pair()?;
     let theirs = OwnedFd::from(theirs);
     let (remarks, their_remarks) = UnixStream::pair()?;
-    remarks.set_read_timeout(Some(HANDSHAKE))?;
+    remarks.set_read_timeout(Some(LIMIT))?;
     let mut remarks = BufReader::new(remarks);
     let child = Command::new("openssl")
         // -brief says when hands are shaken; the rest leaves every byte of the plain text alone.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take that is expected to happen soon. Generous, because the machine may be
 /// busy; nothing waits that long unless it fails.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Waits until `get` gives something, and panics with `what` after `limit`.
 #[track_caller]

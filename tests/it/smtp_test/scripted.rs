@@ -17,8 +17,8 @@ pub(super) const CUT: &str = "cut";
 pub(super) const DRIP: &str = "drip ";
 /// Before an answer: all of it, after [`LATE_BY`].
 pub(super) const LATE: &str = "late ";
-/// Less than the limit of a step in the tests that use it.
-const LATE_BY: Duration = Duration::from_millis(1900);
+/// So much less than the limit of a step in the tests that use it that a busy machine is within it too.
+const LATE_BY: Duration = Duration::from_millis(3800);
 /// Between two bytes that drip.
 const PAUSE: Duration = Duration::from_millis(300);
 
