@@ -25,8 +25,8 @@ use crate::observe;
 use crate::submit::{self, Content, Submission, submit};
 use crate::way;
 
-use watch::{DAY, SOON};
-pub use watch::{failed_copy, given_up, not_through, of_way, verification, waiting};
+use watch::DAY;
+pub use watch::{SOON, failed_copy, given_up, not_through, of_way, verification, waiting};
 
 /// How long alerts are collected.
 const COLLECT: Duration = Duration::from_secs(10);
@@ -139,13 +139,12 @@ impl Alert {
     /// What makes it the same as another.
     fn key(&self) -> String {
         let what = match &self.what {
-            What::CopyFailed { token, .. } => token.as_str(),
+            What::CopyFailed { token, .. } | What::GivenUp { token, .. } => token.as_str(),
             What::NotVerified { hop, .. } => hop,
             What::Late => "late",
             What::VerifiedAgain => "verified",
             What::Waiting { .. } => "waiting",
             What::NotThrough { days, .. } => return self.stage(*days),
-            What::GivenUp { token, .. } => token.as_str(),
             What::Stopped(_) => "stopped",
             What::OpenAgain(_) => "open",
         };

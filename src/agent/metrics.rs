@@ -21,6 +21,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::alerts::SOON;
 use super::books::Counters;
 use super::lookout::{Sight, View};
 use super::verify::verdicts;
@@ -75,6 +76,14 @@ impl Came {
             self.at.remove(&oldest);
         }
     }
+}
+
+/// What the ledger says.
+struct Seen {
+    verdicts: Vec<Verdict>,
+    summaries: Vec<Summary>,
+    /// Copies that pass 2 has not seen for long: address, how many, since when.
+    not_through: Vec<(String, u64, Timestamp)>,
 }
 
 impl Metrics {
@@ -213,17 +222,21 @@ impl Metrics {
     }
 
     /// What the ledger says, to one who opens it.
-    fn look(&self) -> Result<(Vec<Verdict>, Vec<Summary>), ledger::Error> {
+    fn look(&self) -> Result<Seen, ledger::Error> {
         let config = self.current.load_full();
         let now = Timestamp::now();
         let mut ledger = ledger::open(&config, Access::Read)?;
-        Ok((verdicts(&mut ledger, &config, now)?, ledger.summary(now)?))
+        Ok(Seen {
+            verdicts: verdicts(&mut ledger, &config, now)?,
+            summaries: ledger.summary(now)?,
+            not_through: ledger.not_through(now - SOON)?,
+        })
     }
 
     fn verification(
         &self,
         registry: &mut Registry,
-        seen: Option<(Vec<Verdict>, Vec<Summary>)>,
+        seen: Option<Seen>,
         view: Option<&View>,
     ) {
         let now = Timestamp::now();
@@ -231,7 +244,8 @@ impl Metrics {
         let verified: Family<Labels, Gauge> = Family::default();
         let success: Family<Labels, Gauge> = Family::default();
         let waiting: Family<Labels, Gauge> = Family::default();
-        if let Some((verdicts, summaries)) = seen {
+        let stuck: Family<Labels, Gauge> = Family::default();
+        if let Some(Seen { verdicts, summaries, not_through }) = seen {
             for (rule, verdict) in config.rules.addresses.iter().zip(verdicts) {
                 let labels = vec![("address", rule.pattern.to_string())];
                 // Where nobody has looked, nothing is said.
@@ -244,6 +258,13 @@ impl Metrics {
                 let at = i64::try_from(verdict.last_success.unwrap_or(0)).unwrap_or(0);
                 success.get_or_create(&labels).set(at);
                 let _ = waiting.get_or_create(&labels);
+                let _ = stuck.get_or_create(&labels);
+            }
+            for (address, count, _) in not_through {
+                if let Some((_, rule)) = config.rules.lookup(&address) {
+                    let labels = vec![("address", rule.pattern.to_string())];
+                    stuck.get_or_create(&labels).inc_by(i64::try_from(count).unwrap_or(0));
+                }
             }
             for summary in summaries {
                 let rule = config.rules.lookup(&summary.address).map(|(_, rule)| rule);
@@ -261,6 +282,11 @@ impl Metrics {
             success,
         );
         registry.register("copies_waiting", "Copies without an end yet", waiting);
+        registry.register(
+            "copies_not_through",
+            "Copies an hour old that are not through pass 2",
+            stuck,
+        );
     }
 }
 
@@ -376,6 +402,7 @@ mod tests {
             "recruit_milter_forward_delay_seconds_bucket{le=\"5.0\"} 2\n",
             "recruit_milter_address_verified{address=\"jobs@acme.example\"} 0\n",
             "recruit_milter_config_last_reload_successful 1\n",
+            "recruit_milter_copies_not_through{address=\"jobs@acme.example\"} 0\n",
             "recruit_milter_ledger_lag_seconds -1\n",
         ] {
             assert!(text.contains(line), "{line}{text}");

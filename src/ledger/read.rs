@@ -1,7 +1,7 @@
 //! Reading: copies, events, and what is in the ledger.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::copy::{Copy, State};
 use super::engine::{Row, Value};
@@ -331,7 +331,7 @@ impl Ledger {
 
     /// The recruiting addresses of which copies, first seen before a time, are not through pass 2: how many,
     /// and since when the oldest waits. Those count as well that pass 2 has let go again and again,
-    /// since what comes behind it (a signer) did not.
+    /// since what comes behind it (a signer) did not: Postfix tries once in 4,000 seconds or sooner.
     pub fn not_through(
         &mut self,
         before: Timestamp,
@@ -339,9 +339,10 @@ impl Ledger {
         let sql = "SELECT address, COUNT(*), MIN(first_seen) FROM copy WHERE first_seen < $1 \
                    AND address IS NOT NULL AND probe IS NULL \
                    AND (state IN ('diverted', 'unwrapping') \
-                   OR state = 'handed-over' AND queue_ids LIKE '% % % %') \
+                   OR state = 'handed-over' AND queue_ids LIKE '% % % %' AND last_seen > $2) \
                    GROUP BY address ORDER BY address";
-        let mut rows = self.engine.rows(sql, &[millis(before).into()])?;
+        let tried = before - SignedDuration::from_hours(2);
+        let mut rows = self.engine.rows(sql, &[millis(before).into(), millis(tried).into()])?;
         let one = |row: &mut Row| {
             let (address, count, oldest) = (row.text()?, row.int()?, row.int()?);
             Ok((address, u64::try_from(count).unwrap_or(0), timestamp(oldest)?))

@@ -177,6 +177,8 @@ fn copies_that_are_not_through_pass_2_are_known() {
     assert_eq!(stuck(2), []);
     assert_eq!(stuck(60), [("jobs@acme.example".into(), 2, time(2))]);
     assert_eq!(stuck(91), [("jobs@acme.example".into(), 3, time(2))]);
+    // Nobody tries it any more: it is through, and waits for the recruiting system.
+    assert_eq!(stuck(10 + 7200), [("jobs@acme.example".into(), 2, time(2))]);
 }
 
 #[test]

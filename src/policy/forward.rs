@@ -4,7 +4,7 @@
 //!
 //! A genuine handoff is never refused: its sender is still the applicant, who would get a report
 //! from the inside of the company. What cannot be decided now is 4xx and waits in the queue, but not
-//! until it is gone: see [`give_up`].
+//! until it is gone: see `give_up`.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::applicant::{Context, Evidence, Reading};

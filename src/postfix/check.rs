@@ -477,7 +477,7 @@ fn queue(report: &mut Report, config: &Config, site: &Site) {
                 "maximal_queue_lifetime is {lifetime}: what waits longer for us is dropped unseen, \
                  before it is given up ([handoff] give_up_after)"
             ),
-            "use two days or more (the default is 5d)",
+            "use two days or more (the default is 5d), or a give_up_after of half of it",
         );
     } else if kept < 120.0
         && let Some(rule) = config.rules.addresses.iter().find(|rule| !rule.local_copy)

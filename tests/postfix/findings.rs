@@ -194,17 +194,17 @@ fn a_short_stay_in_the_queue_is_an_error_before_copies_are_given_up_and_else_a_w
             config.rules.addresses = vec![AddressRule { local_copy, ..AddressRule::new(jobs, 0) }];
         })
     };
-    const DAY: u64 = 86_400;
+    let day = 86_400;
     for (lifetime, give_up, local_copy, expected) in [
-        ("5d", DAY, false, &[][..]),
-        ("120h", DAY, false, &[]),
-        ("119h", DAY, false, &["RM-POSTFIX-61"]),
-        ("2d", DAY, false, &["RM-POSTFIX-61"]),
-        ("2d", DAY, true, &[]),
-        ("47h", DAY, true, &["RM-POSTFIX-20"]),
+        ("5d", day, false, &[][..]),
+        ("120h", day, false, &[]),
+        ("119h", day, false, &["RM-POSTFIX-61"]),
+        ("2d", day, false, &["RM-POSTFIX-61"]),
+        ("2d", day, true, &[]),
+        ("47h", day, true, &["RM-POSTFIX-20"]),
         ("1d", 12 * 3600, true, &[]),
         ("23h", 3600, true, &["RM-POSTFIX-20"]),
-        ("5d", 3 * DAY, true, &["RM-POSTFIX-20"]),
+        ("5d", 3 * day, true, &["RM-POSTFIX-20"]),
     ] {
         assert_eq!(with(lifetime, give_up, local_copy), expected, "{lifetime} {give_up}");
     }

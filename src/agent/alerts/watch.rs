@@ -16,8 +16,9 @@ use crate::way;
 
 /// How long a copy may wait, in seconds.
 const WAITS_LONG: i64 = 4 * 3600;
-/// How long a copy may be on its way to pass 2 before that is told, and how often it is told then.
-pub(super) const SOON: Duration = Duration::from_secs(3600);
+/// How long a copy may be on its way to pass 2 before that is told.
+pub const SOON: Duration = Duration::from_secs(3600);
+/// How often it is told then.
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A copy that failed, if an entry says that.

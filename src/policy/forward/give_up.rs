@@ -13,7 +13,7 @@
 //! | bounce address, unknown key | anybody | from the null sender to a fallback, within a budget; all else ends |
 //! | bounce address, forged, expired, not a report | anybody | ends |
 //! | bounce address, genuine, its rule or route gone | who had mail of ours | to where somebody sees it, or it ends |
-//! | pass 1: recipients of more octets than one message may have; edits or a decision that fail | anybody | 4xx to the client, which has the mail: nothing in our queue |
+//! | pass 1: recipients of more octets than one message may have; edits or a decision that fail | anybody | 4xx to the client, which has the mail: nothing in our queue (of sendmail(1), a file in maildrop) |
 //! | submission: limits, failures | logins | the same |
 //! | pass 2: a panic, a deadline, edits that fail, no random numbers | nobody by intention | 4xx, tried again |
 // SPDX-License-Identifier: GPL-3.0-or-later
