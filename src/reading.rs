@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::policy::forward::{self, Advice, Arrival};
 use crate::policy::keys::Keys;
@@ -135,13 +135,14 @@ impl Readers {
         &self.net
     }
 
-    /// Reads on a thread of its own. It may take `limit`, and as long to come to its turn.
+    /// Reads on a thread of its own. It may take `limit`, half of it to come to its turn.
     pub async fn apart<T: Send + 'static>(
         &self,
         limit: Duration,
         work: impl FnOnce(&Net) -> T + Send + 'static,
     ) -> Result<T, Unread> {
-        let turn = timeout(limit, Arc::clone(&self.room).acquire_owned()).await;
+        let end = Instant::now() + limit;
+        let turn = timeout(limit / 2, Arc::clone(&self.room).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(Unread::Busy) };
         let net = self.net.clone();
         let job = spawn_blocking(move || {
@@ -149,7 +150,7 @@ impl Readers {
             drop(turn);
             done
         });
-        match timeout(limit, job).await {
+        match timeout_at(end, job).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(_)) => Err(Unread::Panic),
             Err(_) => Err(Unread::Deadline),

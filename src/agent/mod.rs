@@ -61,7 +61,7 @@ const MAX_SESSIONS: usize = 8;
 const SILENCE: Duration = Duration::from_secs(300);
 /// How much larger than announced a message may be: what Postfix adds on the way.
 const MARGIN: usize = 64 * 1024;
-/// How long a message may be read, and as long wait for its turn. Postfix waits for ten minutes.
+/// How long a message may be read, its turn included. Postfix waits for ten minutes.
 const READING: Duration = Duration::from_secs(30);
 /// The pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(200);

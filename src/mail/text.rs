@@ -22,8 +22,8 @@ pub(crate) fn between(text: &str, from: usize, to: usize) -> &str {
 
 fn split(text: &str, at: usize) -> (&str, &str) {
     // No character is longer than four octets.
-    let near = (0..4).filter_map(|back| at.min(text.len()).checked_sub(back));
-    near.filter_map(|at| text.split_at_checked(at)).next().unwrap_or((text, ""))
+    let mut near = (0..4).filter_map(|back| at.min(text.len()).checked_sub(back));
+    near.find_map(|at| text.split_at_checked(at)).unwrap_or((text, ""))
 }
 
 #[cfg(test)]

@@ -18,11 +18,10 @@ use tokio::time::timeout;
 use super::notice::{Notice, Notices};
 use super::seam::{Pass, Policy, Stage, StageHook};
 
-/// So many deadlines may pass until a message is read or given up: one for its turn, one for reading
-/// it, and one to spare.
-// Postfix: waits for an answer to a piece of the body or its end for `milter_content_timeout`, five
-// minutes.
-const READING: u32 = 3;
+/// So much longer than the deadline reading may take: it keeps that by itself.
+// Postfix: waits for an answer to a piece of the body, or to its end, for `content_timeout`, which is
+// set to 60 s for our sockets. One deadline for reading and one for deciding are 50 s at most.
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// The state that all sessions share.
 pub struct Shell<P> {
@@ -88,7 +87,7 @@ impl<P: Policy> Shell<P> {
     /// Lets something be read. That has limits and a net of its own, and whatever becomes of it the
     /// message goes on; this net is for what should not happen.
     pub(super) async fn reading(&self, at: At<'_>, work: impl Future<Output = ()>) {
-        let deadline = at.deadline.saturating_mul(READING);
+        let deadline = at.deadline.saturating_add(MARGIN);
         self.guard(At { deadline, ..at }, work).await;
     }
 

@@ -15,7 +15,7 @@ use super::kind::{self, Kind};
 use super::probe::{Probe, Probes};
 use super::report::{Outcome, Report};
 use super::rules::{AddressRule, Rules};
-use super::seal::{UNSIGNED, seal};
+use super::seal::{SEAL, UNSIGNED, seal};
 use super::tags::{About, tags};
 use super::token::{
     BOUNCE_LIFE, Bounce, Flags, Handoff, OutgoingBounce, TokenError, TokenId, UNWRAP_LETTER, Way,
@@ -504,9 +504,9 @@ fn handoff(
     let may_loop = !token.flags.outbound
         && probe.is_none()
         && (reading.kind == Kind::SystemTest
-            || advice.sealed.is_none()
+            || (advice.sealed.is_none() && facts.own(SEAL).next().is_some())
             || advice.ours.unwrap_or_else(in_doubt)
-            || (unread.is_some() && in_doubt()));
+            || (unread.is_some() && advice.system.unwrap_or_else(in_doubt)));
     let stays = if facts.has_too_many_forged() {
         Some(Reason::TooManyForged)
     } else if replayed {
@@ -618,4 +618,6 @@ mod probe_tests;
 mod reports;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unread_tests;
 mod unwrap;

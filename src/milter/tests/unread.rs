@@ -144,8 +144,8 @@ impl Drop for Failing {
 /// The reply, and the edits as a text.
 fn answer(frames: &[Frame]) -> (String, String) {
     let (reply, edits) = frames.split_last().unwrap();
-    let edits = edits.iter().map(|edit| format!("{edit}\n")).collect::<String>();
-    (reply.to_string(), edits)
+    let edits: Vec<String> = edits.iter().map(ToString::to_string).collect();
+    (reply.to_string(), edits.join("\n"))
 }
 
 fn id() -> TokenId {

@@ -31,6 +31,8 @@ pub struct Advice {
     pub(super) sealed: Option<bool>,
     /// Whether it says that it comes from ourselves, if that is known.
     pub(super) ours: Option<bool>,
+    /// Whether it says that it comes from a recruiting system, if that is known.
+    pub(super) system: Option<bool>,
     /// Kind and applicant.
     pub(super) reading: Result<Reading, Unread>,
     /// The fields that tell them.
@@ -52,7 +54,7 @@ enum Found {
     Nothing,
     Probe(Option<Probe>),
     Sealed(bool),
-    Ours(bool),
+    Author { ours: bool, system: bool },
     Message(Box<Reading>, Option<Vec<OwnField>>),
     Opens(bool),
     Report(Box<Report>, bool),
@@ -63,7 +65,9 @@ impl Piece {
     #[must_use]
     pub fn of_a_part(self) -> Self {
         match self.0 {
-            Found::Sealed(false) | Found::Ours(false) => Self(Found::Nothing),
+            Found::Sealed(false) | Found::Author { ours: false, system: false } => {
+                Self(Found::Nothing)
+            }
             _ => self,
         }
     }
@@ -76,6 +80,7 @@ impl Advice {
             probe: None,
             sealed: None,
             ours: None,
+            system: None,
             reading: Err(why),
             tags: None,
             opens: false,
@@ -100,7 +105,9 @@ impl Advice {
             Found::Nothing => {}
             Found::Probe(probe) => self.probe = probe,
             Found::Sealed(sealed) => self.sealed = Some(sealed),
-            Found::Ours(ours) => self.ours = Some(ours),
+            Found::Author { ours, system } => {
+                (self.ours, self.system) = (Some(ours), Some(system));
+            }
             Found::Message(reading, tags) => (self.reading, self.tags) = (Ok(*reading), tags),
             Found::Opens(opens) => self.opens = opens,
             Found::Report(report, answer) => (self.report, self.answer) = (Ok(*report), answer),
@@ -161,7 +168,14 @@ pub fn read(
             Found::Probe(Probe::of_sender(rules, keys, arrival.sender, u64::from(token.id.time)))
         }
         Place::Seal => Found::Sealed(is_sealed(keys, arrival.facts)),
-        Place::Author => Found::Ours(is_ours(rules, arrival)),
+        Place::Author => {
+            let from = || mailboxes(arrival.facts, "from").into_iter();
+            let sender = arrival.sender.printable().to_lowercase();
+            Found::Author {
+                ours: is_our_address(rules, &sender) || from().any(|a| is_our_address(rules, &a)),
+                system: is_inbound(rules, &sender) || from().any(|a| is_inbound(rules, &a)),
+            }
+        }
         Place::Message => {
             let reading = reading(rules, arrival, token);
             let tags = rule.and_then(|rule| told(rules, arrival, (token, address), rule, &reading));
@@ -244,20 +258,16 @@ fn is_our_address(rules: &Rules, text: &str) -> bool {
     rules.lookup(text).is_some() || bounce.is_some_and(|bounce| bounce == address_key(text))
 }
 
-/// Whether the message says that it comes from ourselves.
-fn is_ours(rules: &Rules, arrival: &Arrival<'_>) -> bool {
-    let ours = |text: &str| is_our_address(rules, text);
-    ours(&arrival.sender.printable()) || mailboxes(arrival.facts, "from").iter().any(|a| ours(a))
+/// Whether an address, as it is compared, is a recruiting system's inbound address.
+fn is_inbound(rules: &Rules, key: &str) -> bool {
+    rules.systems.iter().any(|system| system.inbound.key() == key)
 }
 
 /// What the envelope alone tells: whether it may be a round of a loop. A machine that answers does so
 /// with the null sender, or as the system or we ourselves.
 pub(super) fn may_answer(rules: &Rules, sender: &RawPath) -> bool {
-    let text = sender.printable();
-    let key = address_key(&text);
-    sender.is_null()
-        || is_our_address(rules, &text)
-        || rules.systems.iter().any(|system| system.inbound.key() == key)
+    let key = address_key(&sender.printable());
+    sender.is_null() || is_our_address(rules, &key) || is_inbound(rules, &key)
 }
 
 /// The addresses in the fields with a name, in the form in which they are compared.
