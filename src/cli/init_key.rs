@@ -48,8 +48,8 @@ pub(super) fn init_key(args: &InitKeyArgs) -> Exit {
     }
 }
 
-/// What makes it count. Under systemd the services have copies of the keys from their start on: a reload brings in
-/// nothing.
+/// What makes it count. Under systemd the services have copies of the keys from their start on. systemd 252 (Debian 12)
+/// renews them at a reload, 257 (Debian 13) does not: a restart is always right.
 fn counts_after(running: &[Running]) -> String {
     if !running.is_empty() && running.iter().all(|one| !one.keys_are_copies) {
         let mut all: Vec<String> = running.iter().map(Running::takes_keys).collect();
@@ -57,7 +57,7 @@ fn counts_after(running: &[Running]) -> String {
         return all.join("; ");
     }
     format!(
-        "{RESTART}\n  (a reload is not enough: systemd gives the services a copy at their start; it keeps the \
+        "{RESTART}\n  (a reload may not be enough: systemd gives the services a copy at their start; it keeps the \
          sockets, so that no client notices)"
     )
 }

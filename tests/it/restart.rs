@@ -188,7 +188,7 @@ fn a_key_that_was_rotated_is_told_until_what_runs_has_it() {
 
     let (code, text) = run(&site, &["init-key", "--rotate"]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains(RESTART) && text.contains("a reload is not enough"), "{text}");
+    assert!(text.contains(RESTART) && text.contains("a reload may not be enough"), "{text}");
     let (code, text) = run(&site, &["check", "--reload"]);
     assert!(code == 0 && text.contains("needs a restart for: the key"), "{text}");
     site.daemon.signal(Signal::HUP);

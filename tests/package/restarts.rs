@@ -34,10 +34,6 @@ fn a_rotated_key(machine: &Machine) {
     assert!(text.contains("[ok] Running        agent: this configuration, key 1"), "{text}");
     let (ok, text) = said(machine, "recruit-milter init-key --rotate");
     assert!(ok && text.contains(&format!("It counts after: {RESTART}\n")), "{text}");
-    // The reload that goes in a circle says so.
-    machine.succeed(RELOAD);
-    let (_, text) = said(machine, "journalctl -u recruit-milter");
-    assert!(text.contains("needs a restart for: the key"), "{text}");
     let before = (mails(machine, MAILBOX).len(), mails(machine, SYSTEM).len());
     let (_, text) = said(machine, "recruit-milter doctor");
     assert!(text.contains("does not know key 2 of"), "{text}");
@@ -46,6 +42,19 @@ fn a_rotated_key(machine: &Machine) {
     let (ok, text) = said(machine, verify);
     assert!(!ok && text.contains("does not know key 2"), "{text}");
     assert!(text.contains(&format!("-> {RESTART}\n")), "{text}");
+    // systemd 252 renews the copies at a reload, others do not: whatever it does, doctor and verify agree.
+    machine.succeed(RELOAD);
+    let log = wait("the reload", || {
+        let (_, text) = said(machine, "journalctl -u recruit-milter");
+        text.contains("reloaded: ").then_some(text)
+    });
+    assert!(log.contains("needs a restart for: the key"), "{log}");
+    let (_, text) = said(machine, "recruit-milter doctor");
+    let renewed = text.contains("milter: this configuration, key 2");
+    assert!(renewed || text.contains("does not know key 2 of"), "{text}");
+    eprintln!("a reload renews the key: {renewed}");
+    let (ok, text) = said(machine, verify);
+    assert_eq!(ok, renewed, "{text}");
     machine.succeed(RESTART);
     machine.succeed(verify);
     assert_eq!((mails(machine, MAILBOX).len(), mails(machine, SYSTEM).len()), before, "probes");
