@@ -16,7 +16,9 @@ mod reader;
 mod tests;
 mod writer;
 
-pub use entry::{Action, BadLine, Entry, Lost, MAX_DETAIL, Pass, Record, ReportAction, VERSION};
+pub use entry::{
+    AGAIN, Action, BadLine, Entry, Lost, MAX_DETAIL, Pass, Record, ReportAction, VERSION,
+};
 pub use reader::{Position, Replay, replay};
 pub use writer::Journal;
 

@@ -19,7 +19,7 @@ use crate::observe::{self, Masker};
 use crate::plan::{Plan, Reply, ReplyText};
 use crate::policy::applicant::BodyNeed;
 use crate::policy::budget::Budget;
-use crate::policy::divert::{self, divert};
+use crate::policy::divert::{self, Diversion, divert};
 use crate::policy::facts::Facts;
 use crate::policy::forward::{self, Accepted, Advice, Arrival, Refusal, body_need, decide};
 use crate::policy::limits::Usage;
@@ -164,8 +164,8 @@ impl Policy for Active {
         self.config.milter.deadline
     }
 
-    fn is_recruiting(&self, resolved: &str) -> bool {
-        divert::is_recruiting(&self.config.rules, resolved)
+    fn concerns(&self, resolved: &str) -> bool {
+        divert::concerns(&self.config.rules, resolved)
     }
 
     fn is_asked_for(&self, command: &[u8]) -> bool {
@@ -213,10 +213,11 @@ impl FrontMessage for Front {
         let config = &self.active.config;
         let client = self.opening.origin.client;
         let sender = &self.opening.sender;
+        let now = now();
         let (active, net) = (&self.active, self.active.readers.net());
         let missed = |place| move |why| active.unread(Pass::Front, place, why, queue_id);
         let claim = net
-            .read(Place::Sender, || Probe::claimed(&config.rules, &config.keys, sender, now()))
+            .read(Place::Sender, || Probe::claimed(&config.rules, &config.keys, sender, now))
             .map_err(missed(Place::Sender))
             .unwrap_or_default();
         let origin = divert::Origin {
@@ -225,6 +226,7 @@ impl FrontMessage for Front {
             internal: client.is_some_and(|client| config.rules.is_internal_client(client)),
             own_login: false,
             probe: claim.and_then(Result::ok),
+            now,
         };
         let subjects = net
             .read(Place::Journal, || subject::of_mail(&config.rules, &config.keys, sender, None))
@@ -237,15 +239,18 @@ impl FrontMessage for Front {
             mail,
             outcome,
         };
-        if let Some(Err(_)) = claim {
-            let addresses = self.recipients.iter().map(|to| to.resolved.clone()).collect();
-            return (unproven(), record(Told::UnknownProbe(addresses)));
+        let addresses = self.recipients.iter().map(|to| &to.resolved);
+        let addresses = addresses.filter(|to| divert::is_recruiting(&config.rules, to));
+        if let (Some(Err(_)), Some(_)) = (claim, addresses.clone().next()) {
+            return (unproven(), record(Told::UnknownProbe(addresses.cloned().collect())));
         }
         let diversion = stamps().and_then(|mut stamp| {
             divert(&config.rules, &config.keys, &self.recipients, origin, &mut stamp)
         });
         match diversion {
-            Some(diversion) => (diversion.plan, record(Told::Diverted(diversion.diverted))),
+            Some(Diversion { plan, diverted, standing }) => {
+                (plan, record(Told::Diverted { diverted, standing }))
+            }
             None => undecided(record(Told::Undecided(journal::Pass::Front, "no-token"))),
         }
     }

@@ -10,7 +10,7 @@ use super::outgoing::Outcome;
 use crate::journal::{self, Entry, ReportAction};
 use crate::mail::Address;
 use crate::observe::{self, Shown};
-use crate::policy::divert::Diverted;
+use crate::policy::divert::{Diverted, Standing};
 use crate::policy::forward::{Action, Decision, Reason};
 use crate::policy::report;
 use crate::policy::token::TokenId;
@@ -44,8 +44,8 @@ pub struct Record {
 pub(super) enum Told {
     /// Outgoing mail.
     Outgoing(Box<Outcome>),
-    /// Pass 1.
-    Diverted(Vec<Diverted>),
+    /// Pass 1, and what an earlier one had done.
+    Diverted { diverted: Vec<Diverted>, standing: Vec<Standing> },
     /// Pass 1 refused it: its sender has the form of a probe's and is not known to be one. The
     /// recruiting addresses that it was for.
     UnknownProbe(Vec<String>),
@@ -82,11 +82,12 @@ impl Record {
                     active.note(entry);
                 }
             }
-            Told::Diverted(diverted) => {
-                if diverted.is_empty() {
+            Told::Diverted { diverted, standing } => {
+                if diverted.is_empty() && standing.is_empty() {
                     observe::not_forwarded(queue_id);
                 }
                 self.tell_diverted(active, diverted);
+                self.tell_standing(active, standing);
             }
             Told::Decided { pass, decision, forged } => {
                 self.log_decided(active, decision, *forged);
@@ -123,6 +124,20 @@ impl Record {
         }
     }
 
+    /// The message was here before. Of applications the log has it; of a probe the journal too, for
+    /// whoever follows it. Without the token: nothing becomes of the copy here.
+    fn tell_standing(&self, active: &Active, standing: &[Standing]) {
+        let Some(first) = standing.first() else { return };
+        observe::seen_again(self.queue_id.as_deref(), first.address.as_str());
+        for one in standing.iter().filter(|one| one.probe.is_some()) {
+            let mut entry = self.entry(journal::Pass::Front, journal::Action::Diverted);
+            entry.reason = Some(journal::AGAIN.to_owned());
+            entry.address = Some(one.address.to_string());
+            entry.probe = one.probe.map(|probe| probe.to_string());
+            active.note(entry);
+        }
+    }
+
     /// The MTA did not get its edits, so its client was told to try again.
     pub(super) fn tell_unedited(mut self, active: &Active, error: &str) {
         let outgoing = match &mut self.outcome {
@@ -147,7 +162,7 @@ impl Record {
                 let pass = journal::Pass::Submission;
                 (pass, outcome.diverted.iter().map(front).chain(outgoing).collect())
             }
-            Told::Diverted(diverted) => {
+            Told::Diverted { diverted, .. } => {
                 (journal::Pass::Front, diverted.iter().map(front).collect())
             }
             Told::Decided { pass, decision, .. } => {

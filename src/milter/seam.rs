@@ -150,7 +150,7 @@ pub trait Policy: Send + Sync + 'static {
 
     /// Whether a recipient, as resolved by the MTA, concerns pass 1. Asked for every recipient of
     /// all mail.
-    fn is_recruiting(&self, resolved: &str) -> bool;
+    fn concerns(&self, resolved: &str) -> bool;
 
     /// Whether a command that the MTA does not know asks if we are here, and may.
     fn is_asked_for(&self, command: &[u8]) -> bool {
@@ -177,7 +177,7 @@ pub trait FrontMessage: Send {
     /// See [`Policy::Record`].
     type Record;
 
-    /// Takes a recipient for which [`Policy::is_recruiting`] holds.
+    /// Takes a recipient for which [`Policy::concerns`] holds.
     fn rcpt(&mut self, recipient: Recipient);
 
     /// Decides.

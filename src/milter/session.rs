@@ -319,7 +319,7 @@ async fn front_rcpt<P: Policy>(
 impl<P: Policy> Front<P> {
     fn rcpt(&mut self, macros: &Macros, args: Vec<CString>) {
         let resolved = resolved(macros, &args);
-        if !self.policy.is_recruiting(&resolved) {
+        if !self.policy.concerns(&resolved) {
             return;
         }
         let ours = self.ours.get_or_insert_with(|| {

@@ -126,6 +126,15 @@ pub fn not_forwarded(queue_id: Option<&str>) {
         .emit();
 }
 
+/// A message passes pass 1 a second time: a content filter gives it back to a smtpd with our milter.
+pub fn seen_again(queue_id: Option<&str>, address: &str) {
+    Line::message(Warning, queue_id)
+        .pair("alarm", "seen-twice")
+        .pair("address", address)
+        .pair("note", "run recruit-milter postfix --check")
+        .emit();
+}
+
 /// The configuration names something that Postfix does not know of yet.
 pub fn needs_apply(what: &str) {
     Line::program(Warning, "reload")

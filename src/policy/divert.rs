@@ -24,6 +24,8 @@ pub struct Origin {
     pub own_login: bool,
     /// The probe of ours that the envelope sender says it is.
     pub probe: Option<Probe>,
+    /// When it comes, in seconds since 1970.
+    pub now: u64,
 }
 
 /// One recruiting recipient and what becomes of it.
@@ -40,22 +42,81 @@ pub struct Diverted {
     pub probe: Option<TokenId>,
 }
 
+/// A handoff that an earlier pass 1 has put into the envelope: the message was here before, as behind
+/// a content filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The recruiting address that it is for.
+    pub address: Address,
+    /// What the token says.
+    pub handoff: Handoff,
+    /// The probe that it is.
+    pub probe: Option<TokenId>,
+}
+
 /// The outcome of pass 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diversion {
     /// What to do.
     pub plan: Plan,
-    /// The recruiting recipients, in the order of the envelope.
+    /// The recruiting recipients, in the order of the envelope; without those that an earlier pass 1
+    /// has seen to.
     pub diverted: Vec<Diverted>,
+    /// What an earlier pass 1 has done.
+    pub standing: Vec<Standing>,
 }
 
-/// Whether a recipient, as the MTA resolved it, is for us. Pass 1 keeps only such recipients.
+/// Whether a recipient, as the MTA resolved it, is a recruiting address.
 pub fn is_recruiting(rules: &Rules, resolved: &str) -> bool {
     rules.lookup(resolved).is_some()
 }
 
-/// Decides on an envelope. `recipients` are those of [`is_recruiting`]; `stamp` makes a new token
+/// Whether a recipient, as the MTA resolved it, concerns pass 1: a recruiting address, or a handoff
+/// of ours that comes by again. Pass 1 keeps only such recipients.
+pub fn concerns(rules: &Rules, resolved: &str) -> bool {
+    is_handoff(rules, resolved) || is_recruiting(rules, resolved)
+}
+
+/// Whether a recipient is in the handoff domain.
+pub(super) fn is_handoff(rules: &Rules, resolved: &str) -> bool {
+    let domain = rules.handoff_domain.as_bytes();
+    let split = resolved.len().checked_sub(domain.len() + 1);
+    split.and_then(|at| resolved.as_bytes().split_at_checked(at)).is_some_and(|(_, tail)| {
+        tail.split_first()
+            .is_some_and(|(at, tail)| *at == b'@' && tail.eq_ignore_ascii_case(domain))
+    })
+}
+
+/// The genuine handoffs among the recipients. Where a content filter has lost ORCPT, the token tells
+/// for which of the recruiting addresses beside it it was made.
+pub(super) fn standing(
+    rules: &Rules,
+    keys: &Keys,
+    recipients: &[Recipient],
+    origin: Origin,
+) -> Vec<Standing> {
+    let beside = || {
+        let recruiting = recipients.iter().filter(|r| is_recruiting(rules, &r.resolved));
+        recruiting.filter_map(recruiting_address)
+    };
+    let read = |recipient: &Recipient| {
+        let (local, _) = recipient.resolved.rsplit_once('@')?;
+        let original = recipient.orcpt().map(|orcpt| orcpt.address().clone());
+        let (address, handoff) = original.into_iter().chain(beside()).find_map(|address| {
+            let handoff = Handoff::parse(Way::Forward, local, keys, &address, origin.now).ok()?;
+            Some((address, handoff))
+        })?;
+        let probe = origin.probe.filter(|probe| probe.is_for(&address)).map(|probe| probe.id);
+        Some(Standing { address, handoff, probe })
+    };
+    recipients.iter().filter(|r| is_handoff(rules, &r.resolved)).filter_map(read).collect()
+}
+
+/// Decides on an envelope. `recipients` are those that [`concerns`] tells; `stamp` makes a new token
 /// id at each call.
+///
+/// A recruiting address for which a genuine handoff stands beside it was seen to before: it is left
+/// alone.
 ///
 /// For each system there is one copy, led by the first recruiting address of the envelope (one for
 /// each group of addresses with the same actions); see [`Flags::companion`] for the others. None is given if there is no key to sign with.
@@ -67,8 +128,9 @@ pub fn divert(
     stamp: &mut dyn FnMut() -> TokenId,
 ) -> Option<Diversion> {
     let mut builder = PlanBuilder::default();
-    let diverted = divert_into(&mut builder, rules, keys, recipients, origin, stamp)?;
-    Some(Diversion { plan: builder.build(), diverted })
+    let standing = standing(rules, keys, recipients, origin);
+    let diverted = divert_into(&mut builder, rules, keys, (recipients, &standing), origin, stamp)?;
+    Some(Diversion { plan: builder.build(), diverted, standing })
 }
 
 /// [`divert`] as a part of a plan that does more.
@@ -76,12 +138,15 @@ pub(super) fn divert_into(
     builder: &mut PlanBuilder,
     rules: &Rules,
     keys: &Keys,
-    recipients: &[Recipient],
+    (recipients, standing): (&[Recipient], &[Standing]),
     origin: Origin,
     stamp: &mut dyn FnMut() -> TokenId,
 ) -> Option<Vec<Diverted>> {
     let mut diverted: Vec<Diverted> = Vec::new();
-    let mut led: Vec<&AddressRule> = Vec::new();
+    let leads = |s: &&Standing| !s.handoff.flags.companion && !s.handoff.flags.own_login;
+    let rule_of = |s: &Standing| rules.lookup(s.address.as_str()).map(|(_, rule)| rule);
+    let led_before: Vec<&AddressRule> = standing.iter().filter(leads).filter_map(rule_of).collect();
+    let mut led = led_before.clone();
     let mut done: Vec<(String, RawPath)> = Vec::new();
     for recipient in recipients {
         let Some((_, rule)) = rules.lookup(&recipient.resolved) else {
@@ -91,6 +156,9 @@ pub(super) fn divert_into(
             continue;
         };
         let key = address.key();
+        if standing.iter().any(|s| s.address.key() == key) {
+            continue;
+        }
         // The same address twice is one delivery in Postfix; it must not be two copies.
         if done.iter().any(|(seen, path)| *seen == key && *path == recipient.path) {
             continue;
@@ -100,6 +168,9 @@ pub(super) fn divert_into(
         // A probe is to litter no mailbox. Nobody misses it, so it counts as kept where it ends.
         let probe = origin.probe.filter(|probe| probe.is_for(&address)).map(|probe| probe.id);
         let stays = rule.local_copy && probe.is_none();
+        if stays && led_before.iter().any(|leader| leader.shares_copy_with(rule)) {
+            continue;
+        }
         let companion = led.iter().any(|leader| leader.shares_copy_with(rule));
         let flags = Flags {
             kept: rule.local_copy || probe.is_some(),
@@ -153,6 +224,8 @@ fn recruiting_address(recipient: &Recipient) -> Option<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::{Envelope, Header};
+    use crate::plan::apply;
     use crate::policy::testing::{keys, rules, stamp};
 
     fn plan(recipients: &[&str]) -> String {
@@ -216,6 +289,86 @@ mod tests {
         assert_eq!(plan(&["jobs@acme.example"; 2]), plan(&["jobs@acme.example"]));
         assert_eq!(plan(&["jobs@acme.example", "JOBS@acme.example"]), plan(&["jobs@acme.example"]));
         assert_eq!(plan(&["karriere@acme.example"; 3]), plan(&["karriere@acme.example"]));
+    }
+
+    /// The envelope as a content filter gives it back, with or without ORCPT.
+    fn again(recipients: &[&str], keeps_dsn: bool) -> Diversion {
+        let now = 1_795_551_688;
+        let mut all: Vec<Recipient> = recipients.iter().map(|r| Recipient::plain(r)).collect();
+        let origin = Origin { now, ..Origin::default() };
+        let first = divert(&rules(), &keys(), &all, origin, &mut stamp()).unwrap();
+        let mut envelope = Envelope { recipients: all, ..Envelope::default() };
+        apply(&first.plan, usize::MAX, &mut envelope, &mut Header::default());
+        all = envelope.recipients;
+        if !keeps_dsn {
+            for recipient in &mut all {
+                recipient.args.clear();
+            }
+        }
+        all.retain(|recipient| concerns(&rules(), &recipient.resolved));
+        divert(&rules(), &keys(), &all, origin, &mut stamp()).unwrap()
+    }
+
+    #[test]
+    fn what_comes_by_again_with_its_handoff_is_left_alone() {
+        for recipients in [
+            &["jobs@acme.example", "bob@acme.example"][..],
+            &["Jobs+Berlin@acme.example"],
+            &["jobs@acme.example", "jobs+berlin@acme.example"],
+            &["karriere@acme.example"],
+            &["jobs@acme.example", "karriere@acme.example", "jobs@other.example"],
+        ] {
+            let second = again(recipients, true);
+            assert_eq!(second.plan.to_string(), "continue", "{recipients:?}");
+            assert_eq!(second.diverted, [], "{recipients:?}");
+            assert!(!second.standing.is_empty(), "{recipients:?}");
+        }
+        // The token tells by itself which address it is for.
+        let second = again(&["jobs@acme.example", "jobs@other.example"], false);
+        assert_eq!((second.plan.to_string().as_str(), second.standing.len()), ("continue", 2));
+    }
+
+    #[test]
+    fn only_a_genuine_handoff_for_the_address_spares_it() {
+        let token = |address: &str, keys: &Keys| {
+            let handoff = Handoff {
+                way: Way::Forward,
+                id: TokenId { time: 1, nonce: [9; 6] },
+                flags: Flags { kept: true, ..Flags::default() },
+            };
+            handoff.local_part(keys, &Address::parse(address).unwrap()).unwrap()
+        };
+        let other_key = Keys::new(vec![(3, vec![4; 32])]).unwrap();
+        for local in [
+            "x".to_owned(),
+            token("jobs@acme.example", &other_key),
+            token("jobs@other.example", &keys()),
+        ] {
+            let beside = Recipient::plain(&format!("{local}@handoff.internal"));
+            let all = [Recipient::plain("jobs@acme.example"), beside];
+            let d = divert(&rules(), &keys(), &all, Origin::default(), &mut stamp()).unwrap();
+            assert_eq!((d.diverted.len(), d.standing.len()), (1, 0), "{local}");
+        }
+        let local = token("jobs@acme.example", &keys());
+        let beside = Recipient::plain(&format!("{local}@Handoff.Internal"));
+        let all = [Recipient::plain("JOBS@acme.example"), beside];
+        let old = Origin { now: 1 + crate::policy::token::HANDOFF_LIFE + 1, ..Origin::default() };
+        let d = divert(&rules(), &keys(), &all, old, &mut stamp()).unwrap();
+        assert_eq!((d.diverted.len(), d.standing.len()), (1, 0), "it is too old");
+    }
+
+    #[test]
+    fn handoffs_are_told_by_their_domain() {
+        for (resolved, is) in [
+            ("t@handoff.internal", true),
+            ("T@HANDOFF.internal", true),
+            ("t@xhandoff.internal", false),
+            ("handoff.internal", false),
+            ("", false),
+            ("t@handoff.internalé", false),
+        ] {
+            assert_eq!(is_handoff(&rules(), resolved), is, "{resolved}");
+        }
     }
 
     #[test]

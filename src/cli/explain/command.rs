@@ -126,7 +126,12 @@ impl Asked {
         let login = args.login.as_ref();
         let own_login = login.is_some_and(|user| config.rules.outbound.login(user).is_some());
         Ok(Self {
-            origin: Origin { authenticated: login.is_some(), internal, own_login, probe: None },
+            origin: Origin {
+                authenticated: login.is_some(),
+                internal,
+                own_login,
+                ..Origin::default()
+            },
             user: args.login.clone(),
             client: args.client,
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),

@@ -191,10 +191,10 @@ fn explain_in(world: World<'_>, question: &Question) -> Option<Explanation> {
     let outgoing = outgoing::ask(rules, keys, now, question, &mut stamp);
     let claim = || Probe::claimed(rules, keys, &envelope.sender, now);
     let claim = world.net.read(Place::Sender, claim).unwrap_or_default();
-    let origin = Origin { probe: claim.and_then(Result::ok), ..question.origin };
+    let origin = Origin { probe: claim.and_then(Result::ok), now, ..question.origin };
     let (first, untouched) = match claim {
         Some(Err(_)) if !mine.is_empty() => {
-            let refused = Diversion { plan: unproven(), diverted: Vec::new() };
+            let refused = Diversion { plan: unproven(), diverted: vec![], standing: vec![] };
             (refused, ("rejected", "unknown-probe"))
         }
         _ => {

@@ -95,7 +95,7 @@ impl Policy for Fake {
         command == b"ASKED"
     }
 
-    fn is_recruiting(&self, resolved: &str) -> bool {
+    fn concerns(&self, resolved: &str) -> bool {
         resolved.starts_with("jobs")
     }
 

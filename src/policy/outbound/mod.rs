@@ -298,10 +298,14 @@ impl Outgoing {
         usage: &Mutex<Usage>,
         now: u64,
     ) -> Result<(), Violation> {
+        let resolved = &recipient.resolved;
+        // What an earlier pass has put there is nobody's doing.
+        if divert::is_handoff(rules, resolved) {
+            return self.keep(recipient);
+        }
         if let Some(login) = self.login(rules) {
             self.take(login, Count::Recipients, usage, now)?;
         }
-        let resolved = &recipient.resolved;
         // Where the company's mailboxes are on another server, they may be reached by the same
         // transport as the world.
         let outside = !rules.is_internal(resolved)
@@ -319,13 +323,19 @@ impl Outgoing {
         let key = address_key(resolved);
         self.to_system |= rules.systems.iter().any(|system| system.inbound.key() == key);
         if divert::is_recruiting(rules, resolved) {
-            let args = recipient.args.iter().map(Vec::len).sum::<usize>();
-            self.size += recipient.path.as_bytes().len() + resolved.len() + args;
-            if self.size > MAX_RECIPIENTS {
-                return Err(Violation::TooManyRecipients);
-            }
-            self.recruiting.push(recipient);
+            return self.keep(recipient);
         }
+        Ok(())
+    }
+
+    /// Keeps a recipient that concerns pass 1.
+    fn keep(&mut self, recipient: Recipient) -> Result<(), Violation> {
+        let args = recipient.args.iter().map(Vec::len).sum::<usize>();
+        self.size += recipient.path.as_bytes().len() + recipient.resolved.len() + args;
+        if self.size > MAX_RECIPIENTS {
+            return Err(Violation::TooManyRecipients);
+        }
+        self.recruiting.push(recipient);
         Ok(())
     }
 
@@ -348,7 +358,8 @@ impl Outgoing {
             None => Probe::claimed(rules, keys, &self.sender, moment.now),
             Some(_) => None,
         };
-        if matches!(claim, Some(Err(_))) && !self.recruiting.is_empty() {
+        let is_recruiting = |to: &Recipient| divert::is_recruiting(rules, &to.resolved);
+        if matches!(claim, Some(Err(_))) && self.recruiting.iter().any(is_recruiting) {
             let tickets = self.take_tickets();
             return Some(Decision { plan: unproven(), diverted: Vec::new(), sent: None, tickets });
         }
@@ -376,8 +387,11 @@ impl Outgoing {
             internal: self.client.address.is_some_and(|client| rules.is_internal_client(client)),
             own_login: login.is_some(),
             probe: claim.and_then(Result::ok),
+            now: moment.now,
         };
-        let diverted = divert_into(&mut plan, rules, keys, &self.recruiting, origin, moment.stamp)?;
+        let standing = divert::standing(rules, keys, &self.recruiting, origin);
+        let recipients = (&self.recruiting[..], &standing[..]);
+        let diverted = divert_into(&mut plan, rules, keys, recipients, origin, moment.stamp)?;
         let mut sent = Sent {
             login: login.map(|login| login.name.clone()),
             from: from.clone(),
@@ -387,6 +401,7 @@ impl Outgoing {
         let route = chosen.map(|(_, route)| route);
         if let (Some(from), None, true) = (&from, login, authentic)
             && route.is_none_or(Route::lets_copies_be)
+            && !standing.iter().any(|s| s.handoff.flags.outbound)
         {
             sent.copy_to = self.copy(&mut plan, rules, keys, from, origin, moment).ok()?;
         }
