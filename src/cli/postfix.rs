@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use super::{Exit, PostfixArgs, answer, load_with, say};
 use crate::config::{Config, Socket, Surroundings};
+use crate::doctor;
 use crate::postfix::{self, Error, Instance, Severity, Site, Wanted};
 
 pub(super) fn postfix(args: &PostfixArgs) -> Exit {
@@ -119,7 +120,8 @@ fn handoffs_wait(args: &PostfixArgs, instance: &Instance) -> bool {
 }
 
 fn check(config: &Config, instance: &Instance) -> Result<Exit, Failure> {
-    let findings = postfix::check(instance, config)?;
+    let mut findings = postfix::check(instance, config)?;
+    findings.extend(doctor::doubling(config, instance));
     for finding in &findings {
         answer(&finding.to_string());
     }

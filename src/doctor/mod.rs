@@ -1,6 +1,7 @@
 //! `doctor`: everything on the way of an application, looked at in one go. Changes nothing.
 //!
 //! * [`tables`]: what Postfix's tables and settings do to our mail, beyond [`mod@crate::postfix::check`].
+//! * `ways`: the tables by which mail passes the milter by.
 //! * `running`: what runs. * `sockets`, `state`, `network`: this machine, the state folder, the recruiting system's server.
 //!
 //! Must not know how what it finds is shown.
@@ -11,6 +12,7 @@ mod running;
 mod sockets;
 mod state;
 pub mod tables;
+mod ways;
 
 use serde::Serialize;
 
@@ -92,6 +94,24 @@ pub async fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
     all.extend(state::folder(config));
     all.extend(state::ledger(config, &way));
     all
+}
+
+/// Ways by which mail would reach the recruiting system a second time: `postfix --check` promises that
+/// there are none.
+pub fn doubling(config: &Config, instance: &Instance) -> Vec<postfix::Finding> {
+    let Ok(site) = Site::read(instance) else { return Vec::new() };
+    let mut found = ways::examine(config, &site, instance);
+    let doubles = ["RM-DOCTOR-50", "RM-DOCTOR-53", "RM-DOCTOR-71"];
+    found.retain(|finding| finding.id.is_some_and(|id| doubles.contains(&id)));
+    let told = |finding: Finding| {
+        Some(postfix::Finding {
+            id: finding.id?,
+            severity: Severity::Error,
+            text: finding.text,
+            remedy: finding.remedy.unwrap_or_default(),
+        })
+    };
+    found.into_iter().filter_map(told).collect()
 }
 
 /// Looks at Postfix's configuration alone.

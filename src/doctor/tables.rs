@@ -1,17 +1,13 @@
 //! What Postfix's settings and tables do to our mail, beyond the lines that we need there.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::fs;
-
-use super::{Finding, Mark};
+use super::{Finding, Mark, ways};
 use crate::config::Config;
 use crate::mail::Address;
 use crate::mail::domain::{address_key, domain_key, domain_spellings, same_domain};
 use crate::postfix::{Instance, Site};
 
 const PART: &str = "Postfix";
-/// No table is read further.
-const MAX_TABLE: u64 = 32 << 20;
 /// What applicants send: a CV and certificates, in base64.
 const USUAL_SIZE: u64 = 20 << 20;
 
@@ -21,7 +17,7 @@ pub fn examine(config: &Config, site: &Site, instance: &Instance) -> Vec<Finding
     delivery(&mut all, site);
     sizes(&mut all, site);
     reports(&mut all, site);
-    aliases(&mut all, config, site);
+    all.extend(ways::examine(config, site, instance));
     rewriting(&mut all, config, site, instance);
     copies(&mut all, config, site);
     all
@@ -132,103 +128,6 @@ fn reports(all: &mut Vec<Finding>, site: &Site) {
     }
 }
 
-/// A line of an alias table.
-struct Alias {
-    table: String,
-    line: usize,
-    name: String,
-    targets: Vec<String>,
-}
-
-/// Aliases that end in a recruiting address, or lead from one to where its copy goes anyway.
-fn aliases(all: &mut Vec<Finding>, config: &Config, site: &Site) {
-    let rules = &config.rules;
-    let is_inbound = |target: &str| {
-        let target = address_key(target);
-        rules.systems.iter().any(|s| s.inbound.key() == target)
-    };
-    for name in ["virtual_alias_maps", "alias_maps"] {
-        for alias in words(site.value(name)).flat_map(|table| read(table, name)) {
-            let place = format!("{} line {}", alias.table, alias.line);
-            let own = [alias.name.clone(), format!("{}@{}", alias.name, site.value("myorigin"))];
-            let from_ours = own.iter().any(|name| rules.lookup(name).is_some());
-            for target in &alias.targets {
-                if from_ours && is_inbound(target) {
-                    all.push(error(
-                        "RM-DOCTOR-50",
-                        format!(
-                            "{place}: {} goes to {target} already: it arrives twice",
-                            alias.name
-                        ),
-                        format!("take {target} out of that line"),
-                    ));
-                } else if !from_ours && is_inbound(target) {
-                    all.push(warning(
-                        "RM-DOCTOR-51",
-                        format!("{place}: {} goes to {target} past recruit-milter", alias.name),
-                        "make it a recruiting address in [system] addresses, and take it out there",
-                    ));
-                } else if !from_ours && rules.lookup(target).is_some() {
-                    all.push(warning(
-                        "RM-DOCTOR-52",
-                        format!(
-                            "{place}: mail to {} goes to {target} unseen by the milter",
-                            alias.name
-                        ),
-                        format!("name {} in [system] addresses as well", alias.name),
-                    ));
-                }
-            }
-        }
-    }
-}
-
-/// Reads the source of a table, where it is a text file: pairs of a name and what it stands for.
-fn read(table: &str, setting: &str) -> Vec<Alias> {
-    let Some((kind, path)) = table.split_once(':') else { return Vec::new() };
-    let textual = ["hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash", "proxy"];
-    let path = match kind {
-        "proxy" => path.split_once(':').map_or(path, |(_, path)| path),
-        _ => path,
-    };
-    let small = fs::metadata(path).is_ok_and(|file| file.len() <= MAX_TABLE);
-    if !textual.contains(&kind) || !small {
-        return Vec::new();
-    }
-    let Ok(text) = fs::read(path) else { return Vec::new() };
-    let text = String::from_utf8_lossy(&text);
-    let mut found: Vec<Alias> = Vec::new();
-    for (at, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let targets = |text: &str| -> Vec<String> {
-            let parts = text.split([',', ' ', '\t']).map(str::trim).filter(|part| !part.is_empty());
-            parts.map(|part| part.trim_matches('"').to_lowercase()).collect()
-        };
-        if line.starts_with([' ', '\t']) {
-            if let Some(last) = found.last_mut() {
-                last.targets.extend(targets(line));
-            }
-            continue;
-        }
-        // aliases(5) has a colon behind the name, virtual(5) white space.
-        let split = if setting == "alias_maps" {
-            line.split_once(':')
-        } else {
-            line.split_once([' ', '\t'])
-        };
-        let Some((name, rest)) = split else { continue };
-        found.push(Alias {
-            table: path.to_owned(),
-            line: at + 1,
-            name: name.trim().trim_matches('"').to_lowercase(),
-            targets: targets(rest),
-        });
-    }
-    found
-}
-
 /// Tables that change the addresses that our mail needs.
 fn rewriting(all: &mut Vec<Finding>, config: &Config, site: &Site, instance: &Instance) {
     let rules = &config.rules;
@@ -288,23 +187,6 @@ fn copies(all: &mut Vec<Finding>, config: &Config, site: &Site) {
                 format!("always_bcc = {value}: all mail goes to the recruiting system"),
                 "postconf -X always_bcc",
             ));
-        }
-    }
-    for name in ["recipient_bcc_maps", "sender_bcc_maps"] {
-        for alias in words(site.value(name)).flat_map(|table| read(table, name)) {
-            let to_system = |target: &String| {
-                rules.systems.iter().any(|s| s.inbound.key() == address_key(target))
-            };
-            if alias.targets.iter().any(to_system) {
-                all.push(error(
-                    "RM-DOCTOR-71",
-                    format!(
-                        "{name}: {} line {} sends copies to the recruiting system as well",
-                        alias.table, alias.line
-                    ),
-                    "take that line out",
-                ));
-            }
         }
     }
     let relay = site.value("relay_domains");

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::filters::{NON_SMTPD, followed};
 use super::outgoing::{self, MILTERS};
 use super::site::Site;
 use super::syntax::{self, Service};
@@ -153,6 +154,7 @@ fn without_ours(site: &Site, name: &str) -> Option<Change> {
     let old = site.main.get(name)?;
     let ours = all_lists().filter(|(list, _)| *list == name);
     let rest = ours.fold(old.clone(), |rest, (_, element)| without(&rest, element));
+    let rest = if name == NON_SMTPD { followed(&rest) } else { rest };
     (rest != *old).then(|| Change::Param {
         name: name.to_owned(),
         old: Some(old.clone()),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Error;
 use super::alerts;
 use super::change::{self, Change};
+use super::filters::Filters;
 use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_single, is_submission, names};
 use super::outgoing_check;
 use super::signer::is_signer;
@@ -44,6 +45,16 @@ pub struct Finding {
     pub text: String,
     /// What to do.
     pub remedy: String,
+}
+
+impl Finding {
+    /// Whether it is about the ways that mail takes through content filters.
+    pub fn is_of_filters(&self) -> bool {
+        matches!(
+            self.id,
+            "RM-POSTFIX-41" | "RM-POSTFIX-42" | "RM-POSTFIX-43" | "RM-POSTFIX-44" | "RM-POSTFIX-45"
+        )
+    }
 }
 
 impl fmt::Display for Finding {
@@ -154,12 +165,17 @@ fn rewritten(name: &str, table: &str, answer: &str) -> Option<Finding> {
 pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
     let mut report = Report(Vec::new());
     version(&mut report, site);
+    let filters = Filters::of(config, site);
     match Wanted::from(config, site) {
-        Ok(wanted) => report.differences(&change::diff(site, &wanted)),
+        Ok(wanted) => {
+            let mut changes = change::diff(site, &wanted);
+            filters.examine(&mut report, config, &mut changes);
+            report.differences(&changes);
+        }
         Err(error) => report.error("RM-POSTFIX-10", error.to_string(), "change that setting"),
     }
     milter_lists(&mut report, config, site);
-    entrances(&mut report, config, site);
+    entrances(&mut report, config, site, &filters);
     sockets(&mut report, config, site);
     hops(&mut report, config, site);
     addresses(&mut report, config, site);
@@ -173,7 +189,7 @@ pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
 pub(super) struct Report(Vec<Finding>);
 
 impl Report {
-    fn add(&mut self, severity: Severity, id: &'static str, text: String, remedy: &str) {
+    pub(super) fn add(&mut self, severity: Severity, id: &'static str, text: String, remedy: &str) {
         let remedy = remedy.to_owned();
         self.0.push(Finding { id, severity, text, remedy });
     }
@@ -299,7 +315,7 @@ fn milter_lists(report: &mut Report, config: &Config, site: &Site) {
 }
 
 /// The services through which mail enters, and what keeps it from our milter there.
-fn entrances(report: &mut Report, config: &Config, site: &Site) {
+fn entrances(report: &mut Report, config: &Config, site: &Site, filters: &Filters<'_>) {
     let smtpd = |service: &&Service| service.command == "smtpd" && !is_ours(service);
     let both = config.rules.has_outbound() && is_single(site);
     let ours = if both { SUBMISSION } else { FRONT };
@@ -309,6 +325,9 @@ fn entrances(report: &mut Report, config: &Config, site: &Site) {
             "smtp/inet" | "25/inet" | "smtpd/pass" => Severity::Error,
             _ => Severity::Warning,
         };
+        if filters.spares(service) {
+            continue;
+        }
         // Where outgoing mail comes in, the list is ours to change.
         let is_left = !config.rules.has_outbound() || !is_submission(service);
         let own = service.option("smtpd_milters").filter(|_| is_left);
@@ -331,19 +350,14 @@ fn entrances(report: &mut Report, config: &Config, site: &Site) {
                           (or leave it, if the mail has passed our milter before)";
             report.add(severity, "RM-POSTFIX-12", text, remedy);
         }
-        if !option("smtpd_proxy_filter").is_empty() {
+        // Where a smtpd is behind it, apply knows what to do.
+        if !option("smtpd_proxy_filter").is_empty() && !filters.are_placed() {
             let text = format!(
                 "{key} has an smtpd_proxy_filter: Postfix makes no changes of milters there"
             );
             let remedy = "list $recruit_milter_front at the smtpd behind that filter, \
                           or use the filter as a milter";
             report.add(severity, "RM-POSTFIX-13", text, remedy);
-        }
-        if !option("content_filter").is_empty() {
-            let text = format!("{key} has a content_filter: handoffs pass through it as well");
-            let remedy = "make sure that it hands on ORCPT and NOTIFY (SMTP extension DSN), \
-                          or list $recruit_milter_front only at the smtpd behind it";
-            report.warning("RM-POSTFIX-13", text, remedy);
         }
     }
 }

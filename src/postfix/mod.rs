@@ -8,6 +8,8 @@
 //! * `outgoing`: that for outgoing mail; `outgoing_check`: what is wrong there.
 //! * [`change`]: the difference, as the admin is shown it.
 //! * [`mod@apply`]: makes the changes, and undoes them.
+//! * `filters`: the place of our milter where content filters are; `filters_read`: what these say;
+//!   `filters_check`: what is wrong.
 //! * [`mod@check`]: what is wrong, and what to do about it.
 //!
 //! Must not know running sessions or decisions.
@@ -17,6 +19,9 @@ mod alerts;
 pub mod apply;
 pub mod change;
 pub mod check;
+mod filters;
+mod filters_check;
+mod filters_read;
 mod lines;
 mod outgoing;
 mod outgoing_check;
@@ -30,6 +35,7 @@ pub mod wanted;
 pub use apply::{apply, remove};
 pub use change::{Change, diff, show};
 pub use check::{Finding, Severity, check};
+pub use filters::{Looked, Target};
 pub use site::{Instance, Site};
 pub use syntax::Service;
 pub use wanted::Wanted;

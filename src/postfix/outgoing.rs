@@ -11,6 +11,7 @@
 use std::fmt::{self, Write as _};
 
 use super::Error;
+use super::filters::{Filters, REST};
 use super::regexp::{self, class, quote};
 use super::signer::{is_signer, with_milter};
 use super::site::Site;
@@ -65,12 +66,21 @@ impl fmt::Display for Override {
         match &self.milters {
             Some(milters) => writeln!(
                 f,
-                "# outgoing mail, in the entry \"{head}\" that is there:\n#  {}",
+                "# {}, in the entry \"{head}\" that is there:\n#  {}",
+                if is_ours_named(milters) {
+                    "outgoing mail"
+                } else {
+                    "no mail passes our milter twice"
+                },
                 option(MILTERS, milters)
             ),
             None => writeln!(f, "# without \"-o {MILTERS}\": the entry \"{head}\""),
         }
     }
+}
+
+fn is_ours_named(milters: &str) -> bool {
+    list(milters).iter().any(|m| [FRONT, SUBMISSION, SUBMISSIONS].iter().any(|o| is_element(m, o)))
 }
 
 /// Whether logins hand in mail at a service: by what it says, or by its name.
@@ -103,7 +113,7 @@ pub(super) fn main_milters(config: &Config, site: &Site) -> String {
 }
 
 /// A list with one milter in the place of another.
-fn exchanged(current: &str, old: &str, new: &str) -> String {
+pub(super) fn exchanged(current: &str, old: &str, new: &str) -> String {
     let elements = list(current);
     let has = |ours| elements.iter().any(|element| is_element(element, ours));
     if !has(old) {
@@ -149,14 +159,17 @@ pub(super) fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> 
 /// The milters of the site's own services, where they shall be others than they are without us.
 pub(super) fn overrides(config: &Config, site: &Site) -> Vec<Override> {
     let others = site.services.iter().filter(|s| s.command == "smtpd" && !is_ours(s));
+    let places = Filters::of(config, site).places(config);
     let wanted = others.map(|service| {
-        let current = service.option(MILTERS);
+        let is_rest = |current: &&str| !is_element(current, REST);
+        let current = service.option(MILTERS).filter(is_rest);
         let takes = config.rules.has_outbound() && is_submission(service);
         let milters = match current {
             None => takes.then(|| SUBMISSIONS.to_owned()),
             Some(current) if takes => Some(joined(current, site)),
             Some(current) => taken_out(current),
         };
+        let milters = places.milters(service, milters);
         Override { service: with_option(service, milters.as_deref()), milters }
     });
     let ours = |o: &Override| {
@@ -185,7 +198,7 @@ pub(super) fn with_option(service: &Service, milters: Option<&str>) -> Service {
 /// A service's own list of milters without ours; none where the list as a whole is ours.
 pub(super) fn taken_out(current: &str) -> Option<String> {
     match list(current)[..] {
-        [whole] if is_element(whole, SUBMISSIONS) => None,
+        [whole] if is_element(whole, SUBMISSIONS) || is_element(whole, REST) => None,
         _ => Some(compact(&without(current, SUBMISSION), current)),
     }
 }

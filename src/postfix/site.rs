@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::Error;
+use super::filters::Looked;
+use super::filters_read;
 use super::syntax::{self, Service};
 use super::terminal::Terminal;
 
@@ -143,6 +145,8 @@ pub struct Site {
     pub table_types: BTreeSet<String>,
     /// Files of ours in the configuration directory, with their content.
     pub files: BTreeMap<String, String>,
+    /// What is known of content filters.
+    pub filters: Looked,
 }
 
 /// A Postfix version, as far as it matters.
@@ -166,15 +170,18 @@ impl Site {
                 Some(((*name).to_owned(), content))
             })
             .collect();
-        Ok(Self {
+        let mut site = Self {
             main: syntax::main_cf(&main),
             defaults: syntax::settings(&postconf(&["-d"])?),
             effective,
             services: syntax::master_cf(&postconf(&["-M"])?),
             table_types: postconf(&["-m"])?.lines().map(str::to_owned).collect(),
             files,
+            filters: Looked::default(),
             config_dir,
-        })
+        };
+        site.filters = filters_read::look(&site);
+        Ok(site)
     }
 
     /// The effective, expanded value of a parameter; empty if there is none.

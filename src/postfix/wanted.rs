@@ -9,10 +9,11 @@ use std::path::Path;
 
 use super::Error;
 use super::alerts::{self, ALERTS};
+use super::filters::{self, Filters, NON_SMTPD};
 use super::lines::{self, Line};
 use super::outgoing::{self, FIELDS, Override, ROUTES};
 use super::regexp::{self, class, quote};
-use super::signer::{self, with_milter};
+use super::signer;
 use super::site::Site;
 use super::syntax::{Service, list};
 use crate::config::{Config, Socket};
@@ -84,11 +85,12 @@ pub struct Wanted {
 }
 
 /// The parameters in main.cf that are ours alone.
-pub(super) const OWN_PARAMS: [&str; 9] = [
+pub(super) const OWN_PARAMS: [&str; 10] = [
     "recruit_milter_front",
     "recruit_milter_submission",
     "recruit_milter_submissions",
     "recruit_milter_handoff",
+    filters::REST_PARAM,
     signer::PARAM,
     "recruit_milter_transports",
     "recruit_milter_aliases",
@@ -248,15 +250,23 @@ fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> {
             "one message in a transaction with the agent",
         ));
     }
+    let places = Filters::of(config, site).places(config);
+    params.extend(places.rest(config, site).map(|value| {
+        param(
+            filters::REST_PARAM,
+            value,
+            "the milters of main.cf without ours, where mail passes twice",
+        )
+    }));
     for (name, element) in LISTS {
         let (value, why) = match name {
             "smtpd_milters" => {
                 (outgoing::main_milters(config, site), "after spam filters, before a DKIM signer")
             }
-            "non_smtpd_milters" if site.raw(name).contains("$smtpd_milters") => continue,
-            "non_smtpd_milters" => {
-                (with_milter(site.raw(name), element), "mail from sendmail(1) is forwarded as well")
-            }
+            NON_SMTPD => match places.non_smtpd(site) {
+                Some(param) => param,
+                None => continue,
+            },
             _ => (
                 in_front(site, name, element),
                 "ours comes first, so that no catch-all of the site hides it",

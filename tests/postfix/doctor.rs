@@ -218,9 +218,10 @@ const MASTER: &[Case] = &[
     Case(
         &["-P", "ENTRANCE/smtpd_proxy_filter=127.0.0.1:9"],
         "RM-POSTFIX-13",
-        "list $recruit_milter_front",
+        "recruit-milter postfix --apply",
     ),
     Case(&["-P", "ENTRANCE/content_filter=x:y"], "RM-POSTFIX-13", "make sure that it hands on"),
+    Case(&["-P", "ENTRANCE/content_filter=x:y"], "RM-POSTFIX-41", "recruit-milter postfix --apply"),
 ];
 
 /// Breaks it, sees what is found, does what is said, and sees that it is mended.
@@ -305,4 +306,73 @@ fn each_broken_postfix_is_found_and_mended_by_what_is_said() {
     assert!(cases.len() + TABLES.len() >= 55, "{}", cases.len() + TABLES.len());
     assert!(wrong.is_empty(), "{} of them\n{}", wrong.len(), wrong.join("\n"));
     assert_eq!(self::wrong(&postfix), []);
+}
+
+/// What is found with a table of any type in a setting, by its id and mark.
+fn found_in(postfix: &Private, setting: &str, table: &str) -> Vec<(&'static str, Mark, String)> {
+    let before = postfix.files();
+    let old = postfix.postconf(&["-h", setting]);
+    let value = format!("{setting}={}, {table}", old.trim()).replace("=, ", "=");
+    postfix.postconf(&["-e", &value]);
+    let found = wrong(postfix);
+    restore(postfix, &before);
+    found.into_iter().map(|f| (f.id.unwrap_or_default(), f.mark, f.text)).collect()
+}
+
+#[test]
+fn ways_past_the_milter_are_found_in_tables_of_every_type() {
+    let postfix = sound();
+    let write = |name: &str, text: &str| {
+        let path = postfix.path(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let patterns = write("v2", "# old\n/^bewerb.*@acme\\.example$/i  jobs@acme.example\n");
+    let leftover = write("v3", "/^(jobs|karriere)@/ acme-jobs@m-personio.de\n");
+    let canonical = write("c1", "bewerbung@acme.example jobs@acme.example\n");
+    let copies = write("b1", "bob@acme.example  jobs@acme.example\n");
+    let aliases = write("a1", "# local\nteam:\n  bob, jobs\n");
+    // A table whose source is gone, as SQL has none: only its answers are there.
+    let source = write("asked", "jobs@acme.example acme-jobs@m-personio.de\n");
+    postfix.instance.run("postmap", &[&format!("hash:{source}")]).unwrap();
+    fs::remove_file(&source).unwrap();
+    for (setting, table, id) in [
+        ("virtual_alias_maps", format!("regexp:{patterns}"), "RM-DOCTOR-52"),
+        ("virtual_alias_maps", format!("pcre:{patterns}"), "RM-DOCTOR-52"),
+        ("virtual_alias_maps", format!("regexp:{leftover}"), "RM-DOCTOR-53"),
+        (
+            "virtual_alias_maps",
+            "inline:{{ work@acme.example = bob@acme.example, jobs@acme.example }}".into(),
+            "RM-DOCTOR-52",
+        ),
+        (
+            "virtual_alias_maps",
+            "inline:{jobs@acme.example=acme-jobs@m-personio.de}".into(),
+            "RM-DOCTOR-50",
+        ),
+        ("virtual_alias_maps", format!("hash:{source}"), "RM-DOCTOR-50"),
+        ("recipient_canonical_maps", format!("texthash:{canonical}"), "RM-DOCTOR-52"),
+        ("recipient_bcc_maps", format!("texthash:{copies}"), "RM-DOCTOR-52"),
+        ("sender_bcc_maps", "static:jobs@acme.example".into(), "RM-DOCTOR-52"),
+    ] {
+        let found = found_in(&postfix, setting, &table);
+        let is_it = |(found, mark, _): &&(&str, Mark, String)| *found == id && *mark == Mark::Error;
+        assert_eq!(found.iter().filter(is_it).count(), 1, "{setting} {table}: {found:#?}");
+    }
+    // aliases(5) is for the domains of mydestination, and has bare targets.
+    postfix.postconf(&["-e", "myorigin=acme.example"]);
+    let found = found_in(&postfix, "alias_maps", &format!("texthash:{aliases}"));
+    assert!(
+        found.iter().any(|(id, _, text)| *id == "RM-DOCTOR-52" && text.contains("team")),
+        "{found:#?}"
+    );
+    // What cannot be listed is said, and is no error.
+    let found = found_in(&postfix, "virtual_alias_maps", "socketmap:unix:/nowhere:x");
+    assert_eq!(
+        found.iter().map(|(id, mark, _)| (*id, *mark)).collect::<Vec<_>>(),
+        [("RM-DOCTOR-54", Mark::NotTested)]
+    );
+    // An address that a table leaves as it is goes nowhere else.
+    let same = "inline:{jobs@acme.example=jobs@acme.example, x@acme.example=bob@acme.example}";
+    assert_eq!(found_in(&postfix, "virtual_alias_maps", same), []);
 }

@@ -118,8 +118,7 @@ fn what_was_changed_in_master_cf_is_found() {
         (set("recruit-out/unix", "smtp_discard_ehlo_keywords="), "error: service recruit-out/unix"),
         (set(&entrance, "smtpd_milters=inet:x:1"), "warning: 127.0.0.1:"),
         (set(&entrance, "receive_override_options=no_milters"), "warning: 127.0.0.1:"),
-        (set(&entrance, "smtpd_proxy_filter=127.0.0.1:9"), "warning: 127.0.0.1:"),
-        (set(&entrance, "content_filter=x:y"), "warning: 127.0.0.1:"),
+        (set(&entrance, "smtpd_proxy_filter=127.0.0.1:9"), "error: 127.0.0.1:"),
     ] {
         breaks(&postfix, &["-P", &option], begins);
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop at once")]
 
 mod doctor;
+mod filters;
 mod findings;
 mod golden;
 mod instance;
