@@ -22,7 +22,7 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 PROGRAM    ?= target/release/recruit-milter
 INSTALL    ?= install
 
-.PHONY: help acceptance build install vendor deb rpm release reproducible audit check test lint docs drift demo bench fuzz deps fmt clean
+.PHONY: help acceptance acceptance-amavis build install vendor deb rpm release reproducible audit check test lint docs drift demo bench fuzz deps fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -100,6 +100,12 @@ docs: ## the documentation of the code, warnings denied
 
 test: deps ## all tests, those against a real Postfix among them
 	$(CARGO) $(AS_ROOT) test --locked
+
+acceptance: acceptance-amavis ## what takes longer or needs more than CI has
+
+acceptance-amavis: deps
+	@contrib/dev/install-deps.sh acceptance
+	$(CARGO) $(AS_ROOT) test --locked --test it amavisd -- --ignored
 
 drift: ## what is written twice must agree
 	$(CARGO) run --locked --quiet -- check --config conf/recruit-milter.toml

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what this machine lacks, on Debian 12 and 13: `deb` or `rpm` what a package is built with, `demo` what
-# the demo needs, and without a word what the tests need.
+# the demo needs, `acceptance` what `make acceptance` needs besides, and without a word what the tests need.
 #
 # Services of these packages are neither configured nor started: the tests run private instances of
 # their own. Uses sudo where it is not root. Removes nothing. Does nothing where everything is there.
@@ -19,6 +19,7 @@ case "${1-}" in
     deb) packages="$build $deb" ;;
     rpm) packages="$build $rpm" ;;
     demo) packages="$build $demo" ;;
+    acceptance) packages="amavisd-new" ;;
     *)
         packages="$build $demo $deb $rpm $packaging apparmor libmilter-dev opendkim postgresql postsrsd python3 python3-dkim sqlite3 swaks systemd libauthen-sasl-perl libio-socket-ssl-perl libnet-ssleay-perl libnet-dns-perl"
         linters="rustfmt-web rust-web-clippy"

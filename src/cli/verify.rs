@@ -23,7 +23,7 @@ use crate::ledger::{self, Access, EventFilter, Ledger};
 use crate::mail::Address;
 use crate::policy::rules::Pattern;
 use crate::policy::verification::Hop;
-use crate::postfix::Instance;
+use crate::postfix::{self, Instance, Severity};
 use diagnosis::{Diagnosis, Stuck, diagnose};
 use tail::Tail;
 
@@ -177,10 +177,13 @@ struct Round<'a> {
 
 /// How far it came.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools)] // independent facts
 struct Progress {
     queue_id: Option<String>,
     copy: Option<String>,
     seen: bool,
+    /// Pass 1 or pass 2 saw it a second time.
+    twice: bool,
     arrived: bool,
     asked: Option<std::result::Result<(), String>>,
     delivered: Option<std::result::Result<(), String>>,
@@ -318,12 +321,18 @@ impl<'a> Round<'a> {
         let queue_id = entry.queue_id.as_deref().unwrap_or_default();
         let said = || entry.reply.clone().or_else(|| entry.status.clone()).unwrap_or_default();
         match entry.action {
+            Action::Diverted if progress.seen => {
+                progress.twice = true;
+                let what = ("seen by the milter again", "vom Milter noch einmal gesehen");
+                self.step(entry.time, what, queue_id);
+            }
             Action::Diverted => {
                 progress.seen = true;
                 progress.copy.clone_from(&entry.token);
                 self.step(entry.time, ("seen by the milter", "vom Milter gesehen"), queue_id);
             }
             Action::ProbeArrived => {
+                progress.twice |= progress.arrived;
                 progress.arrived = true;
                 let what =
                     ("arrived at pass 2, where it ends", "bei Durchgang 2 angekommen, wo er endet");
@@ -372,6 +381,9 @@ impl<'a> Round<'a> {
         if let Some(reason) = &progress.stayed {
             return stuck(Hop::Decision, Some(reason));
         }
+        if let Some(text) = self.is_doubled(progress) {
+            return self.end(address, id, Outcome::NotVerified, None, &text);
+        }
         if progress.unknown {
             return self.fail(address, id, stranger::older(self.config, self.lang));
         }
@@ -401,6 +413,31 @@ impl<'a> Round<'a> {
                 );
                 self.end(address, id, Outcome::NotYet, None, &text)
             }
+        }
+    }
+
+    /// Whether mail may arrive twice, or be lost where it is split: by this probe, or by what
+    /// `postfix --check` finds where content filters are. A probe has one recipient and no local copy,
+    /// so it does not meet all of it.
+    fn is_doubled(&self, progress: &Progress) -> Option<String> {
+        let found = postfix::check(self.instance, self.config).unwrap_or_default();
+        let finding = found.iter().find(|f| f.is_of_filters() && f.severity == Severity::Error);
+        let came_twice = self.lang.pick(
+            "not verified: it passed the milter twice.",
+            "nicht verifiziert: Er ging zweimal durch den Milter.",
+        );
+        let there_is = self.lang.pick("not verified:", "nicht verifiziert:");
+        match finding {
+            Some(f) if progress.twice => {
+                Some(format!("{came_twice}\n  {}\n  -> {}", f.text, f.remedy))
+            }
+            Some(f) if progress.arrived => {
+                Some(format!("{there_is} {}\n  -> {}", f.text, f.remedy))
+            }
+            None if progress.twice => {
+                Some(format!("{came_twice}\n  -> recruit-milter postfix --check"))
+            }
+            _ => None,
         }
     }
 

@@ -49,6 +49,8 @@ pub enum Step {
     Bounced,
     /// Pass 1 saw it.
     Diverted,
+    /// Pass 1 saw it a second time: behind a content filter, say.
+    Again,
     /// It came to pass 2 and ends there.
     Arrived,
     /// Pass 2 handed it over for the recruiting system.
@@ -282,6 +284,10 @@ fn fate<'a>(events: &[&'a Event], source: Source, now: u64) -> Option<Fate<'a>> 
         // An ordinary mail may fail by what is in it.
         let stuck = Fate::Stuck(event.at, Hop::Inbound, words(event));
         return (source != Source::Mail).then_some(stuck);
+    }
+    // Where its recipients are split, a mail of that way is two copies.
+    if let Some(event) = last(Step::Again) {
+        return Some(Fate::Stuck(event.at, Hop::Front, words(event)));
     }
     if let Some(event) = last(Step::Delivered) {
         return Some(Fate::Through(event.at));

@@ -17,6 +17,7 @@ mod canary;
 mod crash;
 mod credentials;
 mod doctor;
+mod filters;
 mod flow;
 mod golden;
 mod idn;

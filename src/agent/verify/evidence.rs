@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::journal::{Action, Entry, ReportAction};
+use crate::journal::{AGAIN, Action, Entry, ReportAction};
 use crate::ledger::{Copy, Error, EventFilter, Filter, Ledger, State};
 use crate::mail::domain::address_key;
 use crate::policy::rules::Rules;
@@ -104,6 +104,7 @@ fn of_entry(entry: &Entry, probe: &str) -> Option<Event> {
     let step = match entry.action {
         Action::ProbeSent => Step::Submitted,
         Action::ProbeRefused => Step::Refused,
+        Action::Diverted if entry.reason.as_deref() == Some(AGAIN) => Step::Again,
         Action::Diverted => Step::Diverted,
         Action::ProbeArrived => Step::Arrived,
         Action::Forwarded => Step::Forwarded,

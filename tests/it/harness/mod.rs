@@ -24,10 +24,12 @@
     reason = "everything here may panic, that is how it fails a test"
 )]
 
+pub mod amavis;
 pub mod certificate;
 pub mod daemon;
 pub mod dkim;
 pub mod dovecot;
+pub mod filter;
 pub mod frame;
 pub mod hooked;
 pub mod locks;
