@@ -2,13 +2,15 @@
 //!
 //! * [`tables`]: what Postfix's tables and settings do to our mail, beyond [`mod@crate::postfix::check`].
 //! * `ways`: the tables by which mail passes the milter by.
-//! * `running`: what runs. * `sockets`, `state`, `network`: this machine, the state folder, the recruiting system's server.
+//! * [`services`]: whether our services in Postfix start. `running`: what else of ours runs.
+//! * `sockets`, `state`, `network`: this machine, the state folder, the recruiting system's server.
 //!
 //! Must not know how what it finds is shown.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 mod network;
 mod running;
+pub mod services;
 mod sockets;
 mod state;
 pub mod tables;
@@ -87,6 +89,7 @@ pub async fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
     all.extend(running::examine(config));
     all.extend(sockets::examine(config).await);
     all.extend(examine_postfix(config, instance));
+    all.extend(services::examine(config, instance));
     all.extend(network::postfix_takes(config).await);
     all.extend(network::milter_sees(&way));
     all.extend(network::systems_take(config).await);

@@ -154,6 +154,8 @@ pub(super) const HANDOFF_CLIENT: &[Line] = &[
     ("smtp_reply_filter", "", ""),
     ("smtp_discard_ehlo_keywords", "", "DSN must be used, or NOTIFY and ORCPT are lost"),
     ("smtp_discard_ehlo_keyword_address_maps", "", ""),
+    ("smtp_never_send_ehlo", "no", ""),
+    ("smtp_always_send_ehlo", "yes", ""),
     (
         "smtp_connection_cache_on_demand",
         "no",

@@ -506,14 +506,15 @@ fn site_cleanup(site: &Site) -> Option<&Service> {
 }
 
 fn handoff_client(smtpd: SocketAddr, site: &Site) -> Builder {
-    let (protocols, bind, own) = if smtpd.is_ipv4() {
-        ("ipv4", "smtp_bind_address", "127.0.0.1")
+    let (bind, own) = if smtpd.is_ipv4() {
+        ("smtp_bind_address", "127.0.0.1")
     } else {
-        ("ipv6", "smtp_bind_address6", "::1")
+        ("smtp_bind_address6", "::1")
     };
+    // Postfix: with inet_protocols narrower than main.cf's it dies at its start where inet_interfaces
+    // there has an address of the other protocol ("host not found: ::1").
     client("recruit-handoff", "brings handoffs to our smtpd services")
         .option("syslog_name", "postfix/handoff", "")
-        .option("inet_protocols", protocols, "")
         .option(bind, own, "our smtpd takes mail from this machine only")
         .lines(lines::HANDOFF_CLIENT, site)
         .lines(lines::BYTES, site)

@@ -21,6 +21,7 @@ mod filters;
 mod flow;
 mod golden;
 mod idn;
+mod interfaces;
 mod ledger;
 mod looking;
 mod outage;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::lang::Lang;
 use crate::config::{Config, Socket};
+use crate::doctor::{Mark, services};
 use crate::policy::verification::Hop;
 use crate::postfix::{self, Instance, Severity};
 
@@ -132,6 +133,12 @@ impl Diagnosis {
                 format!("recruit-milter antwortet nicht an {}.", silent.join(", ")),
             ));
             self.remedy = "systemctl restart recruit-milter".into();
+            return;
+        }
+        let services = services::examine(config, instance);
+        if let Some(dead) = services.into_iter().find(|service| service.mark == Mark::Error) {
+            self.because(dead.text);
+            self.remedy = dead.remedy.unwrap_or_default();
             return;
         }
         let wait = std::time::Duration::from_secs(3);
