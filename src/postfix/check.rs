@@ -466,7 +466,18 @@ fn addresses(report: &mut Report, config: &Config, site: &Site) {
         let local = classes
             .iter()
             .find(|class| list(site.value(class)).iter().any(|listed| same_domain(listed, domain)));
-        if let (Some(class), None) = (local, &system.next_hop) {
+        // Postfix: this class goes before all of transport_maps.
+        if local == Some(&"virtual_alias_domains") {
+            report.error(
+                "RM-POSTFIX-99",
+                format!(
+                    "virtual_alias_domains has {domain}, the domain of the inbound address {}: each \
+                     copy fails, \"User unknown in virtual alias table\"",
+                    system.inbound
+                ),
+                &format!("take {domain} out of virtual_alias_domains"),
+            );
+        } else if let (Some(class), None) = (local, &system.next_hop) {
             report.warning(
                 "RM-POSTFIX-19",
                 format!(

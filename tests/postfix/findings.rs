@@ -73,7 +73,14 @@ fn what_was_changed_in_main_cf_is_found() {
         ("maximal_queue_lifetime=0", "error: maximal_queue_lifetime is 0"),
         ("maximal_queue_lifetime=23h", "error: maximal_queue_lifetime is 23h"),
         ("maximal_queue_lifetime=31d", "warning: maximal_queue_lifetime is 31d, and a handoff"),
-        ("mydestination=m-personio.de", "warning: the inbound address acme-jobs@m-personio.de"),
+        (
+            "mydestination=acme.example, m-personio.de",
+            "warning: the inbound address acme-jobs@m-personio.de",
+        ),
+        (
+            "virtual_alias_domains=m-personio.de",
+            "error: virtual_alias_domains has m-personio.de, the domain of the inbound address",
+        ),
     ] {
         breaks(&postfix, &["-e", setting], begins);
     }
