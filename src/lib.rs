@@ -43,6 +43,7 @@
 //! | [`agent`] | what the milter cannot do: the ledger, probes, alerts, figures, unwrapping | SMTP replies of the milter |
 //! | [`submit`] | a message into Postfix's queue over SMTP; the only place that names lettre | policy |
 //! | [`resolve`] | which servers take mail for a domain; the only place that asks DNS | why |
+//! | [`own`] | the addresses of this machine | what they are wanted for |
 //! | [`smtp_test`] | SMTP settings, tested step by step as somebody else will use them | the configuration, policy |
 //! | [`reading`] | the net under all reading: panics, time limits, threads | what is decided without an answer |
 //! | [`socket`], [`gate`] | sockets to listen on; how many sessions may be open | protocols |
@@ -121,6 +122,7 @@ pub mod ledger;
 pub mod mail;
 pub mod milter;
 pub mod observe;
+pub mod own;
 pub mod plan;
 pub mod policy;
 pub mod postfix;

@@ -233,12 +233,7 @@ impl Metrics {
         })
     }
 
-    fn verification(
-        &self,
-        registry: &mut Registry,
-        seen: Option<Seen>,
-        view: Option<&View>,
-    ) {
+    fn verification(&self, registry: &mut Registry, seen: Option<Seen>, view: Option<&View>) {
         let now = Timestamp::now();
         let config = self.current.load_full();
         let verified: Family<Labels, Gauge> = Family::default();

@@ -56,12 +56,24 @@ impl Around {
     pub(super) fn read(tree: &Tree<'_>, report: &mut Report) -> Self {
         let internal = tree.fixed(Section::Internal);
         let value = |(_, network): (_, Network)| network;
+        let networks = internal.get(&NETWORKS, report);
+        if let Ok(Some(found)) = &networks
+            && let Some((_, network)) = found.value.iter().find(|(_, n)| n.is_boundless())
+        {
+            report.push(
+                Finding::warning(format!(
+                    "{network} has much of the Internet in it: strangers would pass for colleagues"
+                ))
+                .at(&found.at)
+                .remedy("name the networks of the company"),
+            );
+        }
         Self {
             delimiters: tree.fixed(Section::Top).get(&RECIPIENT_DELIMITER, report),
             handoff: tree.fixed(Section::Handoff).get(&HANDOFF_DOMAIN, report),
             bounce: tree.fixed(Section::Bounces).get(&BOUNCE_ADDRESS, report),
             domains: internal.get(&DOMAINS, report).map(|d| d.map(Found::items)),
-            networks: internal.get(&NETWORKS, report).map(|found| {
+            networks: networks.map(|found| {
                 let items = found.into_iter().flat_map(|found| found.value);
                 items.map(value).collect()
             }),

@@ -1,6 +1,8 @@
 //! Asks those that must take our mail: Postfix itself, and the recruiting system's server.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 
 use super::{Finding, Mark};
@@ -9,6 +11,7 @@ use crate::config::Config;
 use crate::journal::Action;
 use crate::mail::Address;
 use crate::policy::rules::Pattern;
+use crate::resolve::{self, Server, servers};
 use crate::submit;
 use crate::submit::callout::{Answer, ask};
 use crate::way::{Place, Spot, State, Way};
@@ -83,6 +86,48 @@ pub(super) fn milter_sees(way: &Way) -> Vec<Finding> {
     all
 }
 
+/// Whether a server that takes mail from outside for a recruiting address, and hands it on to this one,
+/// is in a network of colleagues. Where DNS does not answer nothing is said.
+pub(super) async fn mx_is_no_colleague(config: &Config) -> Vec<Finding> {
+    let mut domains: Vec<&str> = Vec::new();
+    if !config.rules.internal_networks.is_empty() {
+        domains.extend(config.rules.addresses.iter().map(|rule| rule.pattern.domain()));
+        domains.sort_unstable();
+        domains.dedup();
+    }
+    let own = crate::own::addresses();
+    let mut all = Vec::new();
+    for domain in domains {
+        match servers(domain).await {
+            Ok(found) => all.extend(inside(config, &own, domain, &found)),
+            // It will not answer for the others either.
+            Err(resolve::Error::Dns(_)) => break,
+            Err(_) => {}
+        }
+    }
+    all
+}
+
+fn inside(config: &Config, own: &[IpAddr], domain: &str, found: &[Server]) -> Option<Finding> {
+    let rules = &config.rules;
+    let ip = |server: &Server| server.address.ip();
+    // What comes to this machine itself comes with the addresses of those who send it.
+    let others =
+        found.iter().filter(|server| !own.contains(&ip(server)) && !ip(server).is_loopback());
+    let server = others.into_iter().find(|server| rules.is_internal_client(ip(server)))?;
+    let (host, ip) = (&server.host, ip(server));
+    Some(Finding::bad(
+        Mark::Error,
+        "Colleagues",
+        "RM-POSTFIX-95",
+        format!(
+            "[internal] networks has {ip} in it: {host} takes the mail of {domain} from outside and hands \
+             it on, and a stranger would pass for a colleague"
+        ),
+        format!("name networks that leave {ip} out"),
+    ))
+}
+
 /// Whether each recruiting system's server takes mail for its inbound address.
 pub(super) async fn systems_take(config: &Config) -> Vec<Finding> {
     const PART: &str = "System";
@@ -116,4 +161,30 @@ pub(super) async fn systems_take(config: &Config) -> Vec<Finding> {
         });
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_mx_that_is_another_machine_is_no_colleague() {
+        let text = "[system.x]\ninbound = \"in@ats.example\"\naddresses = [\"jobs@acme.example\"]\n\
+                    [internal]\nnetworks = [\"10.0.0.0/8\"]\n";
+        let parsed = crate::config::parse(&[("recruit-milter.toml".into(), text.to_owned())]);
+        let config = parsed.unwrap().config;
+        let server = |ip: &str| Server {
+            host: "mx.acme.example".into(),
+            address: std::net::SocketAddr::new(ip.parse().unwrap(), 25),
+        };
+        let own = ["10.0.0.5".parse().unwrap()];
+        let found = |ips: &[&str]| {
+            let servers: Vec<_> = ips.iter().map(|ip| server(ip)).collect();
+            inside(&config, &own, "acme.example", &servers).map(|finding| finding.text)
+        };
+        assert_eq!(found(&["198.51.100.7"]), None);
+        assert_eq!(found(&["10.0.0.5"]), None, "this machine itself");
+        let said = found(&["198.51.100.7", "10.0.0.2"]).unwrap();
+        assert!(said.starts_with("[internal] networks has 10.0.0.2 in it: mx.acme.example takes"));
+    }
 }

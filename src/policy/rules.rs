@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::kind::{Actions, Verdict};
 use super::outbound::rules::Outbound;
@@ -285,6 +285,27 @@ impl Network {
             && bits(client) & self.mask() == bits(self.address)
     }
 
+    /// Whether it holds more of the Internet than a company can have.
+    pub fn is_boundless(&self) -> bool {
+        match self.address {
+            IpAddr::V4(_) => self.prefix < 8,
+            // RFC 4193 and 4291: what begins with a 1 is of this or that site alone, or multicast.
+            IpAddr::V6(address) => {
+                self.prefix < 16 && !(self.prefix > 0 && address.segments()[0] >= 0x8000)
+            }
+        }
+    }
+
+    /// Whether it lies in this machine's loopback.
+    pub fn is_loopback(&self) -> bool {
+        self.address.is_loopback() || self.contains(IpAddr::V6(Ipv6Addr::LOCALHOST))
+    }
+
+    /// Whether it is one address and no other.
+    pub fn is_only(&self, address: IpAddr) -> bool {
+        self.address == address && self.prefix == if address.is_ipv4() { 32 } else { 128 }
+    }
+
     fn mask(&self) -> u128 {
         let width = if self.address.is_ipv4() { 32 } else { 128 };
         let ones = if self.prefix == 0 { 0 } else { u128::MAX << (width - u32::from(self.prefix)) };
@@ -556,6 +577,16 @@ mod tests {
         assert!(!n("::/0").contains(ip("10.1.1.1")));
         assert!(n("2001:db8::/32").contains(ip("2001:db8:1::1")));
         assert!(n("192.0.2.1").contains(ip("192.0.2.1")));
+        for boundless in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3", "2a00::/12"] {
+            assert!(n(boundless).is_boundless(), "{boundless}");
+        }
+        for bounded in ["10.0.0.0/8", "127.0.0.0/8", "fc00::/7", "fe80::/10", "2001:db8::/32"] {
+            assert!(!n(bounded).is_boundless(), "{bounded}");
+        }
+        assert!(n("127.0.0.0/8").is_loopback() && n("::1").is_loopback());
+        assert!(
+            n("192.0.2.1").is_only(ip("192.0.2.1")) && !n("192.0.2.0/24").is_only(ip("192.0.2.0"))
+        );
         for bad in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0/8", "x", "::1/129"] {
             assert!(Network::parse(bad).is_err(), "{bad}");
         }

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::Error;
 use super::alerts;
 use super::change::{self, Change};
 use super::filters::Filters;
@@ -18,6 +17,7 @@ use super::signer::is_signer;
 use super::site::{Instance, Site, Version};
 use super::syntax::{Service, list};
 use super::wanted::{LISTS, Wanted, endpoint, is_element, is_ours};
+use super::{Error, inside};
 use crate::config::{Config, Socket};
 use crate::mail::domain::same_domain;
 use crate::policy::token::HANDOFF_LIFE;
@@ -71,6 +71,9 @@ impl fmt::Display for Finding {
 pub fn check(instance: &Instance, config: &Config) -> Result<Vec<Finding>, Error> {
     let site = Site::read(instance)?;
     let mut findings = examine(config, &site);
+    let mut report = Report::default();
+    inside::examine(&mut report, config, &site);
+    findings.extend(report.0);
     let probe = format!("t.probe@{}", config.rules.handoff_domain);
     for name in ["canonical_maps", "recipient_canonical_maps"] {
         for table in list(site.value(name)) {
@@ -163,7 +166,7 @@ fn rewritten(name: &str, table: &str, answer: &str) -> Option<Finding> {
 
 /// Judges what was read from an instance.
 pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
-    let mut report = Report(Vec::new());
+    let mut report = Report::default();
     version(&mut report, site);
     let filters = Filters::of(config, site);
     match Wanted::from(config, site) {
@@ -186,6 +189,7 @@ pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
     report.0
 }
 
+#[derive(Default)]
 pub(super) struct Report(Vec<Finding>);
 
 impl Report {

@@ -10,7 +10,7 @@
 //! * [`mod@apply`]: makes the changes, and undoes them.
 //! * `filters`: the place of our milter where content filters are; `filters_read`: what these say;
 //!   `filters_check`: what is wrong.
-//! * [`mod@check`]: what is wrong, and what to do about it.
+//! * [`mod@check`]: what is wrong, and what to do about it; `inside`: who would pass for a colleague.
 //!
 //! Must not know running sessions or decisions.
 // SPDX-License-Identifier: GPL-3.0-or-later
@@ -22,6 +22,7 @@ pub mod check;
 mod filters;
 mod filters_check;
 mod filters_read;
+mod inside;
 mod lines;
 mod outgoing;
 mod outgoing_check;

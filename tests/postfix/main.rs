@@ -7,6 +7,7 @@ mod doctor;
 mod filters;
 mod findings;
 mod golden;
+mod inside;
 mod instance;
 mod outgoing;
 #[path = "../it/harness/port.rs"]

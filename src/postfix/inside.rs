@@ -1,0 +1,227 @@
+//! Who would pass for a colleague by `[internal] networks`: mail that a filter or another server hands
+//! on from outside has the address of that filter or server.
+//!
+//! Must not know how a colleague is told.
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::check::Report;
+use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_submission, names};
+use super::site::Site;
+use super::syntax::{Service, list};
+use super::wanted::is_ours;
+use crate::config::Config;
+use crate::own;
+use crate::policy::rules::Network;
+
+/// Everybody is in a network.
+const EVERYBODY: &str = "RM-POSTFIX-92";
+/// What hands on mail from outside is in one.
+const FILTER: &str = "RM-POSTFIX-93";
+/// What may hand on mail from outside is in one.
+const RELAY: &str = "RM-POSTFIX-94";
+
+const COLLEAGUE: &str =
+    "a stranger would pass for a colleague, and his mails be opened as forwards";
+
+/// Examines the networks of colleagues.
+pub(super) fn examine(report: &mut Report, config: &Config, site: &Site) {
+    let own = own::addresses();
+    for network in &config.rules.internal_networks {
+        one(report, site, network, &own);
+    }
+}
+
+fn one(report: &mut Report, site: &Site, network: &Network, own: &[IpAddr]) {
+    let here = format!("[internal] networks = \"{network}\"");
+    if network.is_boundless() {
+        report.error(
+            EVERYBODY,
+            format!("{here} has much of the Internet in it: {COLLEAGUE}"),
+            "name the networks of the company",
+        );
+        return;
+    }
+    if network.is_loopback() {
+        loopback(report, site, &here);
+        return;
+    }
+    if let Some((address, what)) = handing_on(site).find(|(address, _)| network.contains(*address))
+    {
+        report.error(
+            FILTER,
+            format!(
+                "{here} has {address} in it, which hands on mail from outside ({what}): {COLLEAGUE}"
+            ),
+            &format!("name networks that leave {address} out"),
+        );
+        return;
+    }
+    let relay = ["relayhost", "default_transport"].iter().find_map(|name| {
+        let found = addresses(site.value(name)).find(|address| network.contains(*address))?;
+        Some((found, *name))
+    });
+    if let Some((address, name)) = relay {
+        report.warning(
+            RELAY,
+            format!("{here} has the relay {address} in it ({name}): if it brings mail from outside as well, {COLLEAGUE}"),
+            &format!("name networks that leave {address} out, unless it brings mail of colleagues alone"),
+        );
+    } else if let Some(address) = own.iter().find(|address| network.is_only(**address)) {
+        report.warning(
+            RELAY,
+            format!(
+                "{here} is this machine itself: if a program here hands on mail from outside ({}), {COLLEAGUE}",
+                "a filter, a web form, fetchmail"
+            ),
+            &format!("take {address} out, unless such programs send mail of colleagues alone"),
+        );
+    }
+}
+
+fn loopback(report: &mut Report, site: &Site, here: &str) {
+    let remedy = "take it out: colleagues are told by their logins, or by authserv_id";
+    match filters_by_loopback(site) {
+        Some(Back::Filter(what)) => report.error(
+            FILTER,
+            format!(
+                "{here}, and a filter gives mail from outside back from there ({what}): {COLLEAGUE}"
+            ),
+            remedy,
+        ),
+        Some(Back::Perhaps(what)) => report.warning(
+            RELAY,
+            format!("{here}, and {what}: if mail from outside comes in there, {COLLEAGUE}"),
+            remedy,
+        ),
+        None => {}
+    }
+}
+
+/// How mail from outside may come back by loopback.
+enum Back {
+    /// A filter gives it back, by what is there.
+    Filter(String),
+    /// Somebody may hand it in there.
+    Perhaps(String),
+}
+
+/// Whether a filter gives mail from outside back from loopback, to where our milter sees it again.
+fn filters_by_loopback(site: &Site) -> Option<Back> {
+    let name = "smtpd_authorized_xforward_hosts";
+    let mut back = site.services.iter().filter(|service| takes_back(service, site));
+    if let Some(service) = back.clone().next()
+        && let Some((setting, to)) = filters(site).next()
+    {
+        return Some(Back::Filter(format!("{setting} = {to}, {}", service.key())));
+    }
+    // Who may say for whom he hands on is a filter, whatever leads to it.
+    if let Some(service) = back.clone().find(|s| !value(s, site, name).is_empty()) {
+        return Some(Back::Filter(format!("{name} of {}", service.key())));
+    }
+    if let Some(service) = back.next() {
+        let key = service.key();
+        return Some(Back::Perhaps(format!("{key} takes mail from programs on this machine")));
+    }
+    // A filter by pipe(8) gives mail back by sendmail(1).
+    let pickup = site.services.iter().find(|service| service.command == "pickup");
+    let unseen = pickup.is_none_or(|pickup| {
+        list(value(pickup, site, "receive_override_options")).contains(&"no_milters")
+    });
+    let raw = site.raw("non_smtpd_milters");
+    let seen = !unseen && (names(raw, site, &[FRONT, SUBMISSION]) || raw.contains("smtpd_milters"));
+    let mut pipes = filters(site).filter(|(_, to)| {
+        let name = to.split(':').next().unwrap_or(to);
+        site.service(&format!("{name}/unix")).is_some_and(|service| service.command == "pipe")
+    });
+    let (setting, to) = pipes.next().filter(|_| seen)?;
+    Some(Back::Filter(format!("{setting} = {to}, by sendmail(1)")))
+}
+
+/// The filters that are set, with their settings.
+fn filters(site: &Site) -> impl Iterator<Item = (&'static str, &str)> {
+    let entrance = |s: &&Service| ["smtpd", "pickup"].contains(&s.command.as_str()) && !is_ours(s);
+    let names = ["content_filter", "smtpd_proxy_filter"];
+    let of_main = names.into_iter().map(|name| (name, site.value(name)));
+    let of_services = site.services.iter().filter(entrance).flat_map(move |service| {
+        names.into_iter().filter_map(|name| Some((name, service.option(name)?)))
+    });
+    of_main.chain(of_services).filter(|(_, to)| !to.is_empty())
+}
+
+/// Whether a service is there for programs on this machine, and shows us what they hand in.
+fn takes_back(service: &Service, site: &Site) -> bool {
+    if service.command != "smtpd"
+        || service.kind != "inet"
+        || is_ours(service)
+        || is_submission(service)
+    {
+        return false;
+    }
+    let (host, port) = service.name.rsplit_once(':').unwrap_or(("", &service.name));
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let local = host == "localhost" || host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
+    // Behind a filter also where its port is open to all, unless it is the one to which all come.
+    let behind = host.is_empty() && filters(site).next().is_some();
+    let public = ["smtp", "25"].contains(&port);
+    let milters = service.option("smtpd_milters").unwrap_or_else(|| site.raw("smtpd_milters"));
+    // What goes to a filter from there does not come from it.
+    let filtered = ["content_filter", "smtpd_proxy_filter"]
+        .iter()
+        .any(|name| !value(service, site, name).is_empty());
+    (local || behind)
+        && !public
+        && !filtered
+        && names(milters, site, &[FRONT, SUBMISSION, SUBMISSIONS])
+        && !list(value(service, site, "receive_override_options")).contains(&"no_milters")
+}
+
+/// The addresses of filters and servers that hand on what others have sent, loopback left out.
+fn handing_on(site: &Site) -> impl Iterator<Item = (IpAddr, String)> {
+    let filters = filters(site).flat_map(|(name, to)| {
+        addresses(to).map(move |address| (address, format!("{name} = {to}")))
+    });
+    let smtpd = |s: &&Service| s.command == "smtpd" && !is_ours(s);
+    let xforward = site.services.iter().filter(smtpd).flat_map(|service| {
+        let name = "smtpd_authorized_xforward_hosts";
+        let hosts = addresses(value(service, site, name));
+        hosts.map(move |address| (address, format!("{name} of {}", service.key())))
+    });
+    filters.chain(xforward).filter(|(address, _)| !address.is_loopback())
+}
+
+fn value<'a>(service: &'a Service, site: &'a Site, name: &str) -> &'a str {
+    service.option(name).unwrap_or_else(|| site.value(name))
+}
+
+/// The addresses in a list of hosts, networks or next hops: `[192.0.2.1]:10024`, `scan:192.0.2.1`.
+fn addresses(text: &str) -> impl Iterator<Item = IpAddr> + '_ {
+    let words = text.split(|c: char| c.is_whitespace() || ",{}".contains(c));
+    words.filter_map(|word| {
+        let inner = word.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+        if let Some((inner, _)) = inner {
+            return inner.strip_prefix("ipv6:").unwrap_or(inner).parse().ok();
+        }
+        let word = word.split('/').next().unwrap_or(word);
+        let parsed = word.parse::<Ipv6Addr>().map(IpAddr::V6).ok();
+        parsed.or_else(|| {
+            word.split(':').find_map(|part| part.parse::<Ipv4Addr>().ok()).map(IpAddr::V4)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_found_in_hosts_and_next_hops() {
+        let found = |text| addresses(text).map(|a| a.to_string()).collect::<Vec<_>>().join(" ");
+        assert_eq!(found("scan:[192.0.2.1]:10024"), "192.0.2.1");
+        assert_eq!(found("192.0.2.1:10024"), "192.0.2.1");
+        assert_eq!(found("smtp:192.0.2.1:25, 192.0.2.0/24"), "192.0.2.1 192.0.2.0");
+        assert_eq!(found("smtp:[2001:db8::1]:25 [2001:db8::]/32"), "2001:db8::1 2001:db8::");
+        assert_eq!(found("smtp:[mail.example] unix:private/x hash:/t"), "");
+    }
+}
