@@ -1,11 +1,12 @@
 //! Keeps each recruiting address verified: a probe now and then, and a look at what became of it.
 //!
-//! * [`probe`]: making and sending one. * [`evidence`]: what the ledger knows, judged.
+//! * [`probe`]: making and sending one. * [`outside`]: asking as a stranger would. * [`evidence`]: what the ledger knows, judged.
 //!
 //! Must not know how a probe is recognised.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 pub mod evidence;
+pub mod outside;
 pub mod probe;
 
 use std::collections::HashMap;

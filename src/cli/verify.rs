@@ -18,13 +18,13 @@ use super::{ConfigArg, Exit, load, say};
 use crate::agent::verify::COOL_DOWN;
 use crate::agent::verify::probe::{self, Asked};
 use crate::config::{Config, Probes};
-use crate::journal::{Action, Entry, ReportAction};
+use crate::journal::{Action, Entry, Pass, ReportAction};
 use crate::ledger::{self, Access, EventFilter, Ledger};
 use crate::mail::Address;
 use crate::policy::rules::Pattern;
 use crate::policy::verification::Hop;
 use crate::postfix::{self, Instance, Severity};
-use diagnosis::{Diagnosis, Stuck, diagnose};
+use diagnosis::{Diagnosis, Stuck, diagnose, unserved};
 use tail::Tail;
 
 /// How often the journal is looked at.
@@ -220,6 +220,18 @@ impl<'a> Round<'a> {
         let Some(probe) = probe::new(address, now) else { return Outcome::NotYet };
         let id = probe.id.to_string();
         let mut tail = Tail::new(&self.config.state_dir);
+        // The probe would get through: its client is in mynetworks.
+        if let Some(finding) = unserved(self.config, self.instance, address.as_str()) {
+            let mut refused = Entry::new(now, Pass::Agent, Action::ProbeRefused);
+            refused.address = Some(address.to_string());
+            refused.probe = Some(id.clone());
+            refused.reply = Some(finding.text.clone());
+            refused.reason = Some("refused".into());
+            self.keep(&refused);
+            let hop = Hop::Submission.word();
+            let diagnosis = Diagnosis { hop, causes: vec![finding.text], remedy: finding.remedy };
+            return self.fail(address, &id, diagnosis);
+        }
         self.step(now, ("probe sent", "Test gesendet"), &id);
         let sent = probe::send(self.config, probe, address, now).await;
         self.keep(&sent);

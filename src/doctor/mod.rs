@@ -92,6 +92,7 @@ pub async fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
     all.extend(services::examine(config, instance));
     all.extend(network::postfix_takes(config).await);
     all.extend(network::milter_sees(&way));
+    all.extend(network::others_may_send(config).await);
     all.extend(network::mx_is_no_colleague(config).await);
     all.extend(network::systems_take(config).await);
     all.push(state::waiting(config, instance));

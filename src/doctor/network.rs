@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::{Finding, Mark};
+use crate::agent::verify::outside;
 use crate::agent::verify::probe::{Asked, ask_inbound, hello, new};
 use crate::config::Config;
 use crate::journal::Action;
@@ -54,6 +55,55 @@ pub(super) async fn postfix_takes(config: &Config) -> Vec<Finding> {
     }
     if all.is_empty() {
         all.push(Finding::ok(PART, format!("Postfix takes mail for {taken} addresses")));
+    }
+    all
+}
+
+/// Whether Postfix takes mail for the recruiting addresses from outside, by an address of this machine
+/// that is outside for it.
+pub(super) async fn others_may_send(config: &Config) -> Vec<Finding> {
+    const PART: &str = "Outside";
+    let not_shown = |text: String| {
+        let remedy = "send a mail to each address from elsewhere (a mailbox at another provider)";
+        vec![Finding::bad(Mark::NotTested, PART, "RM-DOCTOR-94", text, remedy)]
+    };
+    let Some(source) = outside::outsider(config).await else {
+        return not_shown(format!(
+            "that {} takes mail from outside is not shown: no address of this machine is outside for it",
+            config.verify.via
+        ));
+    };
+    let mut all = Vec::new();
+    let mut taken = 0;
+    for rule in &config.rules.addresses {
+        let Pattern::Exact(address) = &rule.pattern else { continue };
+        match outside::answer(config, source, address).await {
+            Some(Answer::Yes(_)) => taken += 1,
+            Some(Answer::No(said) | Answer::Later(said)) if outside::is_denial(&said) => {
+                all.push(Finding::bad(
+                    Mark::Error,
+                    PART,
+                    "RM-DOCTOR-99",
+                    format!("Postfix takes no mail for {address} from outside ({source}): {said}"),
+                    format!(
+                        "correct the address, or add {} to mydestination, virtual_mailbox_domains, \
+                         virtual_alias_domains or relay_domains",
+                        address.domain()
+                    ),
+                ));
+            }
+            // What else is said may be about this client alone; what is said to others stands above.
+            Some(Answer::No(said) | Answer::Later(said)) => {
+                let text = format!("{address}, from {source}: not shown: {said}");
+                all.extend(not_shown(text));
+            }
+            None => all.extend(not_shown(format!("{address}, from {source}: no answer"))),
+        }
+    }
+    if all.is_empty() {
+        let text =
+            format!("Postfix takes mail for {taken} addresses from outside (asked from {source})");
+        all.push(Finding::ok(PART, text));
     }
     all
 }

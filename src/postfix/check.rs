@@ -17,7 +17,7 @@ use super::signer::is_signer;
 use super::site::{Instance, Site, Version};
 use super::syntax::{Service, list};
 use super::wanted::{LISTS, Wanted, endpoint, is_element, is_ours};
-use super::{Error, inside};
+use super::{Error, inside, served};
 use crate::config::{Config, Socket};
 use crate::mail::domain::same_domain;
 use crate::policy::token::HANDOFF_LIFE;
@@ -72,6 +72,7 @@ pub fn check(instance: &Instance, config: &Config) -> Result<Vec<Finding>, Error
     let site = Site::read(instance)?;
     let mut findings = examine(config, &site);
     let mut report = Report::default();
+    served::examine(&mut report, config, &site, instance);
     inside::examine(&mut report, config, &site);
     findings.extend(report.0);
     let probe = format!("t.probe@{}", config.rules.handoff_domain);
@@ -193,6 +194,10 @@ pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
 pub(super) struct Report(Vec<Finding>);
 
 impl Report {
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        self.0
+    }
+
     pub(super) fn add(&mut self, severity: Severity, id: &'static str, text: String, remedy: &str) {
         let remedy = remedy.to_owned();
         self.0.push(Finding { id, severity, text, remedy });

@@ -10,7 +10,8 @@
 //! * [`mod@apply`]: makes the changes, and undoes them.
 //! * `filters`: the place of our milter where content filters are; `filters_read`: what these say;
 //!   `filters_check`: what is wrong.
-//! * [`mod@check`]: what is wrong, and what to do about it; `inside`: who would pass for a colleague.
+//! * [`mod@check`]: what is wrong, and what to do about it; `served`: whether it takes mail for our
+//!   domains; `inside`: who would pass for a colleague.
 //!
 //! Must not know running sessions or decisions.
 // SPDX-License-Identifier: GPL-3.0-or-later
@@ -24,9 +25,11 @@ mod filters_check;
 mod filters_read;
 mod inside;
 mod lines;
+mod matching;
 mod outgoing;
 mod outgoing_check;
 mod regexp;
+mod served;
 mod signer;
 pub mod site;
 pub mod syntax;
@@ -37,6 +40,7 @@ pub use apply::{apply, remove};
 pub use change::{Change, diff, show};
 pub use check::{Finding, Severity, check};
 pub use filters::{Looked, Target};
+pub use served::unserved;
 pub use site::{Instance, Site};
 pub use syntax::Service;
 pub use wanted::Wanted;

@@ -54,11 +54,13 @@ impl Instance {
 
     /// What a table has for a key, if it has anything. A table that cannot be asked is an error.
     pub fn query(&self, table: &str, key: &str) -> Result<Option<String>, Error> {
-        let arguments = ["-q", key, table];
+        // The table itself, without Postfix's server between, which may not run.
+        let itself = table.strip_prefix("proxy:").unwrap_or(table);
+        let arguments = ["-q", key, itself];
         let output = self.output("postmap", &arguments)?;
         // Postfix: postmap(1) ends with 1 where there is no entry, and where it fails.
         match output.status.code() {
-            Some(0) => Ok(Some(text(&output.stdout))),
+            Some(0) => Ok(Some(text(&output.stdout).trim_end().to_owned())),
             Some(1) if !text(&output.stderr).contains("fatal: ") => Ok(None),
             _ => Err(failed("postmap", &arguments, &output)),
         }

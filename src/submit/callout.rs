@@ -1,12 +1,12 @@
 //! Asks a server whether it takes mail for an address, and sends none.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters, TlsVersion};
 use lettre::transport::smtp::extension::{ClientId, Extension};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::{COMMAND, CONNECT, Error, FAREWELL, Step, text, within, words};
@@ -35,7 +35,18 @@ pub async fn ask(
     name: &str,
     recipient: &Address,
 ) -> Result<Answer, Error> {
-    let mut connection = open(server, hello, name, true).await?;
+    ask_from(None, server, hello, name, recipient).await
+}
+
+/// The same from this address of ours.
+pub async fn ask_from(
+    source: Option<IpAddr>,
+    server: SocketAddr,
+    hello: &str,
+    name: &str,
+    recipient: &Address,
+) -> Result<Answer, Error> {
+    let mut connection = open(source, server, hello, name, true).await?;
     let recipient = recipient.in_ascii();
     let mail = mail(std::slice::from_ref(&recipient));
     within(COMMAND, Step::Mail, connection.command(mail)).await?;
@@ -65,7 +76,7 @@ pub async fn look(
 ) -> Result<Looked, Error> {
     let tls = !server.ip().is_loopback();
     let recipients: Vec<Address> = recipients.iter().map(Address::in_ascii).collect();
-    let mut connection = open(server, hello, &server.ip().to_string(), tls).await?;
+    let mut connection = open(None, server, hello, &server.ip().to_string(), tls).await?;
     let question = tell(&mut connection, Step::Hello, format!("{question}\r\n")).await?;
     let mail = tell(&mut connection, Step::Mail, mail(&recipients)).await?;
     let mut looked = Looked { question, mail, recipients: Vec::new() };
@@ -91,12 +102,13 @@ fn rcpt(recipient: &Address) -> String {
 }
 
 async fn open(
+    source: Option<IpAddr>,
     server: SocketAddr,
     hello: &str,
     name: &str,
     tls: bool,
 ) -> Result<AsyncSmtpConnection, Error> {
-    let connected = timeout(CONNECT, TcpStream::connect(server)).await;
+    let connected = timeout(CONNECT, connect(source, server)).await;
     let stream = connected.map_err(|_| Error::Timeout(Step::Hello))?.map_err(Error::Unreachable)?;
     let hello = ClientId::Domain(hello.to_owned());
     let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello);
@@ -132,4 +144,11 @@ async fn tell(
 /// Says good-bye, for which nobody waits.
 fn leave(mut connection: AsyncSmtpConnection) {
     tokio::spawn(async move { timeout(FAREWELL, connection.quit()).await.is_ok() });
+}
+
+async fn connect(source: Option<IpAddr>, server: SocketAddr) -> std::io::Result<TcpStream> {
+    let Some(source) = source else { return TcpStream::connect(server).await };
+    let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(SocketAddr::new(source, 0))?;
+    socket.connect(server).await
 }

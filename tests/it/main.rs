@@ -36,6 +36,7 @@ mod setup;
 mod signed;
 mod smtp_test;
 mod soak;
+mod strangers;
 mod transcripts;
 mod undecided;
 mod unread;

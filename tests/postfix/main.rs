@@ -14,6 +14,7 @@ mod outgoing;
 #[allow(unreachable_pub, reason = "shared with the other tests")]
 mod port;
 mod real;
+mod served;
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ pub fn new(address: &Address, now: Timestamp) -> Option<Probe> {
     Some(Probe::new(id, address))
 }
 
-/// Submits a probe as mail from outside comes in. What is to be written into the ledger: that Postfix
+/// Submits a probe as mail from outside comes in, if Postfix would take mail from outside at all. What is to be written into the ledger: that Postfix
 /// took it, with its queue ID, or what it said.
 pub async fn send(config: &Config, probe: Probe, address: &Address, now: Timestamp) -> Entry {
     let entry = |action| {
@@ -33,6 +33,13 @@ pub async fn send(config: &Config, probe: Probe, address: &Address, now: Timesta
         entry.next_hop = Some(config.verify.via.to_string());
         entry
     };
+    // The probe itself would get through: its client is in mynetworks.
+    if let Some(said) = super::outside::refusal(config, address).await {
+        let mut refused = entry(Action::ProbeRefused);
+        refused.reply = Some(said);
+        refused.reason = Some("refused".into());
+        return refused;
+    }
     match try_send(config, probe, address, now).await {
         Ok(said) => {
             let mut sent = entry(Action::ProbeSent);

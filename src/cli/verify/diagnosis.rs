@@ -6,11 +6,13 @@ use std::os::unix::net::UnixStream;
 
 use serde::Serialize;
 
+use crate::agent::verify::outside::is_denial;
 use crate::cli::lang::Lang;
 use crate::config::{Config, Socket};
 use crate::doctor::{Mark, services};
+use crate::mail::Address;
 use crate::policy::verification::Hop;
-use crate::postfix::{self, Instance, Severity};
+use crate::postfix::{self, Finding, Instance, Severity};
 
 /// What is wrong, in the order in which it should be looked at.
 #[derive(Debug, Serialize)]
@@ -38,7 +40,7 @@ pub(super) fn diagnose(
 ) -> Diagnosis {
     let mut it = Diagnosis { hop: stuck.hop.word(), causes: Vec::new(), remedy: String::new() };
     match stuck.hop {
-        Hop::Submission => it.submission(config, lang, stuck),
+        Hop::Submission => it.submission(config, instance, lang, stuck),
         Hop::Front => {
             it.because(lang.pick(
                 format!("mail for {} does not pass the milter.", stuck.address),
@@ -71,7 +73,7 @@ impl Diagnosis {
         self.causes.push(text.into());
     }
 
-    fn submission(&mut self, config: &Config, lang: Lang, stuck: &Stuck<'_>) {
+    fn submission(&mut self, config: &Config, instance: &Instance, lang: Lang, stuck: &Stuck<'_>) {
         let via = config.verify.via;
         let said = stuck.said.unwrap_or_default();
         let silent: Vec<String> = silent_sockets(config);
@@ -96,7 +98,12 @@ impl Diagnosis {
                 format!("recruit-milter antwortet nicht an {}.", silent.join(", ")),
             ));
             self.remedy = "systemctl start recruit-milter".into();
-        } else if said.contains("Relay access denied") || said.contains("5.7.1") {
+        } else if is_denial(said)
+            && let Some(finding) = unserved(config, instance, stuck.address)
+        {
+            self.because(finding.text);
+            self.remedy = finding.remedy;
+        } else if is_denial(said) || said.contains("5.7.1") {
             self.remedy = lang.pick(
                 "add the domain to mydestination or virtual_mailbox_domains; or [verify] via names another server",
                 "die Domain in mydestination oder virtual_mailbox_domains aufnehmen; oder [verify] via nennt einen anderen Server",
@@ -198,6 +205,15 @@ impl Diagnosis {
             Err(error) => self.because(error.to_string()),
         }
     }
+}
+
+/// Why mail for an address does not come in, where Postfix does not serve its domain.
+pub(super) fn unserved(config: &Config, instance: &Instance, address: &str) -> Option<Finding> {
+    let via = config.verify.via.ip();
+    let is_here = via.is_loopback() || crate::own::addresses().contains(&via);
+    // What another server serves, this Postfix's files do not say.
+    let address = Address::parse(address).ok().filter(|_| is_here)?;
+    postfix::unserved(instance, config, &address).ok().flatten()
 }
 
 /// The sockets of the milter at which nobody answers.
