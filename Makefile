@@ -22,7 +22,7 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 PROGRAM    ?= target/release/recruit-milter
 INSTALL    ?= install
 
-.PHONY: help acceptance acceptance-amavis build install vendor deb rpm release reproducible audit check test lint docs drift demo bench fuzz deps fmt clean
+.PHONY: help acceptance acceptance-amavis acceptance-soak build install vendor deb rpm release reproducible audit check test lint docs drift demo bench fuzz deps fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -101,9 +101,9 @@ docs: ## the documentation of the code, warnings denied
 test: deps ## all tests, those against a real Postfix among them
 	$(CARGO) $(AS_ROOT) test --locked
 
-acceptance: acceptance-amavis ## what takes longer or needs more than CI has
+acceptance: acceptance-amavis acceptance-soak ## what takes longer or needs more than CI has
 
-acceptance-amavis: deps
+acceptance-amavis: deps ## copies through a real amavisd-new
 	@contrib/dev/install-deps.sh acceptance
 	$(CARGO) $(AS_ROOT) test --locked --test it amavisd -- --ignored
 
@@ -119,7 +119,7 @@ demo: ## a company, a recruiting system and mail between them, on loopback; KEEP
 bench: deps ## what it costs, as ratios
 	$(CARGO) $(AS_ROOT) bench --locked
 
-acceptance: deps ## an hour of mail and looks into the ledger, on both SQLites; MINUTES=5 for less
+acceptance-soak: deps ## an hour of mail and looks into the ledger, on both SQLites; MINUTES=5 for less
 	for sqlite in --no-default-features --features=bundled-sqlite; do \
 	    $(CARGO) build --locked --quiet $$sqlite && \
 	    $(CARGO) $(AS_ROOT) run --locked --quiet $$sqlite --example soak -- $(MINUTES) || exit 1; \
