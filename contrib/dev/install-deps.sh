@@ -7,7 +7,7 @@
 set -eu
 
 build="ca-certificates gcc libc6-dev make"
-deb="debhelper dh-apparmor libsqlite3-dev pkgconf"
+deb="build-essential debhelper dh-apparmor libsqlite3-dev pkgconf"
 rpm="libsqlite3-dev pkgconf rpm"
 demo="dovecot-core openssl postfix"
 # What looks at the packages.
