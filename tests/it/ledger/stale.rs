@@ -48,13 +48,12 @@ fn a_process_that_opens_the_ledger_again_keeps_its_locks_and_others_see_what_it_
     let [one, two] = positions(2)[..] else { panic!("two positions") };
     let mut keeper = ledger::open(&config, Access::Write).unwrap();
     keeper.apply(HOST, None, &one, &records(life("aaaa", 0))).unwrap();
-    let before = locks::held(std::process::id(), &file);
-    assert!(before > 0);
+    assert!(locks::held(std::process::id(), &file));
     // As a round of the agent does while its books are open.
     let changed = Entry::new(time(5), Pass::Agent, Action::Changed);
     ledger::open(&config, Access::Write).unwrap().record(HOST, &changed).unwrap();
     drop(ledger::open(&config, Access::Read).unwrap());
-    assert_eq!(locks::held(std::process::id(), &file), before);
+    assert!(locks::held(std::process::id(), &file), "closing another connection takes none away");
     let count = "SELECT count(*) FROM copy";
     assert_eq!(sqlite(&file, count), "1");
     for suffix in ["-wal", "-shm"] {
@@ -115,15 +114,14 @@ fn after_the_agents_rounds_those_who_look_see_what_comes() {
     wait_until("there is a ledger", LIMIT, || scene.file().exists());
     scene.send("before the first round");
     let file = scene.file();
-    let before = locks::held(scene.agent.pid(), &file);
-    assert!(before > 0);
+    assert!(locks::held(scene.agent.pid(), &file));
     // The round has opened the ledger for writing beside the books, several times.
     let probed = format!(
         "SELECT count(*) FROM event WHERE action = 'probe-sent' AND address = '{KARRIERE}'"
     );
     wait_until("a round", ROUND, || sqlite(&file, &probed) == "1");
     wait_until("its evidence", LIMIT, || scene.status(KARRIERE).0 == "verified");
-    assert_eq!(locks::held(scene.agent.pid(), &file), before, "{}", scene.agent.log());
+    assert!(locks::held(scene.agent.pid(), &file), "{}", scene.agent.log());
     assert!(part(&file, "-wal").exists() && part(&file, "-shm").exists());
     scene.send("after it");
     // What matters most: that a copy failed.
