@@ -45,8 +45,8 @@ type More = fn(Builder) -> Builder;
 const SITES: &[(&str, More)] = &[
     ("plain", sound),
     ("with another delimiter behind ours", |mx| sound(mx).param("recipient_delimiter", "+=")),
-    ("without chroot for anything and short queues", |mx| {
-        sound(mx).param("maximal_backoff_time", "10m").param("maximal_queue_lifetime", "2d")
+    ("with short pauses between attempts", |mx| {
+        sound(mx).param("maximal_backoff_time", "10m").param("minimal_backoff_time", "1m")
     }),
     ("with tables of its own", |mx| {
         sound(mx)
