@@ -159,7 +159,9 @@ pub(super) fn exit_for(error: &Error) -> Exit {
             Exit::NoPermission
         }
         Error::File { .. } => Exit::CannotCreate,
-        Error::NoSocket(_) | Error::Value { .. } | Error::Taken { .. } => Exit::Config,
+        Error::NoSocket(_) | Error::Value { .. } | Error::Taken { .. } | Error::Occupied { .. } => {
+            Exit::Config
+        }
         Error::Command { .. } | Error::NotTaken(_) | Error::NotRestored { .. } => Exit::Os,
     }
 }

@@ -9,8 +9,11 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -23,6 +26,8 @@ use super::wanted::Wanted;
 
 /// The two files of Postfix that are changed.
 const CONFIGS: [&str; 2] = ["main.cf", "master.cf"];
+/// How long Postfix may take to close a port that is no longer in master.cf.
+const GIVEN_UP: Duration = Duration::from_secs(3);
 /// The folder, in the configuration directory, that holds them as they were before.
 const SAVED: &str = "recruit-milter.saved";
 
@@ -36,6 +41,7 @@ pub fn apply(instance: &Instance, wanted: &Wanted) -> Result<Vec<Change>, Error>
     if changes.is_empty() {
         return Ok(changes);
     }
+    ports_are_free(&changes)?;
     let before = Snapshot::take(&site.config_dir)?;
     let done = save_originals(&site)
         .and_then(|()| make(instance, &site.config_dir, &changes))
@@ -44,6 +50,32 @@ pub fn apply(instance: &Instance, wanted: &Wanted) -> Result<Vec<Change>, Error>
         .and_then(|()| record(&site.config_dir));
     undo_unless(done, &before)?;
     Ok(changes)
+}
+
+/// Whether nobody listens yet where a new service of ours is to.
+// Postfix: where master(8) cannot listen for one service it ends, and with it all mail.
+fn ports_are_free(changes: &[Change]) -> Result<(), Error> {
+    for change in changes {
+        if let Change::Service { old: None, new: Some(service), .. } = change
+            && service.kind == "inet"
+            && let Ok(address) = service.name.parse()
+        {
+            is_free(address)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an address can be listened on. One of ours that has just been removed is given up soon.
+fn is_free(address: SocketAddr) -> Result<(), Error> {
+    let until = Instant::now() + GIVEN_UP;
+    loop {
+        match TcpListener::bind(address) {
+            Ok(_) => return Ok(()),
+            Err(_) if Instant::now() < until => thread::sleep(Duration::from_millis(100)),
+            Err(source) => return Err(Error::Occupied { address, source }),
+        }
+    }
 }
 
 /// Takes everything of ours out of an instance. Returns what was changed.

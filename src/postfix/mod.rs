@@ -47,6 +47,7 @@ pub use wanted::Wanted;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why Postfix's configuration could not be read or changed.
@@ -91,6 +92,13 @@ pub enum Error {
         /// Its program.
         command: String,
     },
+    /// Somebody else listens where one of our services is to, or nobody can.
+    Occupied {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// After all steps something still differed.
     NotTaken(String),
     /// A step failed, and then not even the old state could be brought back.
@@ -117,6 +125,11 @@ impl fmt::Display for Error {
                 "\"{key}\" in master.cf is already in use, by \"{command}\"; \
                  choose another port in [handoff] or [alerts]"
             ),
+            Self::Occupied { address, .. } => write!(
+                f,
+                "Postfix could not listen on {address}, and would end; \
+                 choose another port in [handoff] or [alerts]"
+            ),
             Self::NotTaken(left) => write!(f, "Postfix did not take all changes:\n{left}"),
             Self::NotRestored { error, restoring } => {
                 write!(f, "{error}; then the old files could not be put back: {restoring}")
@@ -131,7 +144,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Run { source, .. } | Self::File { source, .. } => Some(source),
+            Self::Run { source, .. }
+            | Self::File { source, .. }
+            | Self::Occupied { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -142,6 +142,20 @@ fn an_edit_before_a_second_apply_stays_as_well() {
     assert!(!main_after.contains("recruit"));
 }
 
+/// Postfix: a port that is taken ends master(8), and with it all mail.
+#[test]
+fn where_somebody_listens_already_nothing_is_changed() {
+    let postfix = Private::new();
+    let before = postfix.files();
+    let taken = std::net::TcpListener::bind(postfix.config.handoff.return_smtpd).unwrap();
+    let error = apply(&postfix.instance, &postfix.wanted()).unwrap_err();
+    let address = postfix.config.handoff.return_smtpd;
+    assert!(matches!(&error, Error::Occupied { address: at, .. } if *at == address), "{error}");
+    assert_eq!(postfix.files(), before);
+    drop(taken);
+    apply(&postfix.instance, &postfix.wanted()).unwrap();
+}
+
 #[test]
 fn a_step_that_fails_leaves_nothing_behind() {
     let postfix = Private::new();
