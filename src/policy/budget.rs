@@ -4,6 +4,8 @@
 //! to the system, which may answer again. Its test mail looks just the same. So mail from a
 //! system's own inbound address is forwarded, but only so often an hour for one recruiting address.
 //!
+//! And the bound on what strangers can bring about: of their mail each attempt counts.
+//!
 //! Lives in memory alone: a restart begins a new hour, which is harmless.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -19,6 +21,8 @@ const WINDOW: u64 = 3600;
 #[derive(Clone, Debug, Default)]
 pub struct Budget {
     spent: HashMap<String, VecDeque<(u64, TokenId)>>,
+    /// When something was done for strangers.
+    strangers: HashMap<&'static str, VecDeque<u64>>,
     /// The probes that were accepted.
     pub probes: Accepted,
 }
@@ -28,8 +32,7 @@ impl Budget {
     /// the same copy is not counted again. `now` in seconds since 1970.
     pub fn allow(&mut self, address: &str, id: TokenId, now: u64, limit: u32) -> bool {
         let spent = self.spent.entry(address.to_lowercase()).or_default();
-        // Entries from the future are left over from a clock that was set back.
-        spent.retain(|(time, _)| *time <= now && now - time < WINDOW);
+        spent.retain(|(time, _)| is_recent(*time, now));
         if spent.iter().any(|(_, seen)| *seen == id) {
             return true;
         }
@@ -39,6 +42,24 @@ impl Budget {
         spent.push_back((now, id));
         true
     }
+
+    /// Whether `what` may be done once more for a stranger; if so, it is counted. A second attempt is
+    /// as well: a stranger chooses the name by which it would be known. `now` in seconds since 1970.
+    pub fn spend(&mut self, what: &'static str, now: u64, limit: u32) -> bool {
+        let spent = self.strangers.entry(what).or_default();
+        spent.retain(|time| is_recent(*time, now));
+        let is_left = spent.len() < limit as usize;
+        if is_left {
+            spent.push_back(now);
+        }
+        is_left
+    }
+}
+
+/// Whether something was in the last hour. What is from the future is left over from a clock that was
+/// set back.
+fn is_recent(time: u64, now: u64) -> bool {
+    time <= now && now - time < WINDOW
 }
 
 #[cfg(test)]
@@ -62,8 +83,21 @@ mod tests {
     }
 
     #[test]
+    fn of_strangers_each_attempt_counts() {
+        let mut budget = Budget::default();
+        assert!(budget.spend("mail", 1000, 2));
+        assert!(budget.spend("mail", 1000, 2));
+        assert!(!budget.spend("mail", 4599, 2));
+        assert!(budget.spend("alarm", 4599, 2), "another has its own");
+        assert!(budget.spend("mail", 4600, 2), "an hour after the first");
+        assert!(!budget.spend("mail", 4600, 0));
+    }
+
+    #[test]
     fn a_clock_set_back_does_not_block_for_ever() {
         let mut budget = Budget::default();
+        assert!(budget.spend("mail", 1_000_000, 1));
+        assert!(budget.spend("mail", 1000, 1));
         assert!(budget.allow("jobs@a", id(1), 1_000_000, 1));
         assert!(budget.allow("jobs@a", id(2), 1000, 1));
     }

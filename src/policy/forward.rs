@@ -371,6 +371,8 @@ pub struct Decision {
     pub probe: Option<TokenId>,
     /// Where it goes, if that is not what its recruiting address says.
     pub given_to: Option<Address>,
+    /// Whether it is the first in an hour that ends because strangers have spent their budget.
+    pub over_budget: bool,
 }
 
 /// Reads a message and decides on it. `now` in seconds since 1970. None only if a token cannot be
@@ -436,6 +438,7 @@ impl Decision {
             report: None,
             probe: None,
             given_to: None,
+            over_budget: false,
         }
     }
 
@@ -447,17 +450,17 @@ impl Decision {
         self
     }
 
-    /// Whether somebody has to know that nothing could be decided.
+    /// Whether somebody has to know that nothing could be decided. Not of each mail that ends at a
+    /// bounce address, to which anybody can write.
     pub fn is_given_up(&self) -> bool {
-        let undecidable = matches!(
-            self.reason,
-            Reason::UnknownKey
-                | Reason::UnknownKeyBudget
-                | Reason::UnknownAddress
-                | Reason::OtherWay
-        );
+        let undecidable =
+            matches!(self.reason, Reason::UnknownKey | Reason::UnknownAddress | Reason::OtherWay);
         let ended = self.action == Action::KeptLocal && self.reason == Reason::Expired;
-        undecidable || ended || self.action == Action::GivenUp
+        match self.action {
+            Action::ReportForeign => self.over_budget,
+            Action::GivenUp => true,
+            _ => undecidable || ended,
+        }
     }
 
     /// A message to a bounce address ends, whatever it is.

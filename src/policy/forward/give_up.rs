@@ -145,7 +145,8 @@ impl Stray {
 }
 
 /// Nothing waits at a bounce address for a key: anybody can write to it. A report may be a genuine one,
-/// with an only copy inside; all else ends.
+/// with an only copy inside; all else ends, and so do reports beyond a budget, of which somebody hears
+/// once an hour.
 pub(super) fn on_stray(
     rules: &Rules,
     keys: &Keys,
@@ -157,9 +158,10 @@ pub(super) fn on_stray(
     let Some(to) = stray.to.as_ref().filter(|_| arrival.sender.is_null()) else {
         return Some(Decision::foreign(Reason::UnknownKey));
     };
-    // No recruiting address is written like this.
-    if !budget.allow("unknown key", stray.id, now, STRANGERS) {
-        return Some(Decision::foreign(Reason::UnknownKeyBudget));
+    if !budget.spend("to somebody", now, STRANGERS) {
+        let mut decision = Decision::foreign(Reason::UnknownKeyBudget);
+        decision.over_budget = budget.spend("alarm", now, 1);
+        return Some(decision);
     }
     // The name is not taken over: a stranger may have chosen another copy's.
     let id = TokenId { time: u32::try_from(now).unwrap_or(u32::MAX), nonce: stray.id.nonce };

@@ -202,6 +202,7 @@ fn nothing_waits_for_a_key_at_the_bounce_address() {
                 let d = sent("<victim@example.org>", &mut Budget::default());
                 assert_eq!((d.action, d.reason), (Action::ReportForeign, Reason::UnknownKey));
                 assert_eq!(d.plan, Plan::only(Reply::Discard));
+                assert!(!d.is_given_up(), "nobody is to hear of each mail of a stranger");
                 // What may be a report: somebody sees it.
                 let d = sent("<>", &mut Budget::default());
                 assert_eq!((d.action, d.reason), (Action::ReportGivenBack, Reason::UnknownKey));
@@ -219,7 +220,7 @@ fn nothing_waits_for_a_key_at_the_bounce_address() {
 #[test]
 fn so_many_an_hour_go_to_somebody_and_the_rest_ends() {
     let mut budget = Budget::default();
-    let mut given = 0;
+    let (mut given, mut alarms) = (0, 0);
     let mut send = |n: u8, now| {
         let id = TokenId { time: 5, nonce: [n; 6] };
         let extension = Bounce { id, flags: GONE, rule: [0; 4] }.extension(&others()).unwrap();
@@ -227,14 +228,17 @@ fn so_many_an_hour_go_to_somebody_and_the_rest_ends() {
         let d = decide_on(&told(), &keys(), now, &r, "<>", &mut budget).unwrap();
         if d.action == Action::ReportGivenBack {
             given += 1;
+            assert!(d.is_given_up());
         } else {
             assert_eq!(d.reason, Reason::UnknownKeyBudget);
             assert_eq!(d.plan, Plan::only(Reply::Discard));
+            alarms += u32::from(d.is_given_up());
         }
-        given
+        (given, alarms)
     };
-    let all: Vec<u32> = (0..=255).map(|n| send(n, NOW)).collect();
-    assert_eq!((all[99], all[100], all[255]), (100, 100, 100));
-    assert_eq!(send(0, NOW), 101, "the same once more is another attempt");
-    assert_eq!(send(255, NOW + 3600), 102, "an hour later");
+    let all: Vec<_> = (0..=255).map(|n| send(n, NOW)).collect();
+    assert_eq!((all[99], all[100], all[255]), ((100, 0), (100, 1), (100, 1)));
+    assert_eq!(send(0, NOW + 60), (100, 1), "whoever sends it chooses its name");
+    let later: Vec<_> = std::iter::repeat_with(|| send(7, NOW + 3600)).take(102).collect();
+    assert_eq!((later[0], later[101]), ((101, 1), (200, 2)), "an hour later");
 }
