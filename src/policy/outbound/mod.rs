@@ -299,12 +299,12 @@ impl Outgoing {
         now: u64,
     ) -> Result<(), Violation> {
         let resolved = &recipient.resolved;
-        // What an earlier pass has put there is nobody's doing.
-        if divert::is_handoff(rules, resolved) {
-            return self.keep(recipient);
-        }
         if let Some(login) = self.login(rules) {
             self.take(login, Count::Recipients, usage, now)?;
+        }
+        // What an earlier pass has put there is no route's concern.
+        if divert::is_handoff(rules, resolved) {
+            return self.keep(recipient);
         }
         // Where the company's mailboxes are on another server, they may be reached by the same
         // transport as the world.

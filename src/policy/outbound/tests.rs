@@ -526,6 +526,11 @@ fn room_is_taken_for_the_message_and_each_recipient_and_comes_back_with_the_deci
         usage.lock().unwrap().give_back(ticket);
     }
     assert!(Message { to: &[], ..Message::default() }.try_decide(&rules, &usage).is_ok());
+    // What looks like a handoff is a recipient as any other.
+    let to = [("tabc@handoff.internal", None); 4];
+    let handoffs = Message { to: &to[..3], ..Message::default() };
+    assert_eq!(handoffs.try_decide(&rules, &Mutex::default()).unwrap().tickets.len(), 4);
+    assert!(Message { to: &to, ..handoffs }.try_decide(&rules, &Mutex::default()).is_err());
     // Nobody else is counted.
     let other = Message { user: Some(BOB), ..two };
     assert!(other.try_decide(&rules, &usage).unwrap().tickets.is_empty());
