@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::addresses;
+use super::checks::same_mailbox;
 use super::outbound;
 use super::settings::{self as s, Section, Setting};
 use super::source::{Finding, Report};
@@ -17,7 +18,7 @@ use super::{
     VerifySettings,
 };
 use crate::mail::Address;
-use crate::mail::address::split_extension;
+use crate::mail::domain::same_domain;
 use crate::policy::keys::Keys;
 use crate::policy::rules::{GiveUp, Rules};
 
@@ -160,17 +161,12 @@ fn ledger(table: &Table<'_>, report: &mut Report) -> Option<LedgerSettings> {
     })
 }
 
-/// An alert to a recruiting address would be an application, and fail like one. And what there is no other
-/// place for is given to whom alerts go: to none of our own addresses.
+/// An alert to a recruiting address would be an application, and fail like one. And what there is no
+/// other place for is given to whom alerts go: to none of our own addresses.
 fn alerts_go_elsewhere(rules: &Rules, alerts: &[Found<Address>], report: &mut Report) {
     for found in alerts {
         let to = &found.value;
-        let is = |other: &Address| {
-            let local = to.local_part();
-            let base = split_extension(local, &rules.delimiters).map_or(local, |(base, _)| base);
-            other.key() == to.key()
-                || other.key() == format!("{base}@{}", to.domain()).to_lowercase()
-        };
+        let is = |other: &Address| same_mailbox(to, other, &rules.delimiters);
         let own = [&rules.handoff_domain, &rules.return_domain];
         let what = if rules.lookup(to.as_str()).is_some() {
             format!("the recruiting address \"{to}\"")
@@ -178,7 +174,7 @@ fn alerts_go_elsewhere(rules: &Rules, alerts: &[Found<Address>], report: &mut Re
             format!("the bounce address \"{to}\"")
         } else if rules.systems.iter().any(|system| is(&system.inbound)) {
             format!("the inbound address \"{to}\" of a system")
-        } else if own.iter().any(|domain| to.domain().eq_ignore_ascii_case(domain)) {
+        } else if own.iter().any(|domain| same_domain(to.domain(), domain)) {
             format!("\"{to}\" in the handoff domain")
         } else {
             continue;

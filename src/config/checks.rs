@@ -362,12 +362,8 @@ impl Around {
         }
     }
 
-    /// Whether two addresses are the same but for an extension of the first.
     fn same_mailbox(&self, address: &Address, of: &Address) -> bool {
-        let local = address.local_part();
-        let base = split_extension(local, self.delimiters()).map_or(local, |(base, _)| base);
-        let base = address_key(&format!("{base}@{}", address.domain()));
-        base == of.key() || address.key() == of.key()
+        same_mailbox(address, of, self.delimiters())
     }
 
     /// Puts the rules together. Nothing if something is wrong.
@@ -386,6 +382,14 @@ impl Around {
         rules.reading = self.reading?;
         Some(rules)
     }
+}
+
+/// Whether two addresses are the same but for an extension of the first.
+pub(super) fn same_mailbox(address: &Address, of: &Address, delimiters: &str) -> bool {
+    let local = address.local_part();
+    let base = split_extension(local, delimiters).map_or(local, |(base, _)| base);
+    let base = address_key(&format!("{base}@{}", address.domain()));
+    base == of.key() || address.key() == of.key()
 }
 
 /// The domain of addresses that are given back to local delivery.

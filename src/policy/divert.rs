@@ -8,6 +8,7 @@ use super::keys::Keys;
 use super::probe::Probe;
 use super::rules::{AddressRule, Rules};
 use super::token::{Flags, Handoff, TokenId, Way};
+use crate::mail::domain::same_domain;
 use crate::mail::{Address, Notify, Orcpt, RawPath, Recipient};
 use crate::plan::{Plan, PlanBuilder};
 
@@ -79,12 +80,7 @@ pub fn concerns(rules: &Rules, resolved: &str) -> bool {
 
 /// Whether a recipient is in the handoff domain.
 pub(super) fn is_handoff(rules: &Rules, resolved: &str) -> bool {
-    let domain = rules.handoff_domain.as_bytes();
-    let split = resolved.len().checked_sub(domain.len() + 1);
-    split.and_then(|at| resolved.as_bytes().split_at_checked(at)).is_some_and(|(_, tail)| {
-        tail.split_first()
-            .is_some_and(|(at, tail)| *at == b'@' && tail.eq_ignore_ascii_case(domain))
-    })
+    resolved.rsplit_once('@').is_some_and(|(_, domain)| same_domain(domain, &rules.handoff_domain))
 }
 
 /// The genuine handoffs among the recipients. Where a content filter has lost ORCPT, the token tells
@@ -119,7 +115,8 @@ pub(super) fn standing(
 /// alone.
 ///
 /// For each system there is one copy, led by the first recruiting address of the envelope (one for
-/// each group of addresses with the same actions); see [`Flags::companion`] for the others. None is given if there is no key to sign with.
+/// each group of addresses with the same actions); see [`Flags::companion`] for the others. None is
+/// given if there is no key to sign with.
 pub fn divert(
     rules: &Rules,
     keys: &Keys,

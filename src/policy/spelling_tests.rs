@@ -3,15 +3,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::budget::Budget;
-use super::divert::{Diversion, Origin, divert};
+use super::divert::{Diversion, Origin, concerns, divert};
 use super::facts::Facts;
-use super::forward::{Action, Arrival, Decision, forward, recipient};
+use super::forward::{Action, Advice, Arrival, Decision, Reason, decide, forward, read, recipient};
 use super::outbound::rules::{Login, OnViolation, SenderPattern};
 use super::probe::Probe;
 use super::rules::{AddressRule, Pattern, Rules};
 use super::subject::{hashes_of_address, of_mail};
 use super::testing::{address, keys, rules as company, stamp};
 use super::token::TokenId;
+use super::unread::{Place, Unread};
 use crate::mail::{Orcpt, RawPath, Recipient};
 
 const NOW: u64 = 1_795_551_688;
@@ -72,6 +73,41 @@ fn an_address_is_known_as_the_configuration_writes_it() {
 fn diversion(rules: &Rules, recipients: &[&str]) -> Diversion {
     let recipients: Vec<Recipient> = recipients.iter().map(|r| Recipient::plain(r)).collect();
     divert(rules, &keys(), &recipients, Origin::default(), &mut stamp()).unwrap()
+}
+
+#[test]
+fn a_handoff_is_one_in_either_spelling() {
+    let rules =
+        Rules { handoff_domain: "xn--bergabe-m2a.internal".into(), ..rules_of(&[UNICODE], true) };
+    for to in ["t@ÜBERGABE.internal", "t@xn--bergabe-m2a.internal."] {
+        assert!(concerns(&rules, to), "{to}");
+    }
+    assert!(!concerns(&rules, "t@ubergabe.internal"));
+}
+
+#[test]
+fn what_answers_as_the_system_is_bounded_in_either_spelling() {
+    let rules = Rules { loop_budget: 0, ..rules_of(&[UNICODE], true) };
+    let to = handed_over(&rules, UNICODE);
+    let accepted = recipient(&rules, &keys(), NOW, None, &to).unwrap();
+    for sender in ["<In@SŸSTEM.example>", "<in@xn--sstem-2va.example>", "<JOBS@Büro.example>"] {
+        let arrival = Arrival {
+            accepted: &accepted,
+            path: &to.path,
+            sender: &RawPath::new(sender),
+            facts: &Facts::default(),
+            body: b"",
+            truncated: true,
+            size: None,
+        };
+        let mut advice = Advice::none(Unread::Panic);
+        for place in [Place::Seal, Place::Author] {
+            advice.take(read(place, &rules, &keys(), &arrival, &advice));
+        }
+        let budget = &mut Budget::default();
+        let decision = decide(&rules, &keys(), NOW, &arrival, &advice, budget).unwrap();
+        assert_eq!(decision.reason, Reason::LoopBudget, "{sender}");
+    }
 }
 
 /// The handoff as it comes out of pass 1 and into pass 2.

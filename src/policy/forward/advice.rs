@@ -170,7 +170,7 @@ pub fn read(
         Place::Seal => Found::Sealed(is_sealed(keys, arrival.facts)),
         Place::Author => {
             let from = || mailboxes(arrival.facts, "from").into_iter();
-            let sender = arrival.sender.printable().to_lowercase();
+            let sender = address_key(&arrival.sender.printable());
             Found::Author {
                 ours: is_our_address(rules, &sender) || from().any(|a| is_our_address(rules, &a)),
                 system: is_inbound(rules, &sender) || from().any(|a| is_inbound(rules, &a)),
