@@ -11,29 +11,24 @@ use super::applicant::{Context, Evidence, Reading};
 use super::budget::Budget;
 use super::facts::Facts;
 use super::keys::Keys;
-use super::kind::{self, Kind};
-use super::probe::{Probe, Probes};
+use super::probe::Probe;
 use super::report::{Outcome, Report};
 use super::rules::{AddressRule, Rules};
-use super::seal::{SEAL, UNSIGNED, seal};
-use super::tags::{About, tags};
+use super::seal::UNSIGNED;
 use super::token::{
-    BOUNCE_LIFE, Bounce, Flags, Handoff, OutgoingBounce, TokenError, TokenId, UNWRAP_LETTER, Way,
-    rule_tag,
+    BOUNCE_LIFE, Bounce, Handoff, OutgoingBounce, TokenError, TokenId, UNWRAP_LETTER, Way,
 };
 use super::unread::Unread;
 use crate::mail::address::split_extension;
 use crate::mail::domain::same_domain;
 use crate::mail::{Address, FieldBody, Notify, Orcpt, OwnField, OwnName, RawPath, Recipient};
-use crate::plan::{Plan, PlanBuilder, Reply, ReplyText, Ret};
+use crate::plan::{Plan, PlanBuilder, Reply, ReplyText};
 
-use advice::may_answer;
 pub use advice::{Advice, Piece, body_need, need_by_token, places, read};
-use give_back::{give_back, to_person};
 pub use give_up::{GivenUp, Stray};
 use give_up::{give_up, instead_of, on_stray};
+use handoff::handoff;
 use reports::{on_probe_report, on_report, on_returned};
-use unwrap::to_agent;
 
 /// A recipient that pass 2 takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -475,145 +470,12 @@ impl Decision {
     }
 }
 
-fn handoff(
-    rules: &Rules,
-    keys: &Keys,
-    now: u64,
-    (arrival, advice): (&Arrival<'_>, &Advice),
-    budget: &mut Budget,
-    token: &Handoff,
-    address: &Address,
-) -> Option<Decision> {
-    let (_, rule) = rules.lookup(address.as_str())?;
-    let system = rules.system(rule);
-    let facts = arrival.facts;
-    let probe = advice.probe.filter(|p| p.is_for(address));
-    let replayed = probe.is_some_and(|probe| !budget.probes.is_first(probe.id, token.id, now));
-    let probe = probe.filter(|_| !replayed);
-    // Pass 1 has taken a probe away from its recruiting address. What is none now has to go back there.
-    let token =
-        &Handoff { flags: Flags { kept: token.flags.kept && !replayed, ..token.flags }, ..*token };
-    let (reading, unread) = match &advice.reading {
-        _ if probe.is_some() => (Reading::of_probe(), None),
-        Ok(reading) => (reading.clone(), None),
-        Err(why) => (Reading::unread(*why), Some(*why)),
-    };
-    // What nobody could read goes on: somebody there has to look at it.
-    let action = match unread {
-        Some(_) => kind::Action::Forward,
-        None => advice::action(token, rule, &reading),
-    };
-    let in_doubt = || may_answer(rules, arrival.sender);
-    let may_loop = !token.flags.outbound
-        && probe.is_none()
-        && (reading.kind == Kind::SystemTest
-            || (advice.sealed.is_none() && facts.own(SEAL).next().is_some())
-            || advice.ours.unwrap_or_else(in_doubt)
-            || (unread.is_some() && advice.system.unwrap_or_else(in_doubt)));
-    let stays = if facts.has_too_many_forged() {
-        Some(Reason::TooManyForged)
-    } else if replayed {
-        Some(Reason::ProbeReplayed)
-    } else if probe.is_some() {
-        None
-    } else if advice.sealed == Some(true) {
-        Some(Reason::Sealed)
-    } else if token.flags.own_login {
-        Some(Reason::OwnLogin)
-    } else if matches!(action, kind::Action::LocalOnly | kind::Action::CopyToPerson) {
-        Some(Reason::Kind)
-    } else if may_loop
-        && !token.flags.companion
-        && !budget.allow(&rule.pattern.key(), token.id, now, rules.loop_budget)
-    {
-        Some(Reason::LoopBudget)
-    } else {
-        None
-    };
-    let person = rule.person.as_ref().filter(|person| {
-        let gets_it_anyway = if token.flags.kept { Some(address) } else { rule.fallback.as_ref() };
-        stays == Some(Reason::Kind)
-            && action == kind::Action::CopyToPerson
-            && !token.flags.companion
-            && gets_it_anyway.is_none_or(|other| other.key() != person.key())
-    });
-    let (plan, done) = match stays {
-        Some(_) if person.is_some() => {
-            (to_person(rules, keys, arrival, token, address)?, Action::ToPerson)
-        }
-        Some(_) if token.flags.kept => (Plan::only(Reply::Discard), Action::KeptLocal),
-        Some(_) => (give_back(rules, keys, arrival, token, address)?, Action::GivenBack),
-        // The leading copy may have spent its budget, or have been read and stay here: then this one
-        // must not end here.
-        None if token.flags.companion && (may_loop || unread.is_some()) => {
-            (give_back(rules, keys, arrival, token, address)?, Action::GivenBack)
-        }
-        None if probe.is_some() && rules.probes == Probes::Stop => {
-            (Plan::only(Reply::Discard), Action::ProbeArrived)
-        }
-        None if token.flags.companion => (Plan::only(Reply::Discard), Action::Merged),
-        None if advice.opens && unread.is_none() => {
-            (to_agent(rules, keys, arrival, token, address)?, Action::ToAgent)
-        }
-        None => {
-            let about = About {
-                system: &system.id,
-                address,
-                sender: arrival.sender,
-                reading: &reading,
-                action,
-                unread: unread.is_some(),
-            };
-            let tags = match &advice.tags {
-                Some(tags) if unread.is_none() && probe.is_none() => tags.clone(),
-                _ => tags(&about)?,
-            };
-            (go_on(rules, keys, now, arrival, token, (rule, address, tags))?, Action::Forwarded)
-        }
-    };
-    let reason = stays.unwrap_or(unread.map_or(Reason::Rule, Reason::Unread));
-    let decision = Decision::new(plan, done, reason);
-    let mut decision = decision.of_copy(token.id, address, Some(system.id.clone()));
-    decision.reading = Some(reading);
-    decision.probe = probe.map(|probe| probe.id);
-    Some(decision)
-}
-
-/// The edits that make a copy the recruiting system's.
-fn go_on(
-    rules: &Rules,
-    keys: &Keys,
-    now: u64,
-    arrival: &Arrival<'_>,
-    token: &Handoff,
-    (rule, address, mut tags): (&AddressRule, &Address, Vec<OwnField>),
-) -> Option<Plan> {
-    let system = rules.system(rule);
-    let report_to =
-        Bounce { id: token.id, flags: token.flags, rule: rule_tag(&rule.pattern.key()) };
-    let extension = report_to.extension(keys)?;
-    let base = rules.bounce.as_ref()?;
-    let delimiter = rules.delimiters.chars().next()?;
-    let sender = format!("{}{delimiter}{extension}@{}", base.local_part(), base.domain());
-    // Where no copy is kept the report is the last one: it must bring the message back.
-    let ret = if token.flags.kept { Ret::Hdrs } else { Ret::Full };
-    // Both stay in the copy on its way out of here.
-    let (inbound, address) = (system.inbound.in_ascii(), address.in_ascii());
-    let mut plan = arrival.led_to(inbound, Notify::Always, &address);
-    plan.chg_from(Address::parse(&sender).ok()?, extension, ret);
-    for (name, index) in arrival.facts.forged() {
-        plan.del_header(name, index);
-    }
-    tags.insert(0, seal(keys, now, &tags, arrival.facts)?);
-    plan.fields(tags);
-    Some(plan.build())
-}
-
 mod advice;
 mod give_back;
 mod give_up;
 #[cfg(test)]
 mod give_up_tests;
+mod handoff;
 #[cfg(test)]
 mod outgoing_tests;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::tests::{KEPT, NOW, facts, handoff_to, token};
 use super::*;
 use crate::policy::rules::GiveUp;
 use crate::policy::testing::{address, keys, rules};
-use crate::policy::token::{HANDOFF_LIFE, route_mark};
+use crate::policy::token::{Flags, HANDOFF_LIFE, route_mark, rule_tag};
 
 const DAY: u64 = 24 * 3600;
 const GONE: Flags = Flags { kept: false, ..KEPT };

@@ -5,7 +5,7 @@
 use super::tests::{KEPT, NOW, decide_by, facts, handoff_to, token};
 use super::*;
 use crate::policy::testing::{keys, rules};
-use crate::policy::token::{BOUNCE_LIFE, route_mark};
+use crate::policy::token::{BOUNCE_LIFE, Flags, route_mark, rule_tag};
 
 const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [7; 6] };
 

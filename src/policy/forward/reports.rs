@@ -1,7 +1,8 @@
 //! What comes to a bounce address: reports on copies, on probes, and what outgoing mail comes back to.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::{Action, Advice, Arrival, Decision, Reason, give_back};
+use super::give_back::give_back;
+use super::{Action, Advice, Arrival, Decision, Reason};
 use crate::mail::Address;
 use crate::plan::{Plan, Reply};
 use crate::policy::keys::Keys;

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::*;
+use crate::policy::kind::{self, Kind};
 use crate::policy::rules::GiveUp;
 use crate::policy::testing::{address, keys, rules};
-use crate::policy::token::Flags;
+use crate::policy::token::{Flags, rule_tag};
 
 pub(super) const NOW: u64 = 1_795_551_688;
 const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [7; 6] };

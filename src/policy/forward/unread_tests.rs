@@ -3,7 +3,9 @@
 
 use super::tests::{KEPT, NOW, facts, handoff_to, token};
 use super::*;
+use crate::policy::kind::{self, Kind};
 use crate::policy::testing::{keys, rules};
+use crate::policy::token::{Flags, rule_tag};
 
 const JOBS: &str = "jobs@acme.example";
 const KARRIERE: &str = "karriere@acme.example";
