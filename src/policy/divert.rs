@@ -29,6 +29,18 @@ pub struct Origin {
     pub now: u64,
 }
 
+impl Origin {
+    /// What a token tells of it.
+    pub(super) fn flags(self) -> Flags {
+        Flags {
+            authenticated: self.authenticated,
+            internal: self.internal,
+            own_login: self.own_login,
+            ..Flags::default()
+        }
+    }
+}
+
 /// One recruiting recipient and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diverted {
@@ -169,42 +181,45 @@ pub(super) fn divert_into(
             continue;
         }
         let companion = led.iter().any(|leader| leader.shares_copy_with(rule));
-        let flags = Flags {
-            kept: rule.local_copy || probe.is_some(),
-            authenticated: origin.authenticated,
-            internal: origin.internal,
-            companion,
-            own_login: origin.own_login,
-            ..Flags::default()
-        };
-        let mut entry = Diverted {
-            address: address.clone(),
-            system: rules.system(rule).id.clone(),
-            handoff: None,
-            probe,
-        };
+        let mut entry =
+            Diverted { address, system: rules.system(rule).id.clone(), handoff: None, probe };
         // A companion that stays where it is needs nobody to watch over it, nor does what is not to
         // be forwarded.
         if !stays || !companion && !again && !origin.own_login {
+            let flags =
+                Flags { kept: rule.local_copy || probe.is_some(), companion, ..origin.flags() };
             let handoff = Handoff { way: Way::Forward, id: stamp(), flags };
-            let local = handoff.local_part(keys, &address)?;
-            let to = Address::parse(&format!("{local}@{}", rules.handoff_domain)).ok()?;
-            let orcpt = Some(Orcpt::new(address));
-            // RFC 3461 4.1 NOTIFY=NEVER: the envelope sender is still the applicant, who must not
-            // hear of this recipient. The second smtpd asks for reports again.
-            if stays {
-                builder.add_rcpt(to, Notify::Never, orcpt);
-            } else {
-                let path = &recipient.path;
-                builder.replace_rcpt(path.clone(), to, Notify::Never, orcpt);
-                builder.also_spelled(path.without_route());
-            }
+            hand_over(builder, rules, keys, (recipient, &entry.address), &handoff, stays)?;
             entry.handoff = Some(handoff);
         }
         led.push(rule);
         diverted.push(entry);
     }
     Some(diverted)
+}
+
+/// Puts a handoff into the envelope: beside its recruiting address where that stays, else in its place.
+fn hand_over(
+    builder: &mut PlanBuilder,
+    rules: &Rules,
+    keys: &Keys,
+    (recipient, address): (&Recipient, &Address),
+    handoff: &Handoff,
+    stays: bool,
+) -> Option<()> {
+    let local = handoff.local_part(keys, address)?;
+    let to = Address::parse(&format!("{local}@{}", rules.handoff_domain)).ok()?;
+    let orcpt = Some(Orcpt::new(address.clone()));
+    // RFC 3461 4.1 NOTIFY=NEVER: the envelope sender is still the applicant, who must not hear of
+    // this recipient. The second smtpd asks for reports again.
+    if stays {
+        builder.add_rcpt(to, Notify::Never, orcpt);
+    } else {
+        let path = &recipient.path;
+        builder.replace_rcpt(path.clone(), to, Notify::Never, orcpt);
+        builder.also_spelled(path.without_route());
+    }
+    Some(())
 }
 
 /// The recruiting address as the sender wrote it, where it can be written again; else as resolved.

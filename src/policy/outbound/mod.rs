@@ -5,6 +5,7 @@
 //! * [`message`](self): a message from MAIL to its end; each step can refuse it.
 //! * [`header`]: what is kept of its header.
 //! * [`bounce`]: what comes back.
+//! * [`Violation`]: why a message may not be sent.
 //!
 //! Everything here only narrows what the MTA lets a login do.
 // SPDX-License-Identifier: GPL-3.0-or-later
@@ -14,16 +15,17 @@ pub mod header;
 pub mod rules;
 #[cfg(test)]
 mod tests;
+mod violation;
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use self::header::OutgoingHeader;
-use self::rules::{Condition, Login, Mixed, NewSender, OnViolation, Recipe, Route};
+use self::rules::{Choice, Condition, Login, Mixed, NewSender, OnViolation, Recipe, Route};
+pub use self::violation::Violation;
 use super::divert::{self, Diverted, divert_into};
-use super::identity;
 use super::keys::Keys;
-use super::limits::{Count, Exceeded, Ticket, Usage};
+use super::limits::{Count, Ticket, Usage};
 use super::probe::{Probe, unproven};
 use super::rules::{Pattern, Rules};
 use super::token::{Flags, Handoff, OutgoingBounce, TokenId, Way, route_mark, rule_tag};
@@ -31,7 +33,7 @@ use crate::mail::domain::address_key;
 use crate::mail::{
     Address, FieldBody, Notify, Orcpt, OwnField, OwnName, PlainField, PlainName, RawPath, Recipient,
 };
-use crate::plan::{Plan, PlanBuilder, Reply, ReplyText};
+use crate::plan::{Plan, PlanBuilder};
 
 /// The name of the field that tells Postfix a route, without the prefix.
 pub const ROUTE: &str = "Route";
@@ -61,71 +63,6 @@ pub struct Moment<'a> {
     pub date: &'a dyn Fn() -> String,
     /// A new token id at each call.
     pub stamp: &'a mut dyn FnMut() -> TokenId,
-}
-
-/// Why a login may not send a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Violation {
-    /// The client is in none of its networks.
-    Network,
-    /// The envelope sender is none of its own.
-    EnvelopeSender(String),
-    /// The header says that the message is from somebody else, or does not say clearly from whom.
-    Author(identity::Violation),
-    /// It has sent too much.
-    Limit(Exceeded),
-    /// Recipients inside and outside, and a route told by a field.
-    Mixed,
-    /// More recruiting recipients than are kept.
-    TooManyRecipients,
-    /// More Bcc fields than are taken off.
-    TooManyBcc,
-}
-
-impl Violation {
-    /// The word for logs and the journal.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Network => "network",
-            Self::EnvelopeSender(_) => "envelope-sender",
-            Self::Author(violation) => violation.word(),
-            Self::Limit(_) => "limit",
-            Self::Mixed => "mixed-recipients",
-            Self::TooManyRecipients => "too-many-recipients",
-            Self::TooManyBcc => "too-many-bcc",
-        }
-    }
-
-    /// What exactly, in printable characters.
-    pub fn detail(&self) -> Option<String> {
-        match self {
-            Self::Network | Self::Mixed | Self::TooManyRecipients | Self::TooManyBcc => None,
-            Self::EnvelopeSender(sender) => Some(format!("<{sender}>")),
-            Self::Author(violation) => Some(violation.to_string()),
-            Self::Limit(exceeded) => Some(exceeded.to_string()),
-        }
-    }
-
-    /// What the client is told.
-    pub fn reply(&self) -> Reply {
-        match self {
-            Self::Network => Reply::Reject(ReplyText::NotFromHere),
-            Self::EnvelopeSender(_) => Reply::Reject(ReplyText::NotThisSender),
-            Self::Author(_) => Reply::Reject(ReplyText::NotThisAuthor),
-            Self::Limit(_) => Reply::Tempfail(ReplyText::TooMuch),
-            Self::Mixed => Reply::Reject(ReplyText::Mixed),
-            Self::TooManyRecipients => Reply::Tempfail(ReplyText::TryAgain),
-            Self::TooManyBcc => Reply::Reject(ReplyText::TooManyBcc),
-        }
-    }
-
-    /// Whether another says the same, but for when there is room again.
-    fn repeats(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Limit(one), Self::Limit(two)) => one.count == two.count,
-            _ => self == other,
-        }
-    }
 }
 
 /// A message on its way out, from MAIL on.
@@ -353,7 +290,8 @@ impl Outgoing {
         moment: &mut Moment<'_>,
     ) -> Option<Decision> {
         let login = self.login(rules);
-        // Probes are given to the server that takes mail from outside, which may be one that takes outgoing mail.
+        // Probes are given to the server that takes mail from outside, which may be one that takes
+        // outgoing mail.
         let claim = match login {
             None => Probe::claimed(rules, keys, &self.sender, moment.now),
             Some(_) => None,
@@ -363,8 +301,8 @@ impl Outgoing {
             let tickets = self.take_tickets();
             return Some(Decision { plan: unproven(), diverted: Vec::new(), sent: None, tickets });
         }
-        let authentic = self.client.user.is_some()
-            || self.client.address.is_some_and(|client| rules.is_internal_client(client));
+        let origin = self.origin(rules, claim.and_then(Result::ok), moment.now);
+        let authentic = origin.authenticated || origin.internal;
         let from = match login {
             Some(login) => match self.author(rules, login) {
                 Ok(from) => from,
@@ -373,22 +311,8 @@ impl Outgoing {
             // Other people's mail is not checked, but it takes the route of its author.
             None => authentic.then(|| self.header.claims.author()).flatten(),
         };
-        let chosen = from.as_ref().and_then(|from| {
-            let all_to = |choice: usize| {
-                self.outside > 0
-                    && matches!(rules.outbound.choices[choice].of, Condition::To(_))
-                    && self.all_to[choice]
-            };
-            rules.outbound.choose(self.login, from, &rules.delimiters, all_to)
-        });
+        let chosen = from.as_ref().and_then(|from| self.choose(rules, from));
         let mut plan = PlanBuilder::default();
-        let origin = divert::Origin {
-            authenticated: self.client.user.is_some(),
-            internal: self.client.address.is_some_and(|client| rules.is_internal_client(client)),
-            own_login: login.is_some(),
-            probe: claim.and_then(Result::ok),
-            now: moment.now,
-        };
         let standing = divert::standing(rules, keys, &self.recruiting, origin);
         let recipients = (&self.recruiting[..], &standing[..]);
         let diverted = divert_into(&mut plan, rules, keys, recipients, origin, moment.stamp)?;
@@ -427,6 +351,28 @@ impl Outgoing {
             sent: ours.then_some(sent),
             tickets: self.take_tickets(),
         })
+    }
+
+    /// Who brought it, as pass 1 is told.
+    fn origin(&self, rules: &Rules, probe: Option<Probe>, now: u64) -> divert::Origin {
+        divert::Origin {
+            authenticated: self.client.user.is_some(),
+            internal: self.client.address.is_some_and(|client| rules.is_internal_client(client)),
+            own_login: self.login(rules).is_some(),
+            probe,
+            now,
+        }
+    }
+
+    /// The route of what is from an address, and what decides on it.
+    fn choose<'a>(&self, rules: &'a Rules, from: &Address) -> Option<(&'a Choice, &'a Route)> {
+        let choices = &rules.outbound.choices;
+        let all_to = |choice: usize| {
+            self.outside > 0
+                && matches!(choices[choice].of, Condition::To(_))
+                && self.all_to[choice]
+        };
+        rules.outbound.choose(self.login, from, &rules.delimiters, all_to)
     }
 
     /// The From address of a login's message, if it may send all that its header claims.
@@ -481,13 +427,7 @@ impl Outgoing {
         if !rule.outbound_copy || known || self.sender.is_null() {
             return Ok(None);
         }
-        let flags = Flags {
-            kept: true,
-            authenticated: origin.authenticated,
-            internal: origin.internal,
-            outbound: true,
-            ..Flags::default()
-        };
+        let flags = Flags { kept: true, outbound: true, ..origin.flags() };
         let handoff = Handoff { way: Way::Forward, id: (moment.stamp)(), flags };
         let local = handoff.local_part(keys, from).ok_or(NoToken)?;
         let to = format!("{local}@{}", rules.handoff_domain);

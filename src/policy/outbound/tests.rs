@@ -3,6 +3,7 @@
 
 use super::rules::{Choice, Login, NewSender, Outbound, SenderPattern};
 use super::*;
+use crate::plan::{Reply, ReplyText};
 use crate::policy::limits::{Limits, Rates};
 use crate::policy::rules::{Network, Pattern};
 use crate::policy::testing::{address, keys, rules as company, stamp};
