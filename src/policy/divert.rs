@@ -198,7 +198,8 @@ pub(super) fn divert_into(
     Some(diverted)
 }
 
-/// Puts a handoff into the envelope: beside its recruiting address where that stays, else in its place.
+/// Puts a handoff into the envelope: beside its recruiting address where that stays, else in its
+/// place.
 fn hand_over(
     builder: &mut PlanBuilder,
     rules: &Rules,

@@ -5,8 +5,9 @@
 //! ```
 //!
 //! It comes in from outside as an applicant's mail would, and has no field of ours: whatever a
-//! stranger writes into a header, only who has the key can make such a sender. It is for one recruiting
-//! address, lives a day, and is accepted once. What comes back to it is a report on the probe.
+//! stranger writes into a header, only who has the key can make such a sender. It is for one
+//! recruiting address, lives a day, and is accepted once. What comes back to it is a report on the
+//! probe.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::collections::HashMap;
@@ -111,8 +112,8 @@ impl Probe {
         Self::claimed(rules, keys, sender, now)?.ok()
     }
 
-    /// What an envelope sender says about being a probe's: none where it does not have the form of one,
-    /// which makes it ordinary mail; an error where it has and we cannot tell that we made it.
+    /// What an envelope sender says about being a probe's: none where it does not have the form of
+    /// one, which makes it ordinary mail; an error where it has and we cannot tell that we made it.
     ///
     /// Such a one is no application. Nobody has that address but our agents, so it is a probe that
     /// was signed with a key that is not known here (not yet: after a rotation; or not any more), one
@@ -142,13 +143,14 @@ impl Probe {
     }
 }
 
-/// What becomes of mail whose sender has the form of a probe's and is not known to be one: it is refused.
+/// What becomes of mail whose sender has the form of a probe's and is not known to be one: it is
+/// refused.
 ///
 /// As ordinary mail a probe of ours would lie in a mailbox and be an application in the recruiting
-/// system. Taken and dropped, a stranger's mail would be gone without a word. Put off, it would lie in a
-/// queue for days where the client is a content filter or sendmail(1), for a key that never comes. So it is
-/// a refusal, of which those hear who sent it: our agent, which knows what to do then, or somebody who
-/// forged an address of ours.
+/// system. Taken and dropped, a stranger's mail would be gone without a word. Put off, it would lie in
+/// a queue for days where the client is a content filter or sendmail(1), for a key that never comes.
+/// So it is a refusal, of which those hear who sent it: our agent, which knows what to do then, or
+/// somebody who forged an address of ours.
 pub fn unproven() -> Plan {
     Plan::only(Reply::Reject(ReplyText::UnknownProbe))
 }
@@ -234,7 +236,8 @@ mod tests {
         assert!(matches!(claim(sender, NOW), Some(Ok(_))));
         // It has waited somewhere.
         assert_eq!(claim(sender, NOW + PROBE_LIFE + 1), Some(Err(TokenError::Expired)));
-        // The key was rotated, and this process does not know of it yet; or it was made anew with its number.
+        // The key was rotated, and this process does not know of it yet; or it was made anew with its
+        // number.
         let newer = Keys::new(vec![(200, vec![9; 32])]).unwrap();
         let same_number = Keys::new(vec![(keys().current(), vec![9; 32])]).unwrap();
         for (other, error) in

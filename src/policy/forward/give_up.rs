@@ -144,9 +144,9 @@ impl Stray {
     }
 }
 
-/// Nothing waits at a bounce address for a key: anybody can write to it. A report may be a genuine one,
-/// with an only copy inside; all else ends, and so do reports beyond a budget, of which somebody hears
-/// once an hour.
+/// Nothing waits at a bounce address for a key: anybody can write to it. A report may be a genuine
+/// one, with an only copy inside; all else ends, and so do reports beyond a budget, of which somebody
+/// hears once an hour.
 pub(super) fn on_stray(
     rules: &Rules,
     keys: &Keys,

@@ -56,7 +56,8 @@ pub(super) fn handoff(
     let probe = advice.probe.filter(|p| p.is_for(address));
     let replayed = probe.is_some_and(|probe| !budget.probes.is_first(probe.id, token.id, now));
     let probe = probe.filter(|_| !replayed);
-    // Pass 1 has taken a probe away from its recruiting address. What is none now has to go back there.
+    // Pass 1 has taken a probe away from its recruiting address. What is none now has to go back
+    // there.
     let flags = Flags { kept: token.flags.kept && !replayed, ..token.flags };
     let token = Handoff { flags, ..*token };
     let (reading, unread) = match &advice.reading {
