@@ -79,11 +79,18 @@
 //! 6. Nothing is sent to Postfix before the decision is complete, and every prefix of a plan is
 //!    safe to commit ([`plan::PlanBuilder`] and its property test).
 //! 7. Continue to end of message unless `accept_early` is set. What cannot be *decided* (panic,
-//!    deadline, no key) is tempfail; for what cannot be *read* see 18.
+//!    deadline, no key) is tempfail, but not for ever: a copy that waits in Postfix's queue for its
+//!    key or its address goes after `[handoff] give_up_after` (24 h), unopened, to where somebody sees
+//!    it, or ends where its mailbox has its own ([`policy::forward::GivenUp`]); and what anybody
+//!    outside can write waits for no key ([`policy::forward::Stray`]). For what cannot be *read* see
+//!    18.
 //! 8. Nothing is de-duplicated by Message-ID or content. What carries our valid seal is not
 //!    forwarded again; mail from a system's own inbound address passes within a budget
 //!    ([`policy::budget`]); kinds of mail stay local as configured ([`policy::kind::Actions`]).
-//!    Nothing else stops a forward, and nothing is dropped.
+//!    A recruiting address whose handoff of ours stands in the same envelope has its copy and is left
+//!    alone ([`policy::divert::Standing`]). Nothing else that can be decided stops a forward, and no
+//!    copy is dropped that is neither in a mailbox nor on its way to the system. Strays at the bounce
+//!    address end: what no token of ours shows to be a report, but for a budget of what may be one.
 //! 9. "Handed over" is what the milter can say; "delivered" only a report can.
 //! 10. A message uses the configuration it began with; a failed reload keeps the old one; under systemd a
 //!     start with a broken one leaves nobody waiting (`tests/it/restart.rs`).
