@@ -290,8 +290,7 @@ impl Outgoing {
         moment: &mut Moment<'_>,
     ) -> Option<Decision> {
         let login = self.login(rules);
-        // Probes are given to the server that takes mail from outside, which may be one that takes
-        // outgoing mail.
+        // Probes come by the server for mail from outside, which may be one for outgoing mail as well.
         let claim = match login {
             None => Probe::claimed(rules, keys, &self.sender, moment.now),
             Some(_) => None,
