@@ -7,6 +7,7 @@ use super::{Exit, PostfixArgs, answer, load_with, say};
 use crate::config::{Config, Socket, Surroundings};
 use crate::doctor;
 use crate::postfix::{self, Error, Instance, Severity, Site, Wanted};
+use crate::way;
 
 pub(super) fn postfix(args: &PostfixArgs) -> Exit {
     let done = if args.remove { remove(args) } else { with_config(args) };
@@ -49,14 +50,26 @@ fn with_config(args: &PostfixArgs) -> Result<Exit, Failure> {
     }
     let changes = postfix::diff(&site, &wanted);
     if changes.is_empty() {
+        keep_place(&config, instance)?;
         answer("Postfix has all of it already: nothing changed");
         return Ok(Exit::Ok);
     }
     answer(&postfix::show(&changes));
     warn_of_silent_sockets(&config);
     postfix::apply(instance, &wanted)?;
+    keep_place(&config, instance)?;
     tell_running(instance)?;
     Ok(Exit::Ok)
+}
+
+/// Keeps for `status` and the agent where Postfix asks our milter.
+pub(super) fn keep_place(config: &Config, instance: &Instance) -> Result<(), Error> {
+    let behind = postfix::behind(instance, config)?;
+    if let Err(error) = way::keep_behind(config, behind.as_deref()) {
+        // Without it they take the milter to be missing where it is behind a filter alone.
+        say(&format!("warning: cannot write into {}: {error}", config.state_dir.display()));
+    }
+    Ok(())
 }
 
 /// Postfix puts off all mail whose milter does not answer.

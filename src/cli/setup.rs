@@ -147,6 +147,7 @@ fn run(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
     if !changes.is_empty() {
         postfix::apply(&instance, &wanted).map_err(|error| not_done(&error))?;
     }
+    super::postfix::keep_place(&planned, &instance).map_err(|error| not_done(&error))?;
     let not_reloaded =
         |error| missing(exit_for(&error), chain(&error), "mend that, and run this again");
     if !instance.reload().map_err(not_reloaded)? {

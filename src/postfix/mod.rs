@@ -8,7 +8,7 @@
 //! * `outgoing`: that for outgoing mail; `outgoing_check`: what is wrong there.
 //! * [`change`]: the difference, as the admin is shown it.
 //! * [`mod@apply`]: makes the changes, and undoes them.
-//! * `filters`: the place of our milter where content filters are; `filters_read`: what these say;
+//! * `filters`: the place of our milter where content filters are; `behind`: where it is asked for then; `filters_read`: what these say;
 //!   `filters_check`: what is wrong.
 //! * [`mod@check`]: what is wrong, and what to do about it; `served`: whether it takes mail for our
 //!   domains; `inside`: who would pass for a colleague.
@@ -18,6 +18,7 @@
 
 mod alerts;
 pub mod apply;
+mod behind;
 pub mod change;
 pub mod check;
 mod filters;
@@ -37,6 +38,7 @@ mod terminal;
 pub mod wanted;
 
 pub use apply::{apply, remove};
+pub use behind::behind;
 pub use change::{Change, diff, show};
 pub use check::{Finding, Severity, check};
 pub use filters::{Looked, Target};

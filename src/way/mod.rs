@@ -8,6 +8,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 mod look;
+mod place;
 mod text;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use crate::policy::rules::{AddressRule, Pattern};
 use crate::policy::verification::{Hop, Verdict};
 
 pub use look::{Depth, look};
+pub use place::keep_behind;
 
 /// Which of our sockets it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
