@@ -4,18 +4,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use super::{Finding, Mark};
 use crate::config::Config;
-use crate::mail::domain::{address_key, domain_spellings};
+use crate::mail::domain::{address_key, domain_spellings, same_domain};
 use crate::policy::rules::{Pattern, Rules};
 use crate::postfix::syntax::list;
-use crate::postfix::{Instance, Site};
+use crate::postfix::tables::{self, Kind, brief};
+use crate::postfix::{Instance, Site, is_our_table};
 
 const PART: &str = "Postfix";
-/// No table is read further.
-const MAX_TABLE: u64 = 32 << 20;
 
 /// The settings whose tables say where mail goes on to.
 const SETTINGS: [&str; 8] = [
@@ -28,18 +26,6 @@ const SETTINGS: [&str; 8] = [
     "virtual_maps",
     "luser_relay",
 ];
-
-/// How a table is read.
-enum Kind {
-    /// A file of names and what they stand for.
-    Names,
-    /// A file of patterns and what they stand for.
-    Patterns,
-    /// Pairs in main.cf.
-    Inline,
-    /// Only its answers are known.
-    Asked,
-}
 
 /// Something that a table says.
 struct Entry {
@@ -59,14 +45,15 @@ pub(super) fn examine(config: &Config, site: &Site, instance: &Instance) -> Vec<
     let mut unseen = BTreeSet::new();
     for setting in SETTINGS {
         for table in list(site.value(setting)) {
-            if is_ours(table) {
+            if is_our_table(site, table) {
                 continue;
             }
-            for (kind, table) in parts(table) {
+            for (kind, table) in tables::parts(table) {
                 let entries = match kind {
                     Kind::Names => names(&table, setting),
                     Kind::Patterns => patterns(&table),
                     Kind::Inline => inline(&table),
+                    Kind::Static => vec![one_for_all(&table)],
                     Kind::Asked => {
                         unseen.insert(format!("{setting}: {}", brief(&table)));
                         answers(config, site, instance, setting, &table)
@@ -92,65 +79,9 @@ pub(super) fn examine(config: &Config, site: &Site, instance: &Instance) -> Vec<
     all
 }
 
-/// Our own tables.
-fn is_ours(table: &str) -> bool {
-    table.contains("recruit-milter.") || table.contains("$recruit_milter")
-}
-
-/// A table without what may be secret.
-fn brief(table: &str) -> &str {
-    table.split('{').next().unwrap_or(table)
-}
-
-/// The tables that one is made of, each with the way to read it.
-fn parts(table: &str) -> Vec<(Kind, String)> {
-    let Some((kind, rest)) = table.split_once(':') else { return Vec::new() };
-    match kind {
-        "proxy" => parts(rest),
-        "unionmap" | "pipemap" => {
-            let inner = rest.strip_prefix('{').and_then(|r| r.strip_suffix('}')).unwrap_or(rest);
-            list(inner).into_iter().flat_map(parts).collect()
-        }
-        "hash" | "btree" | "lmdb" | "cdb" | "dbm" | "sdbm" | "texthash"
-            if fs::metadata(rest).is_ok() =>
-        {
-            vec![(Kind::Names, rest.to_owned())]
-        }
-        "regexp" | "pcre" => vec![(Kind::Patterns, rest.to_owned())],
-        "inline" => vec![(Kind::Inline, table.to_owned())],
-        "static" => vec![(Kind::Inline, format!("inline:{{*={}}}", rest.trim_matches(['{', '}'])))],
-        "unix" => Vec::new(),
-        _ => vec![(Kind::Asked, table.to_owned())],
-    }
-}
-
-fn text(path: &str) -> String {
-    let small = fs::metadata(path).is_ok_and(|file| file.len() <= MAX_TABLE);
-    let bytes = if small { fs::read(path).unwrap_or_default() } else { Vec::new() };
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 fn targets(text: &str) -> Vec<String> {
     let parts = text.split([',', ' ', '\t']).map(str::trim).filter(|part| !part.is_empty());
     parts.map(|part| part.trim_matches('"').to_lowercase()).collect()
-}
-
-/// The logical lines of a table with the numbers at which they begin.
-fn lines(text: &str) -> Vec<(usize, String)> {
-    let mut lines: Vec<(usize, String)> = Vec::new();
-    for (at, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.trim_start().starts_with('#') {
-            continue;
-        }
-        match lines.last_mut() {
-            Some((_, last)) if line.starts_with([' ', '\t']) => {
-                last.push(' ');
-                last.push_str(line.trim());
-            }
-            _ => lines.push((at + 1, line.trim().to_owned())),
-        }
-    }
-    lines
 }
 
 fn names(path: &str, setting: &str) -> Vec<Entry> {
@@ -167,7 +98,7 @@ fn names(path: &str, setting: &str) -> Vec<Entry> {
             targets: targets(rest),
         })
     };
-    lines(&text(path)).into_iter().filter_map(entry).collect()
+    tables::source(path).unwrap_or_default().into_iter().filter_map(entry).collect()
 }
 
 /// Patterns: what they match is not known, what they stand for is, where it has no `$1` in it.
@@ -196,30 +127,23 @@ fn patterns(path: &str) -> Vec<Entry> {
             targets: targets(result),
         })
     };
-    lines(&text(path)).into_iter().filter_map(entry).collect()
+    tables::source(path).unwrap_or_default().into_iter().filter_map(entry).collect()
 }
 
-fn inline(table: &str) -> Vec<Entry> {
-    let unbraced = |text: &str| {
-        let text = text.trim();
-        let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-        inner.map_or(text, str::trim).to_owned()
+fn inline(pairs: &str) -> Vec<Entry> {
+    let entry = |(name, value): (&str, &str)| Entry {
+        place: "inline table".to_owned(),
+        name: name.to_lowercase(),
+        pattern: false,
+        targets: targets(value),
     };
-    let pairs = unbraced(table.trim_start_matches("inline:"));
-    let mut entries = Vec::new();
-    // Postfix: "{ a = b c }" or "a=b".
-    for pair in list(&pairs) {
-        let pair = unbraced(pair);
-        if let Some((name, value)) = pair.split_once('=') {
-            entries.push(Entry {
-                place: "inline table".to_owned(),
-                name: name.trim().to_lowercase(),
-                pattern: name.trim() == "*",
-                targets: targets(value),
-            });
-        }
-    }
-    entries
+    tables::pairs(pairs).into_iter().map(entry).collect()
+}
+
+/// A table with one answer for every name.
+fn one_for_all(answer: &str) -> Entry {
+    let place = "static table".to_owned();
+    Entry { place, name: "*".to_owned(), pattern: true, targets: targets(answer) }
 }
 
 /// The answers for the recruiting addresses that are known, as Postfix asks.
@@ -236,7 +160,9 @@ fn answers(
         let (locals, domain) = match &rule.pattern {
             Pattern::Exact(address) => {
                 let (local, domain) = (address.local_part(), address.domain());
-                let bare = setting == "alias_maps" || site.value("mydestination").contains(domain);
+                let own = list(site.value("mydestination"));
+                let is_own = own.iter().any(|listed| same_domain(listed, domain));
+                let bare = setting == "alias_maps" || is_own;
                 keys.extend(bare.then(|| local.to_owned()));
                 (vec![local, ""], domain)
             }

@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use super::regexp::quote;
+use super::services::{Builder, smtpd};
 use super::site::Site;
-use super::wanted::{Builder, HEAD, WantedFile, smtpd};
+use super::wanted::{HEAD, WantedFile};
 use crate::config::Config;
 
 /// The table of those who are told of trouble.

@@ -50,10 +50,8 @@ pub struct Finding {
 impl Finding {
     /// Whether it is about the ways that mail takes through content filters.
     pub fn is_of_filters(&self) -> bool {
-        matches!(
-            self.id,
-            "RM-POSTFIX-41" | "RM-POSTFIX-42" | "RM-POSTFIX-43" | "RM-POSTFIX-44" | "RM-POSTFIX-45"
-        )
+        let ids = ["13", "41", "42", "43", "44", "45", "46", "47"];
+        self.id.strip_prefix("RM-POSTFIX-").is_some_and(|id| ids.contains(&id))
     }
 }
 
@@ -86,7 +84,6 @@ pub fn check(instance: &Instance, config: &Config) -> Result<Vec<Finding>, Error
             }
         }
     }
-    findings.extend(addressable(instance, config, &site));
     for name in ["canonical_maps", "sender_canonical_maps"] {
         for table in list(site.value(name)) {
             let mut probes = outgoing_check::probes(config).into_iter();
@@ -100,58 +97,16 @@ pub fn check(instance: &Instance, config: &Config) -> Result<Vec<Finding>, Error
     Ok(findings)
 }
 
+/// A table cannot be asked.
+pub(super) const NOT_ASKED: &str = "RM-POSTFIX-100";
+
 /// A table that cannot be asked may say anything. Postfix itself puts off the mail that needs it.
 fn not_asked(name: &str, table: &str, error: &Error) -> Finding {
     Finding {
-        id: "RM-POSTFIX-100",
+        id: NOT_ASKED,
         severity: Severity::Warning,
         text: format!("{name}: \"{table}\" cannot be asked: {error}"),
         remedy: format!("mend \"{table}\", or take it out of {name}"),
-    }
-}
-
-/// The lists of the domains for which Postfix takes mail from outside.
-const CLASSES: [&str; 4] =
-    ["mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"];
-
-/// Whether a list also stands for what is below its domains.
-fn has_those_below(class: &str, site: &Site) -> bool {
-    class == "relay_domains"
-        && list(site.value("parent_domain_matches_subdomains")).contains(&class)
-}
-
-/// Whether a table of domains has the handoff domain.
-fn addressable(instance: &Instance, config: &Config, site: &Site) -> Option<Finding> {
-    let domain = &config.rules.handoff_domain;
-    let is_table = |element: &&str| element.contains(':');
-    for class in CLASSES {
-        let parents = domain.match_indices('.').map(|(at, _)| &domain[at + 1..]);
-        let parents = parents.filter(|_| has_those_below(class, site));
-        let names: Vec<&str> = std::iter::once(domain.as_str()).chain(parents).collect();
-        for table in list(site.value(class)).into_iter().filter(is_table) {
-            let has = |name: &&&str| {
-                let answer = instance.run("postmap", &["-q", name, table]);
-                answer.is_ok_and(|answer| !answer.trim().is_empty())
-            };
-            if let Some(name) = names.iter().find(has) {
-                return Some(taken_from_outside(class, &format!("{name} in {table}"), domain));
-            }
-        }
-    }
-    None
-}
-
-fn taken_from_outside(class: &str, entry: &str, domain: &str) -> Finding {
-    Finding {
-        id: "RM-POSTFIX-60",
-        severity: Severity::Error,
-        text: format!(
-            "{class} has {entry}: mail from outside for {domain} is taken, where only copies on their \
-             way belong"
-        ),
-        remedy:
-            "set another [handoff] domain, one that is nowhere used: below .internal for example"
-                .into(),
     }
 }
 
@@ -184,7 +139,6 @@ pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
     hops(&mut report, config, site);
     addresses(&mut report, config, site);
     queue(&mut report, config, site);
-    handoff_domain(&mut report, config, site);
     vouching(&mut report, config, site);
     outgoing_check::outgoing(&mut report, config, site);
     report.0
@@ -537,30 +491,6 @@ fn queue(report: &mut Report, config: &Config, site: &Site) {
             ),
             "use less (the default is 5d)",
         );
-    }
-}
-
-/// Nobody outside may write to the handoff domain: what cannot be decided there waits, and its sender,
-/// forged or not, would hear of it. Postfix takes mail from outside for the domains of these lists.
-fn handoff_domain(report: &mut Report, config: &Config, site: &Site) {
-    for domain in [&config.rules.handoff_domain, &config.rules.return_domain] {
-        let covers = |class: &str, entry: &str| {
-            let entry = entry.to_lowercase();
-            // Postfix: without parent_domain_matches_subdomains it is ".domain" that stands for them.
-            let parent = match entry.strip_prefix('.') {
-                Some(parent) => (!has_those_below(class, site)).then_some(parent),
-                None => has_those_below(class, site).then_some(entry.as_str()),
-            };
-            let above = parent.and_then(|parent| domain.strip_suffix(parent));
-            let is_below = above.is_some_and(|above| above.ends_with('.'));
-            entry == *domain || class == "relay_domains" && is_below
-        };
-        for class in CLASSES {
-            let entries = list(site.value(class));
-            if let Some(entry) = entries.iter().find(|entry| covers(class, entry)) {
-                report.0.push(taken_from_outside(class, &format!("{entry:?}"), domain));
-            }
-        }
     }
 }
 

@@ -8,8 +8,9 @@
 //! `filters_check`. Pure: must not run anything.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::matching::is_table;
 use super::outgoing::{
     FRONT, MILTERS, SUBMISSION, SUBMISSIONS, exchanged, is_submission, main_milters, names,
     taken_out,
@@ -53,6 +54,8 @@ pub(super) const CHECKS: [&str; 5] = [
 pub struct Looked {
     /// Where tables send mail by FILTER, by the table as a setting names it.
     pub tables: BTreeMap<String, Vec<Target>>,
+    /// Tables that could say FILTER, and whose source nobody can read here.
+    pub unseen: BTreeSet<String>,
     /// Whether the server of a filter offers DSN (RFC 3461). Nothing where nobody answered.
     pub dsn: BTreeMap<String, bool>,
 }
@@ -241,8 +244,12 @@ pub(super) fn access_tables(restrictions: &str, site: &Site, depth: u8) -> Vec<S
     let words = list(restrictions);
     let mut tables = Vec::new();
     for (at, word) in words.iter().enumerate() {
+        let before = at.checked_sub(1).map_or("", |before| words[before]);
         if word.starts_with("check_") && word.ends_with("_access") {
             tables.extend(words.get(at + 1).map(|table| (*table).to_owned()));
+        } else if is_table(word) && !before.starts_with("check_") {
+            // Postfix: a table alone is short for the check_*_access of its list.
+            tables.push((*word).to_owned());
         } else if classes.contains(word) && depth > 0 {
             tables.extend(access_tables(site.value(word), site, depth - 1));
         } else if depth > 0
@@ -261,8 +268,14 @@ pub(super) fn cleanup_of<'a>(service: Option<&Service>, site: &'a Site) -> Optio
     site.service(&format!("{name}/unix"))
 }
 
+/// Where mail of sendmail(1) comes in.
+// Postfix: its name and type may be any; sites that have lived long have "pickup fifo".
+pub(super) fn pickup(site: &Site) -> Option<&Service> {
+    site.services.iter().find(|service| service.command == "pickup")
+}
+
 /// The filters that mail passes which comes in at a service.
-fn filters_of(service: Option<&Service>, site: &Site) -> Vec<Filter> {
+pub(super) fn filters_of(service: Option<&Service>, site: &Site) -> Vec<Filter> {
     let smtpd = service.is_some_and(|service| service.command == "smtpd");
     let mut found = Vec::new();
     let mut add = |to: &str, always, proxy| {
@@ -319,7 +332,7 @@ impl<'a> Filters<'a> {
         let smtpds = site.services.iter().filter(|s| s.command == "smtpd" && !is_ours(s));
         let all: Vec<(&Service, Vec<Filter>)> =
             smtpds.map(|service| (service, filters_of(Some(service), site))).collect();
-        let pickup = filters_of(site.service("pickup/unix"), site);
+        let pickup = filters_of(pickup(site), site);
         let mut found = Self {
             site,
             entrances: Vec::new(),

@@ -7,7 +7,7 @@ use super::change::Change;
 use super::check::{Report, Severity};
 use super::filters::{
     Dsn, Filter, Filters, Layout, NON_SMTPD, REST_PARAM, discards, expanded, follows, names_ours,
-    setting,
+    pickup, setting,
 };
 use super::outgoing::{MILTERS, is_submission};
 use super::syntax::Service;
@@ -16,6 +16,17 @@ use crate::config::Config;
 impl Filters<'_> {
     /// Tells what is wrong. Takes out of the changes what it tells of.
     pub(super) fn examine(&self, report: &mut Report, config: &Config, changes: &mut Vec<Change>) {
+        for table in &self.site.filters.unseen {
+            report.warning(
+                "RM-POSTFIX-46",
+                format!(
+                    "what \"{table}\" says could not be looked at: a FILTER in it would take mail \
+                     through a content filter, and our milter may not be in its place for that"
+                ),
+                "run it as root; where only the table's server knows what it says: leave it if it \
+                 never says FILTER, else set content_filter instead",
+            );
+        }
         let Some(layout) = self.layout else { return };
         let mut told = Vec::new();
         changes.retain(|change| match self.misplaced(change) {
@@ -39,11 +50,11 @@ impl Filters<'_> {
                 self.entrance_before(report, service, filters);
             }
         }
-        if layout == Layout::Before && self.entrances.is_empty() {
-            let pickup = self.site.service("pickup/unix");
-            if let Some(pickup) = pickup {
-                self.entrance_before(report, pickup, &self.pickup);
-            }
+        if layout == Layout::Before
+            && self.entrances.is_empty()
+            && let Some(pickup) = pickup(self.site)
+        {
+            self.entrance_before(report, pickup, &self.pickup);
         }
     }
 
@@ -177,7 +188,7 @@ impl Filters<'_> {
         );
         let remedy = "make sure that it hands on ORCPT and NOTIFY (SMTP extension DSN), and that no \
                       smtpd behind it has $recruit_milter_front";
-        report.warning("RM-POSTFIX-13", text, remedy);
+        report.warning("RM-POSTFIX-47", text, remedy);
     }
 
     /// Our milter is behind the filter.

@@ -5,20 +5,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::filters::{CHECKS, Looked, RESTRICTIONS, Target, access_tables, cleanup_of, setting};
-use super::outgoing::FIELDS;
 use super::site::Site;
 use super::syntax::{Service, list};
-use super::wanted::is_ours;
+use super::tables::{self, Kind};
+use super::wanted::{is_our_table, is_ours};
 
-/// No table is read further.
-const MAX_TABLE: u64 = 16 << 20;
 /// How long a filter has for each step.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Keys of access tables that match whatever the mail is.
@@ -42,11 +39,14 @@ pub(super) fn look(site: &Site) -> Looked {
             tables.extend(list(&value).into_iter().map(str::to_owned));
         }
     }
-    for table in tables.iter().filter(|table| !table.ends_with(FIELDS)) {
-        let found = targets_of(table);
+    for table in tables.into_iter().filter(|table| !is_our_table(site, table)) {
+        let Some(found) = targets_of(&table) else {
+            looked.unseen.insert(tables::brief(&table).to_owned());
+            continue;
+        };
         targets.extend(found.iter().map(|target| target.to.clone()));
         if !found.is_empty() {
-            looked.tables.insert(table.clone(), found);
+            looked.tables.insert(table, found);
         }
     }
     for to in targets.into_iter().filter(|to| !to.is_empty()) {
@@ -64,47 +64,27 @@ pub(super) fn look(site: &Site) -> Looked {
     looked
 }
 
-/// Where a table sends mail by FILTER, as its source says.
-fn targets_of(table: &str) -> Vec<Target> {
-    let Some((kind, rest)) = table.split_once(':') else { return Vec::new() };
-    match kind {
-        "proxy" => return targets_of(rest),
-        "static" => {
-            return target(unbraced(rest), true).into_iter().collect();
-        }
-        "inline" | "unionmap" | "pipemap" => {
-            let inner = unbraced(rest);
-            if kind == "inline" {
-                let values = list(inner)
-                    .into_iter()
-                    .filter_map(|pair| Some(unbraced(pair).split_once('=')?.1.trim().to_owned()));
-                return values.filter_map(|value| target(&value, false)).collect();
+/// Where a table sends mail by FILTER, as its source says. None where that cannot be looked at.
+fn targets_of(table: &str) -> Option<Vec<Target>> {
+    let mut targets = Vec::new();
+    for (kind, text) in tables::parts(table) {
+        match kind {
+            Kind::Static => targets.extend(target(&text, true)),
+            Kind::Inline => {
+                let pairs = tables::pairs(&text).into_iter();
+                targets.extend(pairs.filter_map(|(_, value)| target(value, false)));
             }
-            return list(inner).into_iter().flat_map(targets_of).collect();
+            Kind::Names | Kind::Patterns => {
+                let lines = tables::source(&text)?.into_iter();
+                targets.extend(lines.filter_map(|(_, line)| {
+                    let (key, value) = line.split_once([' ', '\t'])?;
+                    target(value.trim(), CATCH_ALL.contains(&key))
+                }));
+            }
+            Kind::Asked => return None,
         }
-        _ => {}
     }
-    let textual =
-        ["hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash", "regexp", "pcre", "cidr"];
-    let small = fs::metadata(rest).is_ok_and(|file| file.len() <= MAX_TABLE);
-    if !textual.contains(&kind) || !small {
-        return Vec::new();
-    }
-    let Ok(text) = fs::read(rest) else { return Vec::new() };
-    let text = String::from_utf8_lossy(&text);
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines
-        .filter_map(|line| {
-            let (key, value) = line.trim().split_once([' ', '\t'])?;
-            target(value.trim(), CATCH_ALL.contains(&key))
-        })
-        .collect()
-}
-
-/// A text without the braces around it.
-fn unbraced(text: &str) -> &str {
-    let text = text.trim();
-    text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).map_or(text, str::trim)
+    Some(targets)
 }
 
 fn target(value: &str, always: bool) -> Option<Target> {

@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::check::Report;
+use super::filters::{filters_of, pickup, setting};
 use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_submission, names};
 use super::site::Site;
 use super::syntax::{Service, list};
@@ -112,12 +113,12 @@ fn filters_by_loopback(site: &Site) -> Option<Back> {
     let name = "smtpd_authorized_xforward_hosts";
     let mut back = site.services.iter().filter(|service| takes_back(service, site));
     if let Some(service) = back.clone().next()
-        && let Some((setting, to)) = filters(site).next()
+        && let Some((by, to)) = filters(site).next()
     {
-        return Some(Back::Filter(format!("{setting} = {to}, {}", service.key())));
+        return Some(Back::Filter(format!("{by} = {to}, {}", service.key())));
     }
     // Who may say for whom he hands on is a filter, whatever leads to it.
-    if let Some(service) = back.clone().find(|s| !value(s, site, name).is_empty()) {
+    if let Some(service) = back.clone().find(|s| !setting(Some(s), name, site).is_empty()) {
         return Some(Back::Filter(format!("{name} of {}", service.key())));
     }
     if let Some(service) = back.next() {
@@ -125,29 +126,33 @@ fn filters_by_loopback(site: &Site) -> Option<Back> {
         return Some(Back::Perhaps(format!("{key} takes mail from programs on this machine")));
     }
     // A filter by pipe(8) gives mail back by sendmail(1).
-    let pickup = site.services.iter().find(|service| service.command == "pickup");
-    let unseen = pickup.is_none_or(|pickup| {
-        list(value(pickup, site, "receive_override_options")).contains(&"no_milters")
-    });
+    let overrides = |service| setting(Some(service), "receive_override_options", site);
+    let unseen = pickup(site).is_none_or(|it| list(&overrides(it)).contains(&"no_milters"));
     let raw = site.raw("non_smtpd_milters");
     let seen = !unseen && (names(raw, site, &[FRONT, SUBMISSION]) || raw.contains("smtpd_milters"));
     let mut pipes = filters(site).filter(|(_, to)| {
         let name = to.split(':').next().unwrap_or(to);
         site.service(&format!("{name}/unix")).is_some_and(|service| service.command == "pipe")
     });
-    let (setting, to) = pipes.next().filter(|_| seen)?;
-    Some(Back::Filter(format!("{setting} = {to}, by sendmail(1)")))
+    let (by, to) = pipes.next().filter(|_| seen)?;
+    Some(Back::Filter(format!("{by} = {to}, by sendmail(1)")))
 }
 
-/// The filters that are set, with their settings.
-fn filters(site: &Site) -> impl Iterator<Item = (&'static str, &str)> {
+/// The filters of the site's mail: what leads to each, and where it is.
+fn filters(site: &Site) -> impl Iterator<Item = (&'static str, String)> {
     let entrance = |s: &&Service| ["smtpd", "pickup"].contains(&s.command.as_str()) && !is_ours(s);
-    let names = ["content_filter", "smtpd_proxy_filter"];
-    let of_main = names.into_iter().map(|name| (name, site.value(name)));
-    let of_services = site.services.iter().filter(entrance).flat_map(move |service| {
-        names.into_iter().filter_map(|name| Some((name, service.option(name)?)))
-    });
-    of_main.chain(of_services).filter(|(_, to)| !to.is_empty())
+    site.services.iter().filter(entrance).flat_map(|service| {
+        filters_of(Some(service), site).into_iter().map(|filter| {
+            let by = if filter.proxy {
+                "smtpd_proxy_filter"
+            } else if setting(Some(service), "content_filter", site) == filter.to {
+                "content_filter"
+            } else {
+                "FILTER"
+            };
+            (by, filter.to)
+        })
+    })
 }
 
 /// Whether a service is there for programs on this machine, and shows us what they hand in.
@@ -169,30 +174,27 @@ fn takes_back(service: &Service, site: &Site) -> bool {
     // What goes to a filter from there does not come from it.
     let filtered = ["content_filter", "smtpd_proxy_filter"]
         .iter()
-        .any(|name| !value(service, site, name).is_empty());
+        .any(|name| !setting(Some(service), name, site).is_empty());
     (local || behind)
         && !public
         && !filtered
         && names(milters, site, &[FRONT, SUBMISSION, SUBMISSIONS])
-        && !list(value(service, site, "receive_override_options")).contains(&"no_milters")
+        && !list(&setting(Some(service), "receive_override_options", site)).contains(&"no_milters")
 }
 
 /// The addresses of filters and servers that hand on what others have sent, loopback left out.
 fn handing_on(site: &Site) -> impl Iterator<Item = (IpAddr, String)> {
     let filters = filters(site).flat_map(|(name, to)| {
-        addresses(to).map(move |address| (address, format!("{name} = {to}")))
+        let found: Vec<IpAddr> = addresses(&to).collect();
+        found.into_iter().map(move |address| (address, format!("{name} = {to}")))
     });
     let smtpd = |s: &&Service| s.command == "smtpd" && !is_ours(s);
     let xforward = site.services.iter().filter(smtpd).flat_map(|service| {
         let name = "smtpd_authorized_xforward_hosts";
-        let hosts = addresses(value(service, site, name));
-        hosts.map(move |address| (address, format!("{name} of {}", service.key())))
+        let hosts: Vec<IpAddr> = addresses(&setting(Some(service), name, site)).collect();
+        hosts.into_iter().map(move |address| (address, format!("{name} of {}", service.key())))
     });
     filters.chain(xforward).filter(|(address, _)| !address.is_loopback())
-}
-
-fn value<'a>(service: &'a Service, site: &'a Site, name: &str) -> &'a str {
-    service.option(name).unwrap_or_else(|| site.value(name))
 }
 
 /// The addresses in a list of hosts, networks or next hops: `[192.0.2.1]:10024`, `scan:192.0.2.1`.

@@ -3,7 +3,8 @@
 //!
 //! * [`syntax`]: the files' syntax.
 //! * [`site`]: what an instance has now, asked from `postconf`.
-//! * [`wanted`]: what it must have, line by line with the reasons.
+//! * `tables`: what its tables say, as far as their source can be read.
+//! * [`wanted`]: what it must have, line by line with the reasons; `services`: our services.
 //! * `alerts`: the smtpd for alerts.
 //! * `outgoing`: that for outgoing mail; `outgoing_check`: what is wrong there.
 //! * [`change`]: the difference, as the admin is shown it.
@@ -31,9 +32,11 @@ mod outgoing;
 mod outgoing_check;
 mod regexp;
 mod served;
+mod services;
 mod signer;
 pub mod site;
 pub mod syntax;
+pub(crate) mod tables;
 mod terminal;
 pub mod wanted;
 
@@ -46,6 +49,7 @@ pub use served::unserved;
 pub use site::{Instance, Site};
 pub use syntax::Service;
 pub use wanted::Wanted;
+pub(crate) use wanted::is_our_table;
 
 use std::fmt;
 use std::io;

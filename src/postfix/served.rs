@@ -5,11 +5,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::Error;
-use super::check::{Finding, Report};
+use super::check::{Finding, NOT_ASKED, Report};
 use super::matching::{Ask, Wanted, holds, is_table};
 use super::site::{Instance, Site};
 use super::syntax::list;
-use super::wanted::LISTS;
+use super::tables::brief;
+use super::wanted::is_our_table;
 use crate::config::{Config, suggest};
 use crate::mail::Address;
 use crate::mail::domain::{domain_key, domain_spellings};
@@ -21,8 +22,8 @@ const CLASSES: [&str; 4] =
 
 /// Examines the domains of the recruiting addresses and of the bounce address.
 pub(super) fn examine(report: &mut Report, config: &Config, site: &Site, instance: &Instance) {
-    let ask =
-        |table: &str, key: &str| instance.query(table, key).map_err(|error| error.to_string());
+    let ask = asking(site, instance);
+    open_domains(report, config, site, &ask);
     let mut seen = Vec::new();
     let patterns = config.rules.addresses.iter().map(|rule| (&rule.pattern, "recruiting address"));
     let bounce = config.rules.bounce.clone().map(Pattern::Exact);
@@ -36,6 +37,57 @@ pub(super) fn examine(report: &mut Report, config: &Config, site: &Site, instanc
     }
 }
 
+/// How tables are asked. Ours know no domain of the site.
+fn asking(
+    site: &Site,
+    instance: &Instance,
+) -> impl Fn(&str, &str) -> Result<Option<String>, String> {
+    |table, key| {
+        if is_our_table(site, table) {
+            return Ok(None);
+        }
+        instance.query(table, key).map_err(|error| error.to_string())
+    }
+}
+
+/// Nobody outside may write to our domains: what cannot be decided there waits, and its sender, forged
+/// or not, would hear of it.
+fn open_domains(report: &mut Report, config: &Config, site: &Site, ask: &Ask<'_>) {
+    for class in CLASSES {
+        let value = site.value(class);
+        let has = |list: &str, domain: &str| {
+            listed(list, domain, class == "relay_domains", has_parents(site), ask)
+        };
+        for domain in [&config.rules.handoff_domain, &config.rules.return_domain] {
+            match has(value, domain) {
+                Ok(true) => {
+                    let elements = list(value).into_iter();
+                    let entry = elements.clone().find(|element| has(element, domain) == Ok(true));
+                    report.error(
+                        "RM-POSTFIX-60",
+                        format!(
+                            "{class} has \"{}\": mail from outside for {domain} is taken, where only \
+                             copies on their way belong",
+                            entry.map_or(domain.as_str(), brief)
+                        ),
+                        "set another [handoff] domain, one that is nowhere used: below .internal for \
+                         example",
+                    );
+                }
+                Ok(false) => {}
+                Err(why) => {
+                    report.warning(
+                        NOT_ASKED,
+                        format!("whether {class} has {domain} cannot be told: {why}"),
+                        "run it as root; mend that table, or take it out there",
+                    );
+                    break;
+                }
+            }
+        }
+    }
+}
+
 /// Why mail from outside for an address is refused, where its domain is in no list of Postfix.
 pub fn unserved(
     instance: &Instance,
@@ -44,8 +96,7 @@ pub fn unserved(
 ) -> Result<Option<Finding>, Error> {
     let site = Site::read(instance)?;
     let mut report = Report::default();
-    let ask =
-        |table: &str, key: &str| instance.query(table, key).map_err(|error| error.to_string());
+    let ask = asking(&site, instance);
     let pattern = Pattern::Exact(address.clone());
     judge(&mut report, config, &site, &ask, (&pattern, "recruiting address"));
     Ok(report.into_findings().into_iter().find(|finding| finding.id == UNSERVED))
@@ -131,7 +182,7 @@ fn known(site: &Site, ask: &Ask<'_>, pattern: &Pattern) -> Result<Known, String>
             return Ok(Known::Served);
         }
         let elements = CLASSES.into_iter().flat_map(|class| list(site.value(class)));
-        let mut others = elements.filter(|element| !is_ours(site, element));
+        let mut others = elements.filter(|element| !is_our_table(site, element));
         if others.clone().any(|element| domain_key(element).ends_with(&below)) {
             return Ok(Known::Served);
         }
@@ -153,7 +204,7 @@ fn known(site: &Site, ask: &Ask<'_>, pattern: &Pattern) -> Result<Known, String>
         return Err(why);
     }
     let routes =
-        list(site.value("transport_maps")).into_iter().filter(|table| !is_ours(site, table));
+        list(site.value("transport_maps")).into_iter().filter(|table| !is_our_table(site, table));
     for table in routes.filter(|table| is_table(table)) {
         let has = |name: &String| ask(table, name).is_ok_and(|answer| answer.is_some());
         if domain_spellings(domain).iter().any(has) {
@@ -201,13 +252,6 @@ fn otherwise(site: &Site) -> Known {
     let lets_in = ["permit", "permit_mx_backup", "check_recipient_access", "check_policy_service"];
     let mut found = before.filter(|restriction| lets_in.contains(restriction));
     found.next().map_or(Known::No, |by| Known::LetIn((*by).to_owned()))
-}
-
-/// Whether a table is one of ours, which know no domain of the site.
-fn is_ours(site: &Site, table: &str) -> bool {
-    let ours = ["recruit_milter_transports", "recruit_milter_aliases"];
-    ours.iter().any(|name| list(site.value(name)).contains(&table))
-        || LISTS.iter().any(|(_, element)| *element == table)
 }
 
 /// Domains that may have been meant.

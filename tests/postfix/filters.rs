@@ -166,6 +166,43 @@ fn a_filter_for_some_mail_that_loses_dsn_is_an_error() {
     let found = findings(&postfix);
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(found[0].starts_with("error: 127.0.0.1:") && found[0].contains("RM-POSTFIX-44"));
+    // The same on a line of its own, as Postfix takes it.
+    fs::write(postfix.path("fa"), "/^list-/\n# spam\n   FILTER spamc:dummy\n").unwrap();
+    assert_eq!(findings(&postfix), found);
+    // And where the table stands alone, or its lines stand in main.cf.
+    let table = format!("regexp:{}", postfix.path("fa").display());
+    for table in [&table, "check_sender_access regexp:{{/^list-/ FILTER spamc:dummy}}"] {
+        postfix.postconf(&["-e", &format!("smtpd_sender_restrictions = {table}")]);
+        assert_eq!(findings(&postfix), found, "{table}");
+    }
+}
+
+#[test]
+fn a_table_that_cannot_be_read_may_say_filter_and_is_a_warning() {
+    let postfix = instance("");
+    apply(&postfix.instance, &postfix.wanted()).unwrap();
+    let big = postfix.path("big");
+    fs::File::create(&big).unwrap().set_len(1 << 30).unwrap();
+    for (setting, table) in [
+        ("smtpd_client_restrictions=check_client_access ", "socketmap:unix:/nowhere:x"),
+        ("smtpd_recipient_restrictions=permit_mynetworks, check_sender_access ", "mysql:/x"),
+        ("header_checks=", &format!("regexp:{}", big.display())),
+        ("smtpd_data_restrictions=check_client_access ", "hash:/nowhere/at/all"),
+    ] {
+        let found = after(&postfix, &["-e", &format!("{setting}{table}")]);
+        let told: Vec<_> = found.iter().filter(|text| text.contains("(RM-POSTFIX-46)")).collect();
+        assert_eq!(told.len(), 1, "{setting}{table}: {found:#?}");
+        assert!(told[0].starts_with(&format!("warning: what \"{table}\" says")), "{told:#?}");
+    }
+    // What can say no FILTER.
+    for setting in [
+        "smtpd_recipient_restrictions=check_policy_service unix:private/x, reject_rbl_client a.example",
+        "smtpd_client_restrictions=check_client_access texthash:/dev/null, check_client_access fail:x",
+        "virtual_mailbox_maps=mysql:/x",
+    ] {
+        let found = after(&postfix, &["-e", setting]);
+        assert!(!found.iter().any(|text| text.contains("(RM-POSTFIX-46)")), "{found:#?}");
+    }
 }
 
 #[test]

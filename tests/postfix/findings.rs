@@ -174,11 +174,13 @@ fn results_that_anybody_can_write_are_found_where_nothing_looks_at_the_header() 
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(found[0].starts_with("warning: [internal] authserv_id = \"mx1.acme.example\", and"));
     let entrance = format!("{}/inet", postfix.port);
+    fs::write(postfix.path("checks"), "/^X-Old:/ IGNORE\n").unwrap();
+    let checks = format!("header_checks=regexp:{}", postfix.path("checks").display());
     // What these do is not known.
     for arguments in [
-        ["-e", "header_checks=regexp:/etc/postfix/header_checks"],
+        ["-e", &checks],
         ["-e", "smtpd_milters=inet:127.0.0.1:11332, $recruit_milter_front"],
-        ["-P", "cleanup/unix/header_checks=regexp:/x"],
+        ["-P", &format!("cleanup/unix/{checks}")],
         ["-P", &format!("{entrance}/smtpd_milters=inet:127.0.0.1:1,$recruit_milter_front")],
     ] {
         postfix.postconf(&arguments);
@@ -219,13 +221,42 @@ fn a_short_stay_in_the_queue_is_an_error_before_copies_are_given_up_and_else_a_w
 #[test]
 fn a_handoff_domain_that_can_be_written_to_from_outside_is_found() {
     let postfix = applied();
-    let with = |domain: &'static str, class: &'static str, value: String| {
-        ids(&postfix, move |site, config| {
-            config.rules.handoff_domain = domain.into();
-            config.rules.return_domain = format!("return.{domain}");
-            site.effective.insert(class.into(), value.clone());
-        })
+    let files = postfix.files();
+    let with = |domain: &str, class: &str, value: String| {
+        let mut config = postfix.config.clone();
+        config.rules.handoff_domain = domain.into();
+        config.rules.return_domain = format!("return.{domain}");
+        postfix.postconf(&["-e", &format!("{class}={value}")]);
+        let found = check(&postfix.instance, &config).unwrap();
+        fs::write(postfix.path("main.cf"), &files[0]).unwrap();
+        let mut ids: Vec<_> = found.iter().map(|finding| finding.id).collect();
+        ids.retain(|id| ["RM-POSTFIX-60", "RM-POSTFIX-100"].contains(id));
+        ids
     };
+    // Files are lists as well, and names may stand behind a "!".
+    let file = |name: &str, text: &str| {
+        fs::write(postfix.path(name), text).unwrap();
+        postfix.path(name).display().to_string()
+    };
+    let list = file("list", "# ours\nhandoff.acme.example\n");
+    let dotted = file("dotted", "/^\\.acme\\.example$/ OK\n");
+    let back = file("back", "return.handoff.acme.example OK\n");
+    for (class, value, found) in [
+        ("mydestination", format!("localhost, {list}"), &["RM-POSTFIX-60"][..]),
+        ("mydestination", "!handoff.acme.example, static:all".into(), &["RM-POSTFIX-60"]),
+        ("virtual_mailbox_domains", format!("texthash:{back}"), &["RM-POSTFIX-60"]),
+        ("virtual_mailbox_domains", "texthash:/nowhere/at/all".into(), &["RM-POSTFIX-100"]),
+        ("mydestination", "localhost, /nowhere/at/all".into(), &["RM-POSTFIX-100"]),
+    ] {
+        assert_eq!(with("handoff.acme.example", class, value.clone()), found, "{class} {value}");
+    }
+    postfix.postconf(&["-e", "parent_domain_matches_subdomains="]);
+    postfix.postconf(&["-e", &format!("relay_domains=regexp:{dotted}")]);
+    let mut below = postfix.config.clone();
+    below.rules.handoff_domain = "handoff.acme.example".into();
+    let found = check(&postfix.instance, &below).unwrap();
+    assert!(found.iter().any(|finding| finding.id == "RM-POSTFIX-60"), "{found:#?}");
+    fs::write(postfix.path("main.cf"), &files[0]).unwrap();
     for class in ["mydestination", "virtual_alias_domains", "virtual_mailbox_domains"] {
         for (value, found) in [
             ("acme.example, handoff.acme.example", 1),

@@ -52,6 +52,20 @@ fn loopback_beside_a_filter_that_gives_back_from_there_is_an_error() {
             assert!(found[0].contains("(RM-POSTFIX-93)"), "{found:#?}");
         }
     }
+    // By a table, and by what stands behind a "$".
+    fs::write(postfix.path("fa"), "/^/\n  FILTER scan:[127.0.0.1]:10024\n").unwrap();
+    let table = format!("regexp:{}", postfix.path("fa").display());
+    let check = format!("smtpd_sender_restrictions=check_sender_access {table}");
+    let short = format!("smtpd_sender_restrictions={table}");
+    let header = format!("header_checks={table}");
+    for change in [&check, &short, &header] {
+        let found = found(&mut postfix, &["127.0.0.1/32"], &[&["-e", change.as_str()]]);
+        assert_eq!(found.len(), 1, "{change}: {found:#?}");
+        assert!(
+            found[0].starts_with("error: ") && found[0].contains("(FILTER = scan:"),
+            "{found:#?}"
+        );
+    }
     // By a port that is open to all, too.
     let everywhere: &[&str] =
         &["-M", "-e", "10025/inet=10025 inet n - n - - smtpd -o content_filter="];
@@ -113,6 +127,11 @@ fn networks_of_everybody_and_of_those_who_hand_on_are_found() {
         assert_eq!(found_in(&mut postfix, "203.0.113.0/24"), [""; 0], "{change:?}");
     }
     assert_eq!(found(&mut postfix, &["198.51.100.0/24"], &[]), [""; 0]);
+    // The same where master.cf names a setting of main.cf.
+    let behind = format!("{BACK}/smtpd_authorized_xforward_hosts=$gateways");
+    let changes: [&[&str]; 2] = [&["-e", "gateways=198.51.100.7"], &["-P", behind.as_str()]];
+    let said = found(&mut postfix, &["198.51.100.0/24"], &changes);
+    assert!(said.len() == 1 && said[0].contains("(RM-POSTFIX-93)"), "{said:#?}");
 }
 
 #[test]
