@@ -18,6 +18,7 @@ use super::{ConfigArg, Exit, load, say};
 use crate::agent::verify::COOL_DOWN;
 use crate::agent::verify::probe::{self, Asked};
 use crate::config::{Config, Probes};
+use crate::doctor;
 use crate::journal::{Action, Entry, Pass, ReportAction};
 use crate::ledger::{self, Access, EventFilter, Ledger};
 use crate::mail::Address;
@@ -393,8 +394,8 @@ impl<'a> Round<'a> {
         if let Some(reason) = &progress.stayed {
             return stuck(Hop::Decision, Some(reason));
         }
-        if let Some(text) = self.is_doubled(progress) {
-            return self.end(address, id, Outcome::NotVerified, None, &text);
+        if let Some(diagnosis) = self.is_doubled(progress) {
+            return self.fail(address, id, diagnosis);
         }
         if progress.unknown {
             return self.fail(address, id, stranger::older(self.config, self.lang));
@@ -429,28 +430,37 @@ impl<'a> Round<'a> {
     }
 
     /// Whether mail may arrive twice, or be lost where it is split: by this probe, or by what
-    /// `postfix --check` finds where content filters are. A probe has one recipient and no local copy,
-    /// so it does not meet all of it.
-    fn is_doubled(&self, progress: &Progress) -> Option<String> {
-        let found = postfix::check(self.instance, self.config).unwrap_or_default();
-        let finding = found.iter().find(|f| f.is_of_filters() && f.severity == Severity::Error);
-        let came_twice = self.lang.pick(
-            "not verified: it passed the milter twice.",
-            "nicht verifiziert: Er ging zweimal durch den Milter.",
-        );
-        let there_is = self.lang.pick("not verified:", "nicht verifiziert:");
-        match finding {
-            Some(f) if progress.twice => {
-                Some(format!("{came_twice}\n  {}\n  -> {}", f.text, f.remedy))
+    /// `postfix --check` finds. A probe has one recipient and no local copy, so it does not meet all of
+    /// it.
+    fn is_doubled(&mut self, progress: &Progress) -> Option<Diagnosis> {
+        let finding = match self.doubling() {
+            Ok(finding) => finding.filter(|_| progress.twice || progress.arrived),
+            Err(error) => {
+                let what =
+                    ("not shown: whether mail is doubled", "nicht gezeigt: ob Mail doppelt geht");
+                let detail = format!("{error}\n  -> sudo recruit-milter postfix --check");
+                self.step(Timestamp::now(), what, &detail);
+                None
             }
-            Some(f) if progress.arrived => {
-                Some(format!("{there_is} {}\n  -> {}", f.text, f.remedy))
-            }
-            None if progress.twice => {
-                Some(format!("{came_twice}\n  -> recruit-milter postfix --check"))
-            }
-            _ => None,
-        }
+        };
+        let came_twice = progress.twice.then(|| {
+            self.lang
+                .pick("it passed the milter twice.", "Er ging zweimal durch den Milter.")
+                .to_owned()
+        });
+        let remedy = finding.as_ref().map(|finding| finding.remedy.clone());
+        let causes: Vec<_> = came_twice.into_iter().chain(finding.map(|f| f.text)).collect();
+        let remedy = remedy.unwrap_or_else(|| "recruit-milter postfix --check".to_owned());
+        let hop = Hop::Front.word();
+        (!causes.is_empty()).then_some(Diagnosis { hop, causes, remedy })
+    }
+
+    /// The first of what `postfix --check` finds by which mail is doubled or lost.
+    fn doubling(&self) -> std::result::Result<Option<postfix::Finding>, postfix::Error> {
+        let mut found = postfix::check(self.instance, self.config)?;
+        found.retain(postfix::Finding::is_of_filters);
+        found.extend(doctor::doubling(self.config, self.instance));
+        Ok(found.into_iter().find(|finding| finding.severity == Severity::Error))
     }
 
     fn stuck(
