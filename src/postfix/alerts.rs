@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use super::regexp::quote;
+use super::regexp::{domain, quote};
 use super::services::{Builder, smtpd};
 use super::site::Site;
 use super::wanted::{HEAD, WantedFile};
@@ -51,7 +51,26 @@ pub(super) fn file(config: &Config) -> Option<WantedFile> {
     address(config)?;
     let mut content = format!("{HEAD}# Those who are told of trouble: [alerts] to, and owners.\n");
     for address in config.told() {
-        let _ = writeln!(content, "/^{}$/  OK", quote(address.as_str()));
+        let (local, domain) = (quote(address.local_part()), domain(address.domain()));
+        let _ = writeln!(content, "/^{local}@{domain}$/  OK");
     }
     Some(WantedFile { name: ALERTS, content })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_told_is_in_the_table_however_the_domain_is_spelt() {
+        let text = "[system.x]\ninbound = \"in@ats.example\"\naddresses = [\"jobs@acme.example\"]\n\
+                    [alerts]\nto = [\"admin@büro.example\", \"a.b@acme.example\"]\n";
+        let parsed = crate::config::parse(&[("recruit-milter.toml".into(), text.to_owned())]);
+        let content = file(&parsed.unwrap().config).unwrap().content;
+        let lines: Vec<&str> = content.lines().filter(|line| line.starts_with('/')).collect();
+        assert_eq!(
+            lines,
+            [r"/^a\.b@acme\.example$/  OK", r"/^admin@(xn--bro-hoa\.example|büro\.example)$/  OK"]
+        );
+    }
 }
