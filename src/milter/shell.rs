@@ -20,7 +20,7 @@ use super::seam::{Pass, Policy, Stage, StageHook};
 
 /// So much longer than the deadline reading may take: it keeps that by itself.
 // Postfix: waits for an answer to a piece of the body, or to its end, for `content_timeout`, which is
-// set to 60 s for our sockets. One deadline for reading and one for deciding are 50 s at most.
+// set to 60 s for our sockets. One deadline for reading and one for deciding are 52 s at most, with this.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// The state that all sessions share.
