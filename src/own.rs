@@ -4,15 +4,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 
-/// The addresses of this machine, those of its loopback left out. None where the kernel does not tell.
-pub fn addresses() -> Vec<IpAddr> {
+/// The addresses of this machine, those of its loopback left out. None where the kernel does not tell,
+/// or this process may not read what it tells.
+pub fn addresses() -> Option<Vec<IpAddr>> {
     // Below "self": there also where /proc shows processes alone (ProcSubset=pid).
-    let read = |name| fs::read_to_string(format!("/proc/self/net/{name}")).unwrap_or_default();
-    let mut all = v4(&read("fib_trie"));
-    all.extend(v6(&read("if_inet6")));
-    all
+    all(Path::new("/proc/self/net"))
+}
+
+fn all(folder: &Path) -> Option<Vec<IpAddr>> {
+    let mut all = v4(&fs::read_to_string(folder.join("fib_trie")).ok()?);
+    match fs::read_to_string(folder.join("if_inet6")) {
+        Ok(list) => all.extend(v6(&list)),
+        // A kernel without IPv6.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(_) => return None,
+    }
+    Some(all)
 }
 
 /// From the kernel's table of routes, in which each address of its own is a host that is local.
@@ -60,5 +71,15 @@ mod tests {
              00000000000000000000000000000001 01 80 10 80       lo\n";
         assert_eq!(v6(list), ["2001:db8::2".parse::<IpAddr>().unwrap()]);
         assert!(v4("").is_empty() && v6("nonsense\n").is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_taken_for_no_address() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(all(folder.path()), None);
+        fs::write(folder.path().join("fib_trie"), "").unwrap();
+        assert_eq!(all(folder.path()), Some(Vec::new()), "without IPv6");
+        fs::create_dir(folder.path().join("if_inet6")).unwrap();
+        assert_eq!(all(folder.path()), None);
     }
 }

@@ -68,10 +68,13 @@ pub(super) async fn others_may_send(config: &Config) -> Vec<Finding> {
         vec![Finding::bad(Mark::NotTested, PART, "RM-DOCTOR-94", text, remedy)]
     };
     let Some(source) = outside::outsider(config).await else {
-        return not_shown(format!(
-            "that {} takes mail from outside is not shown: no address of this machine is outside for it",
-            config.verify.via
-        ));
+        let why = if crate::own::addresses().is_some() {
+            "no address of this machine is outside for it"
+        } else {
+            "the addresses of this machine cannot be read (/proc/self/net)"
+        };
+        let via = config.verify.via;
+        return not_shown(format!("that {via} takes mail from outside is not shown: {why}"));
     };
     let mut all = Vec::new();
     let mut taken = 0;
@@ -145,8 +148,22 @@ pub(super) async fn mx_is_no_colleague(config: &Config) -> Vec<Finding> {
         domains.sort_unstable();
         domains.dedup();
     }
-    let own = crate::own::addresses();
     let mut all = Vec::new();
+    if domains.is_empty() {
+        return all;
+    }
+    let Some(own) = crate::own::addresses() else {
+        let text = "whether an MX is in [internal] networks is not shown: the addresses of this machine \
+                    cannot be read (/proc/self/net)";
+        all.push(Finding::bad(
+            Mark::NotTested,
+            "Colleagues",
+            "RM-POSTFIX-95",
+            text,
+            "run it as root",
+        ));
+        return all;
+    };
     for domain in domains {
         match servers(domain).await {
             Ok(found) => all.extend(inside(config, &own, domain, &found)),

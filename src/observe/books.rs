@@ -88,6 +88,14 @@ pub fn not_verifiable(error: &dyn Display) {
         .emit();
 }
 
+/// Nobody can be asked as somebody outside would: this machine's addresses cannot be read.
+pub fn own_addresses_unknown() {
+    Line::program(Warning, "verification")
+        .pair("error", "the addresses of this machine cannot be read: no probe is made from them")
+        .pair("remedy", "let it read /proc/self/net/fib_trie and if_inet6 (AppArmor?)")
+        .emit();
+}
+
 /// Mail is put off, waits or passes us by.
 pub fn way_stopped(what: &str, remedy: &str) {
     Line::program(Error, "way")

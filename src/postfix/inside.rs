@@ -28,7 +28,8 @@ const COLLEAGUE: &str =
 
 /// Examines the networks of colleagues.
 pub(super) fn examine(report: &mut Report, config: &Config, site: &Site) {
-    let own = own::addresses();
+    // Where the kernel does not tell them, a warning is not given.
+    let own = own::addresses().unwrap_or_default();
     for network in &config.rules.internal_networks {
         one(report, site, network, &own);
     }

@@ -203,6 +203,16 @@ fn the_services_open_nothing_that_their_profiles_deny() {
     assert!(!allows(&milter, "/etc/shadow", false));
 }
 
+/// The agent asks from the addresses of this machine only now and then: not while it is traced.
+#[test]
+fn the_agent_may_read_the_addresses_of_this_machine() {
+    let agent = profile("recruit-milter-agent");
+    for name in ["fib_trie", "if_inet6"] {
+        assert!(allows(&agent, &format!("/proc/12/net/{name}"), false), "{name}");
+    }
+    assert!(!allows(&agent, "/proc/12/net/tcp", false));
+}
+
 #[test]
 fn forms_of_paths_are_read_as_apparmor_reads_them() {
     let fits = |glob: &str, path: &str| {

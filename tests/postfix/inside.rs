@@ -137,7 +137,7 @@ fn networks_of_everybody_and_of_those_who_hand_on_are_found() {
 #[test]
 fn this_machine_by_its_own_address_is_a_warning() {
     let mut postfix = applied();
-    for own in recruit_milter::own::addresses() {
+    for own in recruit_milter::own::addresses().unwrap() {
         let said = found(&mut postfix, &[&own.to_string()], &[]);
         assert!(said.len() == 1 && said[0].starts_with("warning: "), "{own}: {said:#?}");
     }

@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Once;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 use super::probe::hello;
 use crate::config::Config;
 use crate::mail::Address;
+use crate::observe;
 use crate::own;
 use crate::submit::callout::{Answer, ask_from};
 
@@ -24,12 +26,14 @@ const MOST: usize = 4;
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 45, 3, 9));
 /// A domain that nobody serves (RFC 2606).
 const NOWHERE: &str = "nobody@recruit-milter.invalid";
+/// That the addresses are not known is said once: it stays so.
+static UNTOLD: Once = Once::new();
 
 /// The addresses of this machine from which the server of `[verify] via` can be asked. None where it is
 /// another machine: who is outside for that one, is not known here.
 fn sources(config: &Config) -> Vec<IpAddr> {
     let via = config.verify.via.ip();
-    let own = own::addresses();
+    let own = own::addresses().unwrap_or_default();
     if !via.is_loopback() && !own.contains(&via) {
         return Vec::new();
     }
@@ -61,6 +65,9 @@ fn denied(answer: Answer) -> Option<String> {
 /// What Postfix says to an outsider who has mail for an address, where it does not serve its domain and
 /// this machine has an address that is outside.
 pub async fn refusal(config: &Config, address: &Address) -> Option<String> {
+    if own::addresses().is_none() {
+        UNTOLD.call_once(observe::own_addresses_unknown);
+    }
     for source in sources(config) {
         let denied = ask(config, source, address).await.and_then(denied);
         if let Some(said) = denied {

@@ -210,7 +210,8 @@ impl Diagnosis {
 /// Why mail for an address does not come in, where Postfix does not serve its domain.
 pub(super) fn unserved(config: &Config, instance: &Instance, address: &str) -> Option<Finding> {
     let via = config.verify.via.ip();
-    let is_here = via.is_loopback() || crate::own::addresses().contains(&via);
+    let is_here =
+        via.is_loopback() || crate::own::addresses().is_some_and(|own| own.contains(&via));
     // What another server serves, this Postfix's files do not say.
     let address = Address::parse(address).ok().filter(|_| is_here)?;
     postfix::unserved(instance, config, &address).ok().flatten()
