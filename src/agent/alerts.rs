@@ -122,7 +122,7 @@ impl What {
     /// Whether it concerns the owners of all addresses.
     fn is_for_all(&self) -> bool {
         let (Self::Stopped(spot) | Self::OpenAgain(spot)) = self else { return false };
-        !matches!(spot.place, way::Place::Address(_))
+        !matches!(spot.place, way::Place::Address(_) | way::Place::Alerts(_))
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
 use crate::observe;
-use crate::way::{Depth, Spot, State, Way, look};
+use crate::way::{Depth, Place, Spot, State, Way, look};
 
 /// How long after the start it is looked first: Postfix may be starting as well.
 const FIRST: Duration = Duration::from_secs(10);
@@ -100,6 +100,7 @@ pub async fn run(current: Arc<ArcSwap<Config>>, sight: Sight, told: Told) {
 struct Memory(HashMap<String, Known>);
 
 struct Known {
+    is_address: bool,
     since: Instant,
     told: Option<Instant>,
 }
@@ -111,7 +112,8 @@ impl Memory {
         for spot in way.troubles() {
             let known = self.0.entry(spot.place.to_string()).or_insert_with(|| {
                 observe::way_stopped(&spot.english(), &spot.remedy());
-                Known { since: now, told: None }
+                let is_address = matches!(spot.place, Place::Address(_));
+                Known { is_address, since: now, told: None }
             });
             let due = known.told.is_none_or(|told| now - told >= AGAIN);
             if now - known.since >= PATIENCE && due {
@@ -126,8 +128,14 @@ impl Memory {
                 news.extend(known.told.map(|_| News::Open(spot.clone())));
             }
         }
-        // What is no longer configured.
-        self.0.retain(|place, _| way.spots().iter().any(|s| s.place.to_string() == *place));
+        // What is no longer configured. While no mail comes in nobody asks for addresses.
+        let closed = way
+            .spots()
+            .iter()
+            .any(|spot| matches!(spot.place, Place::Entrance(_)) && spot.state != State::Open);
+        self.0.retain(|place, known| {
+            known.is_address && closed || way.spots().iter().any(|s| s.place.to_string() == *place)
+        });
         news
     }
 }
@@ -136,7 +144,7 @@ impl Memory {
 mod tests {
     use super::*;
     use crate::config::Socket;
-    use crate::way::{Place, Side};
+    use crate::way::Side;
 
     fn spot(place: Place, stopped: bool) -> Spot {
         let state = if stopped { State::Silent("no".into()) } else { State::Open };
@@ -191,5 +199,25 @@ mod tests {
             see(false, &open, 140),
             [News::Open(spot(front(), false)), News::Open(open.clone())]
         );
+    }
+
+    #[test]
+    fn an_address_that_nobody_can_ask_for_is_not_forgotten() {
+        let mut memory = Memory::default();
+        let start = Instant::now();
+        let address = Place::Address(crate::mail::Address::parse("jobs@acme.example").unwrap());
+        let mut see = |spots: Vec<Spot>, seconds: u64| {
+            memory.take(&Way::of(spots), start + Duration::from_secs(seconds))
+        };
+        let refused = spot(address.clone(), true);
+        assert_eq!(see(vec![spot(via(), false), refused.clone()], 0), []);
+        let told = [News::Stopped(refused.clone())];
+        assert_eq!(see(vec![spot(via(), false), refused.clone()], 60), told);
+        assert_eq!(see(vec![spot(via(), true)], 70), []);
+        assert_eq!(see(vec![spot(via(), false), refused], 80), []);
+        assert_eq!(see(vec![spot(via(), true)], 90), []);
+        let open = spot(address, false);
+        assert_eq!(see(vec![spot(via(), false), open.clone()], 100), [News::Open(open)]);
+        assert_eq!(see(vec![spot(via(), false)], 110), []);
     }
 }

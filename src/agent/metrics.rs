@@ -31,7 +31,7 @@ use crate::ledger::{self, Access, Summary};
 use crate::policy::rules::AddressRule;
 use crate::policy::unread::Unread;
 use crate::policy::verification::{State, Verdict};
-use crate::way::{self as spot, Place};
+use crate::way::{self as spot, Place, Side};
 
 pub use http::serve;
 
@@ -289,9 +289,15 @@ impl Metrics {
 fn way(registry: &mut Registry, view: Option<&View>) {
     let reachable: Family<Labels, Gauge> = Family::default();
     let attached: Family<Labels, Gauge> = Family::default();
+    let others: Family<Labels, Gauge> = Family::default();
     if let Some(view) = view {
         for spot in view.way.spots() {
+            // Of what was not looked at nothing is said but that.
+            if matches!(spot.state, spot::State::NotLooked(_)) {
+                continue;
+            }
             let (family, label) = match &spot.place {
+                Place::Socket(Side::Agent, _) | Place::Alerts(_) => (&others, "at"),
                 Place::Socket(..) => (&reachable, "socket"),
                 Place::Entrance(_) | Place::Hop(_) => (&attached, "smtpd"),
                 Place::Address(_) => continue,
@@ -299,7 +305,7 @@ fn way(registry: &mut Registry, view: Option<&View>) {
             let labels = vec![(label, spot.place.to_string())];
             family.get_or_create(&labels).set(i64::from(spot.state == spot::State::Open));
         }
-        let is_open = view.way.is_open() && view.way.not_looked().next().is_none();
+        let is_open = view.way.lets_mail_through() && view.way.not_looked().next().is_none();
         let gauge = |value: i64| {
             let gauge: Gauge = Gauge::default();
             gauge.set(value);
@@ -311,6 +317,11 @@ fn way(registry: &mut Registry, view: Option<&View>) {
         registry.register("way_looked_timestamp_seconds", "When it was last looked at", at);
     }
     registry.register("milter_reachable", "Whether it answers at a socket", reachable);
+    registry.register(
+        "service_reachable",
+        "Whether the agent answers at its socket, and Postfix where it takes alerts",
+        others,
+    );
     registry.register(
         "postfix_attached",
         "Whether Postfix takes mail at a smtpd, and the milter sees it",
@@ -330,7 +341,7 @@ fn forward_labels(config: &Config, rule: &AddressRule, result: &str) -> Labels {
 mod tests {
     use super::*;
     use crate::config::Socket;
-    use crate::way::{Side, Spot, Way};
+    use crate::way::{Spot, Way};
 
     fn metrics() -> (Metrics, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
@@ -354,7 +365,9 @@ mod tests {
         let socket = Socket::Unix("/run/front.sock".into());
         let front = Spot { place: Place::Socket(Side::Front, socket), state };
         let via = Place::Entrance("127.0.0.1:25".parse().unwrap());
-        Way::of(vec![front, Spot { place: via, state: spot::State::Open }])
+        let alerts = Place::Alerts("127.0.0.1:10029".parse().unwrap());
+        let open = |place| Spot { place, state: spot::State::Open };
+        Way::of(vec![front, open(via), open(alerts)])
     }
 
     fn entry(second: i64, pass: Pass, action: Action) -> Entry {
@@ -477,6 +490,40 @@ mod tests {
         for name in ["address_verified", "milter_reachable", "way_open"] {
             assert_eq!(figure(&metrics, name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn of_what_was_not_looked_at_no_figure_says_that_nobody_answers() {
+        let (metrics, _folder) = metrics();
+        let socket = |side, state| {
+            let socket = Socket::Unix(format!("/run/{side:?}.sock").into());
+            Spot { place: Place::Socket(side, socket), state }
+        };
+        let smtpd = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        let no = || spot::State::NotLooked("no".into());
+        let silent = || spot::State::Silent("no".into());
+        metrics.sight.see(Way::of(vec![
+            socket(Side::Front, no()),
+            socket(Side::Handoff, spot::State::Open),
+            socket(Side::Agent, silent()),
+            Spot { place: Place::Entrance(smtpd(25)), state: no() },
+        ]));
+        let text = metrics.text();
+        assert!(!text.contains("Front.sock") && !text.contains("127.0.0.1:25"), "{text}");
+        for line in [
+            "milter_reachable{socket=\"unix:/run/Handoff.sock\"} 1\n",
+            "service_reachable{at=\"unix:/run/Agent.sock\"} 0\n",
+            "way_open 0\n",
+        ] {
+            assert!(text.contains(&format!("recruit_milter_{line}")), "{line}{text}");
+        }
+        assert!(!text.contains("milter_reachable{socket=\"unix:/run/Agent.sock\"}"), "{text}");
+        // Alerts are nobody's mail.
+        let alerts = Spot { place: Place::Alerts(smtpd(10029)), state: silent() };
+        metrics.sight.see(Way::of(vec![alerts]));
+        let text = metrics.text();
+        assert!(text.contains("recruit_milter_service_reachable{at=\"127.0.0.1:10029\"} 0\n"));
+        assert!(text.contains("recruit_milter_way_open 1\n"), "{text}");
     }
 
     #[test]

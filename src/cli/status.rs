@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fmt::Write as _;
+use std::io;
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::lang::{Lang, LangArg};
 use super::looking::{AGENT, ago, behind, refused, span};
@@ -16,7 +17,7 @@ use crate::ledger::{Error, Ledger, State, Summary};
 use crate::mail::domain::address_key;
 use crate::policy::rules::Pattern;
 use crate::policy::verification::{self, Verdict};
-use crate::way::{Depth, Place, Spot, Way, look};
+use crate::way::{self, Depth, Place, Spot, Way, look};
 
 /// How long a copy may wait before somebody should look.
 const WAITS_LONG: i64 = 4 * 3600;
@@ -58,13 +59,23 @@ pub(super) struct Row {
     local: u64,
     oldest_waiting: Option<Timestamp>,
     /// What keeps its mail from getting through now.
-    #[serde(skip)]
+    #[serde(serialize_with = "in_words")]
     stopped: Vec<Spot>,
+    /// What else is wrong on the way of mail.
+    #[serde(serialize_with = "in_words")]
+    besides: Vec<Spot>,
+    /// What could not be looked at.
+    #[serde(serialize_with = "in_words")]
+    not_looked: Vec<Spot>,
     #[serde(skip)]
     verdict: verification::State,
     /// An address that can be written to: not a pattern.
     #[serde(skip)]
     exact: bool,
+}
+
+fn in_words<S: Serializer>(spots: &[Spot], out: S) -> Result<S::Ok, S::Error> {
+    out.collect_seq(spots.iter().map(Spot::english))
 }
 
 /// How bad it is.
@@ -113,7 +124,7 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
         }
     }
     let worst = rows.iter().map(|row| row.trouble(now)).max().unwrap_or(Trouble::None);
-    let worst = if way.is_open() { worst } else { Trouble::Critical };
+    let worst = worst.max(of_way(&way));
     if let Some(behind) = &behind {
         if args.monitor {
             answer(&format!("CRITICAL - recruit-milter: {}{behind}", headline(&way)));
@@ -136,13 +147,30 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
 /// The way of mail as it is now.
 fn seen(config: &Config) -> Way {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_or_else(|_| Way::default(), |runtime| runtime.block_on(look(config, Depth::All)))
+    let unseen = |error: io::Error| {
+        let place = Place::Entrance(config.verify.via);
+        Way::of(vec![Spot { place, state: way::State::NotLooked(error.to_string()) }])
+    };
+    runtime.map_or_else(unseen, |runtime| runtime.block_on(look(config, Depth::All)))
 }
 
-/// What is to be said of the way that stands with no address: outgoing mail, and what may not be looked at.
+/// How bad it is with the way.
+fn of_way(way: &Way) -> Trouble {
+    match (way.is_open(), way.lets_mail_through()) {
+        (true, _) => Trouble::None,
+        (false, true) => Trouble::Warning,
+        (false, false) => Trouble::Critical,
+    }
+}
+
+/// What is wrong with the way and stands with no address: outgoing mail, and alerts.
+fn of_no_row(way: &Way) -> impl Iterator<Item = &Spot> {
+    way.troubles().filter(|spot| !spot.blocks_all() && !matches!(spot.place, Place::Address(_)))
+}
+
+/// What is to be said of the way besides what stands with an address.
 fn besides(way: &Way, lang: Lang) -> String {
-    let of_no_row = |spot: &&Spot| !spot.blocks_all() && !matches!(spot.place, Place::Address(_));
-    way.troubles().filter(of_no_row).chain(way.not_looked()).fold(String::new(), |mut out, spot| {
+    of_no_row(way).chain(way.not_looked()).fold(String::new(), |mut out, spot| {
         _ = writeln!(out, "{}\n  -> {}", lang.pick(spot.english(), spot.german()), spot.remedy());
         out
     })
@@ -180,7 +208,10 @@ pub(super) fn rows(
             let verdict = way.judge(rule, verdict, seconds);
             let system = rules.system(rule).id.clone();
             let stopped = way.troubles_of(rule).cloned().collect();
-            Row { stopped, ..Row::new(rule.pattern.to_string(), system, exact, verdict) }
+            let besides = of_no_row(way).cloned().collect();
+            let not_looked = way.not_looked().cloned().collect();
+            let row = Row::new(rule.pattern.to_string(), system, exact, verdict);
+            Row { stopped, besides, not_looked, ..row }
         })
         .collect();
     for summary in ledger.summary(now - SignedDuration::from_hours(24))? {
@@ -215,6 +246,8 @@ impl Row {
             local: 0,
             oldest_waiting: None,
             stopped: Vec::new(),
+            besides: Vec::new(),
+            not_looked: Vec::new(),
             verdict: verdict.state,
             exact,
         }

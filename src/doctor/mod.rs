@@ -87,7 +87,7 @@ pub async fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
     all.extend(state::key(config));
     let way = way::look(config, way::Depth::All).await;
     all.extend(running::examine(config));
-    all.extend(sockets::examine(config).await);
+    all.extend(sockets::examine(&way));
     all.extend(examine_postfix(config, instance));
     all.extend(services::examine(config, instance));
     all.extend(network::postfix_takes(config).await);

@@ -33,19 +33,22 @@ pub fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
     }
     let mut all = Vec::new();
     let mut started = 0;
-    let hops = [config.handoff.smtpd, config.handoff.return_smtpd];
+    let smtpds = [config.handoff.smtpd, config.handoff.return_smtpd, config.alerts_smtpd];
     for service in site.services.iter().filter(|service| service.is_of_recruit_milter()) {
         let knocked = if service.kind == "inet" {
-            let hop = hops.iter().find(|hop| service.name == hop.to_string());
-            let Some(hop) = hop else { continue };
-            banner(*hop)
+            let smtpd = smtpds.iter().find(|smtpd| service.name == smtpd.to_string());
+            let Some(smtpd) = smtpd else { continue };
+            banner(*smtpd)
         } else {
             let folder = if service.columns[0] == "n" { "public" } else { "private" };
             first_word(&queue.join(folder).join(&service.name))
         };
         match knocked {
             Ok(()) => started += 1,
-            Err(error) => all.push(finding(&site, service, &error)),
+            Err(error) => {
+                let is_alerts = service.name == config.alerts_smtpd.to_string();
+                all.push(finding(&site, service, is_alerts, &error));
+            }
         }
     }
     if all.is_empty() {
@@ -54,18 +57,24 @@ pub fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
     all
 }
 
-fn finding(site: &Site, service: &Service, error: &io::Error) -> Finding {
+fn finding(site: &Site, service: &Service, is_alerts: bool, error: &io::Error) -> Finding {
     let key = service.key();
+    // Nobody's mail goes by the one for alerts.
+    let (mark, what) = if is_alerts {
+        (Mark::Warning, "alerts need the milter")
+    } else {
+        (Mark::Error, "copies wait")
+    };
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
             let text = format!("{key}: cannot be asked by this user");
             Finding::bad(Mark::NotTested, PART, "RM-DOCTOR-97", text, "run it as root")
         }
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Finding::bad(
-            Mark::Error,
+            mark,
             PART,
             "RM-DOCTOR-98",
-            format!("{key} is in master.cf, and Postfix does not have it yet: copies wait"),
+            format!("{key} is in master.cf, and Postfix does not have it yet: {what}"),
             "postfix reload",
         ),
         _ => {
@@ -73,10 +82,10 @@ fn finding(site: &Site, service: &Service, error: &io::Error) -> Finding {
             let why = last_word(&log, &service.command);
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
             Finding::bad(
-                Mark::Error,
+                mark,
                 PART,
                 "RM-DOCTOR-96",
-                format!("{key} does not start, or all of its processes hang: copies wait{why}"),
+                format!("{key} does not start, or all of its processes hang: {what}{why}"),
                 format!(
                     "mend the setting that the mail log names there (grep fatal: {}), then postfix reload",
                     log.display()

@@ -10,28 +10,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Finding, Mark};
-use crate::config::{Config, Socket};
-use crate::milter::probe::probe;
+use crate::config::Socket;
+use crate::way::{Place, Spot, State, Way};
 
 const PART: &str = "Socket";
-/// How long the milter may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) async fn examine(config: &Config) -> Vec<Finding> {
-    let settings = config.listening();
-    let mut all = Vec::new();
-    for socket in settings.front.iter().chain(&settings.submission).chain(&settings.handoff) {
-        let found = one(socket);
+pub(super) fn examine(way: &Way) -> Vec<Finding> {
+    let sockets = way.spots().iter().filter_map(|spot| match &spot.place {
+        Place::Socket(_, socket) => Some((spot, one(socket))),
+        _ => None,
+    });
+    let finding = |(spot, found): (&Spot, Finding)| match (&spot.state, found.mark) {
         // The kernel lets clients in for a process that hangs.
-        let hangs = match found.mark {
-            Mark::Ok => probe(socket, PATIENCE).await.err(),
-            _ => None,
-        };
-        all.push(hangs.map_or(found, |error| hanging(socket, &error)));
-    }
-    // It speaks another protocol.
-    all.extend(config.rules.unwraps().then(|| one(&config.agent.socket)));
-    all
+        (State::Silent(_), Mark::Ok) => hanging(spot),
+        _ => found,
+    };
+    sockets.map(finding).collect()
 }
 
 fn one(socket: &Socket) -> Finding {
@@ -46,9 +40,8 @@ fn one(socket: &Socket) -> Finding {
     }
 }
 
-fn hanging(socket: &Socket, error: &io::Error) -> Finding {
-    let text = format!("{socket}: the milter does not answer ({error}): mail is put off");
-    Finding::bad(Mark::Error, PART, "RM-DOCTOR-80", text, "systemctl restart recruit-milter")
+fn hanging(spot: &Spot) -> Finding {
+    Finding::bad(Mark::Error, PART, "RM-DOCTOR-80", spot.english(), spot.remedy())
 }
 
 fn silent(socket: &str, error: &io::Error) -> Finding {

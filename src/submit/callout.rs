@@ -7,13 +7,17 @@ use std::time::Duration;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters, TlsVersion};
 use lettre::transport::smtp::extension::{ClientId, Extension};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{COMMAND, CONNECT, Error, FAREWELL, Step, text, within, words};
 use crate::mail::Address;
 
 /// How long the farewell of a look may take.
 const GOOD_BYE: Duration = Duration::from_secs(1);
+/// After so many refusals a look goes no further in its session.
+// Postfix: lets a client with ten errors (smtpd_soft_error_limit) wait for a second before each answer.
+// The question is one of them.
+const MOST_REFUSED: usize = 8;
 
 /// What a server said to RCPT.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,33 +66,77 @@ pub struct Looked {
     pub question: Answer,
     /// To MAIL.
     pub mail: Answer,
-    /// To RCPT for each recipient; nothing where MAIL was not taken.
+    /// To the first recipients, as far as it came: nothing where MAIL was not taken.
     pub recipients: Vec<Answer>,
 }
 
 /// Looks at a server of ours as a client that has mail: a question that its milter may know, MAIL with
 /// the null sender, RCPT for each recipient, and good-bye. TLS is for what leaves this machine.
+///
+/// What was answered when `until` is reached, or when the server ends the session, stands.
 pub async fn look(
     server: SocketAddr,
     hello: &str,
     question: &str,
     recipients: &[Address],
+    until: Instant,
 ) -> Result<Looked, Error> {
-    let tls = !server.ip().is_loopback();
-    let recipients: Vec<Address> = recipients.iter().map(Address::in_ascii).collect();
-    let mut connection = open(None, server, hello, &server.ip().to_string(), tls).await?;
-    let question = tell(&mut connection, Step::Hello, format!("{question}\r\n")).await?;
-    let mail = tell(&mut connection, Step::Mail, mail(&recipients)).await?;
-    let mut looked = Looked { question, mail, recipients: Vec::new() };
+    let late = |_| Err(Error::Timeout(Step::Mail));
+    let begun = timeout_at(until, begin(server, hello, question)).await;
+    let (mut connection, mut looked) = begun.unwrap_or_else(late)?;
     if let Answer::Yes(_) = looked.mail {
-        for recipient in &recipients {
-            let answer = tell(&mut connection, Step::Rcpt, rcpt(recipient)).await?;
-            looked.recipients.push(answer);
-        }
+        let asked = each(&mut connection, recipients, &mut looked.recipients);
+        let _ = timeout_at(until, asked).await;
     }
     // Waited for, so that a command that ends after it leaves no line about a lost connection.
     let _ = timeout(GOOD_BYE, connection.quit()).await;
     Ok(looked)
+}
+
+async fn begin(
+    server: SocketAddr,
+    hello: &str,
+    question: &str,
+) -> Result<(AsyncSmtpConnection, Looked), Error> {
+    let tls = !server.ip().is_loopback();
+    let mut connection = open(None, server, hello, &server.ip().to_string(), tls).await?;
+    let question = tell(&mut connection, Step::Hello, format!("{question}\r\n")).await?;
+    let mail = tell(&mut connection, Step::Mail, mail(&[])).await?;
+    Ok((connection, Looked { question, mail, recipients: Vec::new() }))
+}
+
+/// Asks for each recipient in a transaction of its own, after one that MAIL has begun.
+// Postfix: a site may take no mail from the null sender to more than one recipient
+// (reject_multi_recipient_bounce), nor to more than its smtpd_recipient_limit.
+async fn each(
+    connection: &mut AsyncSmtpConnection,
+    recipients: &[Address],
+    answers: &mut Vec<Answer>,
+) -> Result<(), Error> {
+    let mut refused = 0;
+    for (at, recipient) in recipients.iter().map(Address::in_ascii).enumerate() {
+        if refused == MOST_REFUSED {
+            break;
+        }
+        if at > 0 || !recipient.as_str().is_ascii() {
+            within(COMMAND, Step::Mail, connection.command("RSET\r\n")).await?;
+            let mail = mail(std::slice::from_ref(&recipient));
+            match tell(connection, Step::Mail, mail).await? {
+                Answer::Yes(_) => {}
+                // RFC 5321 3.8: the session is over.
+                Answer::Later(said) if said.starts_with("421") => break,
+                refusal => {
+                    refused += 1;
+                    answers.push(refusal);
+                    continue;
+                }
+            }
+        }
+        let answer = tell(connection, Step::Rcpt, rcpt(&recipient)).await?;
+        refused += usize::from(!matches!(answer, Answer::Yes(_)));
+        answers.push(answer);
+    }
+    Ok(())
 }
 
 /// MAIL with the null sender. RFC 6531 3.4: it says that there are addresses in UTF-8, RCPT does not.

@@ -43,6 +43,8 @@ pub enum Place {
     Entrance(SocketAddr),
     /// A smtpd of ours that takes handoffs.
     Hop(SocketAddr),
+    /// The smtpd of ours that takes alerts.
+    Alerts(SocketAddr),
     /// A recruiting address, at the entrance.
     Address(Address),
 }
@@ -58,7 +60,7 @@ pub enum State {
     Refused(String),
     /// Postfix takes mail there, and our milter does not see it.
     Unseen,
-    /// This process may not look: why.
+    /// This process may not look, or saw nothing: why.
     NotLooked(String),
 }
 
@@ -98,18 +100,23 @@ impl Way {
         let (front, handoff) = (silent(Side::Front), silent(Side::Handoff));
         self.0.iter().filter(move |spot| match (&spot.place, &spot.state) {
             (_, State::Open | State::NotLooked(_)) => false,
-            (_, State::Silent(_)) | (Place::Socket(..), _) => true,
+            (_, State::Silent(_)) | (Place::Socket(..) | Place::Alerts(_), _) => true,
             (Place::Entrance(_) | Place::Address(_), _) => !front,
             (Place::Hop(_), _) => !handoff,
         })
     }
 
-    /// Whether nothing is wrong with what was looked at.
+    /// Whether nothing is wrong, as far as was looked: see [`Self::not_looked`].
     pub fn is_open(&self) -> bool {
         self.troubles().next().is_none()
     }
 
-    /// What this process may not look at.
+    /// Whether no mail is put off, waits or passes us by, as far as was looked.
+    pub fn lets_mail_through(&self) -> bool {
+        !self.troubles().any(Spot::holds_mail)
+    }
+
+    /// What this process could not look at.
     pub fn not_looked(&self) -> impl Iterator<Item = &Spot> {
         self.0.iter().filter(|spot| matches!(spot.state, State::NotLooked(_)))
     }
@@ -138,10 +145,10 @@ impl Way {
 
     /// The same, with our own smtpds as another look has seen them.
     #[must_use]
-    pub fn completed(mut self, hops: &Self) -> Self {
-        let is_hop = |spot: &&Spot| matches!(spot.place, Place::Hop(_));
-        if !self.0.iter().any(|spot| is_hop(&spot)) {
-            self.0.extend(hops.0.iter().filter(is_hop).cloned());
+    pub fn completed(mut self, other: &Self) -> Self {
+        let is_ours = |spot: &&Spot| matches!(spot.place, Place::Hop(_) | Place::Alerts(_));
+        if !self.0.iter().any(|spot| is_ours(&spot)) {
+            self.0.extend(other.0.iter().filter(is_ours).cloned());
         }
         self
     }
@@ -153,8 +160,13 @@ impl Spot {
         match &self.place {
             Place::Socket(side, _) => matches!(side, Side::Front | Side::Handoff),
             Place::Entrance(_) | Place::Hop(_) => true,
-            Place::Address(_) => false,
+            Place::Alerts(_) | Place::Address(_) => false,
         }
+    }
+
+    /// Whether what is wrong here is wrong for somebody's mail.
+    pub fn holds_mail(&self) -> bool {
+        !matches!(self.place, Place::Alerts(_))
     }
 
     /// Where mail gets stuck by it.
@@ -162,7 +174,7 @@ impl Spot {
         match (&self.place, &self.state) {
             (Place::Socket(Side::Handoff | Side::Agent, _) | Place::Hop(_), _) => Hop::Handoff,
             (Place::Socket(..), _) | (Place::Entrance(_), State::Unseen) => Hop::Front,
-            (Place::Entrance(_) | Place::Address(_), _) => Hop::Submission,
+            (Place::Entrance(_) | Place::Alerts(_) | Place::Address(_), _) => Hop::Submission,
         }
     }
 }
@@ -228,8 +240,19 @@ mod tests {
         let way = Way(vec![Spot { place, state: State::Refused("550 no".into()) }]);
         assert_eq!(state(&way, rule), verification::State::NotVerified);
         assert_eq!(state(&way, &rules.addresses[1]), verification::State::Verified);
-        // What may not be looked at is no trouble, and not open either.
+        // What was not looked at is no trouble, and told besides.
         let way = Way(vec![socket(Side::Front, State::NotLooked("no".into()))]);
-        assert_eq!((way.is_open(), way.not_looked().count()), (true, 1));
+        assert_eq!((way.troubles().count(), way.not_looked().count()), (0, 1));
+    }
+
+    #[test]
+    fn alerts_that_need_the_milter_are_a_trouble_and_hold_nobodys_mail() {
+        let alerts =
+            Spot { place: Place::Alerts("127.0.0.1:10029".parse().unwrap()), state: silent() };
+        let way = Way(vec![socket(Side::Front, State::Open), alerts.clone()]);
+        assert!(!way.is_open() && way.lets_mail_through() && !way.is_blocked());
+        assert_eq!(way.troubles_of(&rules().addresses[0]).count(), 0);
+        let seldom = Way(vec![via(State::Open)]).completed(&way);
+        assert_eq!(seldom.troubles().collect::<Vec<_>>(), [&alerts]);
     }
 }

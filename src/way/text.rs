@@ -9,7 +9,9 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(_, socket) => write!(f, "{socket}"),
-            Self::Entrance(address) | Self::Hop(address) => write!(f, "{address}"),
+            Self::Entrance(address) | Self::Hop(address) | Self::Alerts(address) => {
+                write!(f, "{address}")
+            }
             Self::Address(address) => write!(f, "{address}"),
         }
     }
@@ -39,6 +41,9 @@ impl Spot {
             }
             (Place::Hop(_), State::Unseen) => {
                 format!("copies do not pass the milter at {place}")
+            }
+            (Place::Alerts(_), State::Silent(why) | State::Refused(why)) => {
+                format!("alerts need the milter: nobody answers at {place} ({why})")
             }
             (Place::Address(address), State::Silent(said) | State::Refused(said)) => {
                 format!("Postfix does not take mail for {address}: {said}")
@@ -79,6 +84,9 @@ impl Spot {
             (Place::Hop(_), State::Unseen) => {
                 format!("Kopien gehen an {place} nicht durch den Milter")
             }
+            (Place::Alerts(_), State::Silent(why) | State::Refused(why)) => {
+                format!("Meldungen brauchen den Milter: Niemand antwortet an {place} ({why})")
+            }
             (Place::Address(address), State::Silent(said) | State::Refused(said)) => {
                 format!("Postfix nimmt keine Mails für {address} an: {said}")
             }
@@ -101,6 +109,7 @@ impl Spot {
             Place::Socket(_, socket) => format!("The milter answers again at {socket}."),
             Place::Entrance(at) => format!("Mail comes in again at {at}, and passes the milter."),
             Place::Hop(at) => format!("Copies come through again at {at}."),
+            Place::Alerts(at) => format!("Alerts come through again at {at}, without the milter."),
             Place::Address(address) => format!("Postfix takes mail for {address} again."),
         }
     }
@@ -114,6 +123,7 @@ impl Spot {
             Place::Socket(_, socket) => format!("Der Milter antwortet wieder an {socket}."),
             Place::Entrance(at) => format!("An {at} kommen wieder Mails herein, durch den Milter."),
             Place::Hop(at) => format!("An {at} kommen Kopien wieder durch."),
+            Place::Alerts(at) => format!("An {at} kommen Meldungen wieder durch, ohne den Milter."),
             Place::Address(address) => format!("Postfix nimmt wieder Mails für {address} an."),
         }
     }
@@ -121,12 +131,15 @@ impl Spot {
     /// What to do.
     pub fn remedy(&self) -> String {
         match (&self.place, &self.state) {
+            (Place::Address(_), State::NotLooked(_)) => "recruit-milter doctor".into(),
             (_, State::NotLooked(_)) => "run it as root, or as recruit-milter's user".into(),
             (Place::Socket(Side::Agent, _), _) => "systemctl restart recruit-milter-agent".into(),
             (Place::Socket(..), _) => "systemctl restart recruit-milter".into(),
             (Place::Entrance(_), State::Silent(_)) => "postfix status".into(),
             (Place::Entrance(_), State::Refused(_)) => "recruit-milter doctor".into(),
-            (Place::Entrance(_) | Place::Hop(_), _) => "recruit-milter postfix --check".into(),
+            (Place::Entrance(_) | Place::Hop(_) | Place::Alerts(_), _) => {
+                "recruit-milter postfix --check".into()
+            }
             (Place::Address(address), _) => {
                 format!("give {address} a mailbox or an alias in Postfix")
             }

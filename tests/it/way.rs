@@ -124,6 +124,9 @@ fn while_the_milter_is_off_nothing_says_ok_and_people_are_told() {
     let (code, text) = ask(&site, &["status", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((code, &json[0]["state"]), (1, &"not-verified".into()), "{text}");
+    let stopped = json[0]["stopped"][0].as_str().unwrap();
+    assert!(stopped.starts_with("mail is put off: the milter does not answer at "), "{text}");
+    assert_eq!(json[0]["not_looked"], serde_json::json!([]), "{text}");
     let etc = site.mx.config_dir();
     let (code, text) = ask(&site, &["doctor", "--config-dir", etc.to_str().unwrap()]);
     assert!(
@@ -163,7 +166,9 @@ fn an_unknown_command_disturbs_no_mail(site: &Site) {
 #[test]
 fn wherever_the_way_is_broken_status_says_so_at_once() {
     let mut site = Site::prepare(Setup {
-        config: format!("[login.personio]\nmay_send_as = [\"{JOBS}\"]\n"),
+        config: format!(
+            "[login.personio]\nmay_send_as = [\"{JOBS}\"]\n[alerts]\nto = [\"{BOB}\"]\n"
+        ),
         ..Setup::default()
     });
     let files = ["main.cf", "master.cf"].map(|name| site.mx.config_dir().join(name));
@@ -227,10 +232,69 @@ fn wherever_the_way_is_broken_status_says_so_at_once() {
     site.mx.reload();
     is_well(&site);
 
+    dead_alerts_are_a_warning(&mut site);
+    many_addresses_that_are_refused_end_no_look(&site);
+
+    // What a site may ask for is no trouble: a report goes to one recipient.
+    for setting in ["smtpd_recipient_restrictions", "smtpd_recipient_limit"] {
+        let before = site.mx.postconf(setting);
+        let value = if setting.ends_with("limit") { "1" } else { "reject_multi_recipient_bounce" };
+        site.mx.set(&[(setting, value)]);
+        site.mx.restart();
+        is_well(&site);
+        site.mx.set(&[(setting, &before)]);
+    }
+    site.mx.restart();
+
     site.mx.stop();
     is_critical(&site, &format!("no mail comes in: nobody answers at {via} (Connection refused)"));
     site.mx.start();
     is_well(&site);
+}
+
+/// Nobody's mail goes by it.
+fn dead_alerts_are_a_warning(site: &mut Site) {
+    let alerts = format!("127.0.0.1:{}", site.alerts_port());
+    let files = ["main.cf", "master.cf"].map(|name| site.mx.config_dir().join(name));
+    let before = files.each_ref().map(|path| fs::read(path).unwrap());
+    let dies = format!("{alerts}/inet/header_size_limit=x");
+    assert!(site.mx.run("postconf", &["-P", &dies], b"").status.success());
+    site.mx.restart();
+    let says = format!("alerts need the milter: nobody answers at {alerts} ");
+    let (code, text) = ask(site, &["status", "--monitor"]);
+    assert!(code == 1 && text.starts_with(&format!("WARNING - {says}")), "{code} {text}");
+    let (code, text) = ask(site, &["status", "--lang", "en"]);
+    assert!(code == 1 && text.contains(&says) && !text.contains("NOT VERIFIED"), "{text}");
+    let (_, text) = ask(site, &["status", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&json[0]["state"], &json[0]["stopped"][0]), (&"verified".into(), &().into()));
+    assert!(json[0]["besides"][0].as_str().unwrap().starts_with(&says), "{text}");
+    let etc = site.mx.config_dir();
+    let (_, text) = ask(site, &["doctor", "--config-dir", etc.to_str().unwrap(), "-v"]);
+    let says = "does not start, or all of its processes hang: alerts need the milter";
+    assert!(text.contains(&format!("{alerts}/inet {says}")), "{text}");
+    for (path, bytes) in files.iter().zip(before) {
+        fs::write(path, bytes).unwrap();
+    }
+    site.mx.restart();
+    is_well(site);
+}
+
+/// Postfix lets a client with ten errors wait, and hangs up on one with twenty.
+fn many_addresses_that_are_refused_end_no_look(site: &Site) {
+    let text = site.config_text();
+    let many: Vec<String> = (0..30).map(|n| format!("\"gone{n}@acme.example\"")).collect();
+    let more = text.replacen("addresses = [", &format!("addresses = [{}, ", many.join(", ")), 1);
+    assert_ne!(more, text);
+    fs::write(&site.config, more).unwrap();
+    let (_, said) = ask(site, &["status", "--monitor"]);
+    assert!(!said.contains("no mail comes in") && !said.contains("not looked at"), "{said}");
+    for n in [0, 29] {
+        let says = format!("Postfix does not take mail for gone{n}@acme.example: 550");
+        assert!(said.contains(&says), "{said}");
+    }
+    fs::write(&site.config, text).unwrap();
+    is_well(site);
 }
 
 #[test]

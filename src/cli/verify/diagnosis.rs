@@ -1,18 +1,19 @@
 //! Why a probe got stuck, and what to do: by what was said, and by what Postfix's configuration shows.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use std::io;
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 
 use serde::Serialize;
 
 use crate::agent::verify::outside::is_denial;
 use crate::cli::lang::Lang;
-use crate::config::{Config, Socket};
+use crate::config::Config;
 use crate::doctor::{Mark, services};
 use crate::mail::Address;
 use crate::policy::verification::Hop;
 use crate::postfix::{self, Finding, Instance, Severity};
+use crate::way::{Depth, Place, Side, Spot, State, Way, look};
 
 /// What is wrong, in the order in which it should be looked at.
 #[derive(Debug, Serialize)]
@@ -217,15 +218,21 @@ pub(super) fn unserved(config: &Config, instance: &Instance, address: &str) -> O
     postfix::unserved(instance, config, &address).ok().flatten()
 }
 
-/// The sockets of the milter at which nobody answers.
+/// The sockets of the milter at which nobody answers: the kernel lets clients in for one that hangs too.
 fn silent_sockets(config: &Config) -> Vec<String> {
-    let settings = config.listening();
-    let all = settings.front.iter().chain(&settings.handoff);
-    let silent = all.filter(|socket| match socket {
-        Socket::Unix(path) => UnixStream::connect(path).is_err(),
-        Socket::Inet(address) => TcpStream::connect(address).is_err(),
-    });
-    silent.map(ToString::to_string).collect()
+    // A thread of its own: whoever asks may be at work in a runtime.
+    let looked = std::thread::scope(|scope| scope.spawn(|| sockets(config)).join());
+    let way = looked.ok().and_then(Result::ok).unwrap_or_default();
+    let ours = |spot: &&Spot| {
+        matches!(spot.place, Place::Socket(Side::Front | Side::Handoff, _))
+            && matches!(spot.state, State::Silent(_))
+    };
+    way.spots().iter().filter(ours).map(|spot| spot.place.to_string()).collect()
+}
+
+fn sockets(config: &Config) -> io::Result<Way> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(look(config, Depth::Sockets)))
 }
 
 /// Why a message waits in the queue.
