@@ -135,6 +135,9 @@ fn handoffs_wait(args: &PostfixArgs, instance: &Instance) -> bool {
 fn check(config: &Config, instance: &Instance) -> Result<Exit, Failure> {
     let mut findings = postfix::check(instance, config)?;
     findings.extend(doctor::doubling(config, instance));
+    // An admin may have moved the milter himself. Whoever may not write there has not.
+    let behind = postfix::behind(instance, config)?;
+    let _ = way::keep_behind(config, behind.as_deref());
     for finding in &findings {
         answer(&finding.to_string());
     }

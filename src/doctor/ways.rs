@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{Finding, Mark};
 use crate::config::Config;
 use crate::mail::domain::{address_key, domain_spellings, same_domain};
-use crate::policy::rules::{Pattern, Rules};
+use crate::policy::rules::{AddressRule, Pattern, Rules};
 use crate::postfix::syntax::list;
 use crate::postfix::tables::{self, Kind, brief};
 use crate::postfix::{Instance, Site, is_our_table};
@@ -208,6 +208,11 @@ impl Told<'_> {
 
     /// Whether mail to the name is a recruiting address's.
     fn is_from_ours(&self, name: &str) -> bool {
+        // virtual(5): whatever has no entry of its own.
+        if let Some(domain) = name.strip_prefix('@') {
+            let ours = |rule: &AddressRule| same_domain(rule.pattern.domain(), domain);
+            return self.rules().addresses.iter().any(ours);
+        }
         let domains = list(self.site.value("mydestination"));
         let own = domains.iter().map(|domain| format!("{name}@{domain}"));
         self.rules().lookup(name).is_some()

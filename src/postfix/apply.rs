@@ -8,12 +8,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fs::{self, Permissions};
-use std::io::{self, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -26,8 +25,8 @@ use super::wanted::Wanted;
 
 /// The two files of Postfix that are changed.
 const CONFIGS: [&str; 2] = ["main.cf", "master.cf"];
-/// How long Postfix may take to close a port that is no longer in master.cf.
-const GIVEN_UP: Duration = Duration::from_secs(3);
+/// How long a greeting may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The folder, in the configuration directory, that holds them as they were before.
 const SAVED: &str = "recruit-milter.saved";
 
@@ -66,16 +65,25 @@ fn ports_are_free(changes: &[Change]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether an address can be listened on. One of ours that has just been removed is given up soon.
+/// Whether an address can be listened on, or Postfix still does: master.cf may have been written anew
+/// since it read it.
 fn is_free(address: SocketAddr) -> Result<(), Error> {
-    let until = Instant::now() + GIVEN_UP;
-    loop {
-        match TcpListener::bind(address) {
-            Ok(_) => return Ok(()),
-            Err(_) if Instant::now() < until => thread::sleep(Duration::from_millis(100)),
-            Err(source) => return Err(Error::Occupied { address, source }),
-        }
+    match TcpListener::bind(address) {
+        Err(source) if !greets(address) => Err(Error::Occupied { address, source }),
+        _ => Ok(()),
     }
+}
+
+/// Whether whoever listens greets as a mail server.
+fn greets(address: SocketAddr) -> bool {
+    let greeting = || {
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut code = [0; 3];
+        stream.read_exact(&mut code)?;
+        io::Result::Ok(code)
+    };
+    greeting().is_ok_and(|code| code == *b"220")
 }
 
 /// Takes everything of ours out of an instance. Returns what was changed.

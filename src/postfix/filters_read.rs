@@ -88,10 +88,11 @@ fn targets_of(table: &str) -> Option<Vec<Target>> {
 }
 
 fn target(value: &str, always: bool) -> Option<Target> {
+    let value = value.replace('\t', " ");
     let at = value.to_ascii_uppercase().find("FILTER ")?;
     // A pattern of a table may hold spaces, and end in flags.
-    let is_word = at == 0 || value[..at].ends_with([' ', '\t', ',']);
-    let to = value.get(at + 7..)?.trim().split([' ', '\t']).next()?;
+    let is_word = at == 0 || value[..at].ends_with([' ', ',']);
+    let to = value.get(at + 7..)?.trim().split(' ').next()?;
     (is_word && to.contains(':')).then(|| Target { to: to.to_owned(), always: always && at == 0 })
 }
 

@@ -183,7 +183,10 @@ fn known(site: &Site, ask: &Ask<'_>, pattern: &Pattern) -> Result<Known, String>
         }
         let elements = CLASSES.into_iter().flat_map(|class| list(site.value(class)));
         let mut others = elements.filter(|element| !is_our_table(site, element));
-        if others.clone().any(|element| domain_key(element).ends_with(&below)) {
+        // Postfix: what begins with a dot counts in a list of tables alone, and there as told above.
+        let is_below =
+            |element: &str| !element.starts_with('.') && domain_key(element).ends_with(&below);
+        if others.clone().any(is_below) {
             return Ok(Known::Served);
         }
         if others.any(|element| is_table(element) || element.starts_with('/')) {

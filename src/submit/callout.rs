@@ -71,7 +71,8 @@ pub struct Looked {
 }
 
 /// Looks at a server of ours as a client that has mail: a question that its milter may know, MAIL with
-/// the null sender, RCPT for each recipient, and good-bye. TLS is for what leaves this machine.
+/// the null sender, RCPT for each recipient, and good-bye. TLS is for what leaves this machine, and for
+/// servers that take nothing without it.
 ///
 /// What was answered when `until` is reached, or when the server ends the session, stands.
 pub async fn look(
@@ -98,11 +99,32 @@ async fn begin(
     hello: &str,
     question: &str,
 ) -> Result<(AsyncSmtpConnection, Looked), Error> {
-    let tls = !server.ip().is_loopback();
-    let mut connection = open(None, server, hello, &server.ip().to_string(), tls).await?;
-    let question = tell(&mut connection, Step::Hello, format!("{question}\r\n")).await?;
-    let mail = tell(&mut connection, Step::Mail, mail(&[])).await?;
+    // In a session of its own: it counts as an error, and a busy server ends a session after one.
+    let (mut asking, question) =
+        first(server, hello, Step::Hello, &format!("{question}\r\n")).await?;
+    let _ = timeout(GOOD_BYE, asking.quit()).await;
+    let (connection, mail) = first(server, hello, Step::Mail, &mail(&[])).await?;
     Ok((connection, Looked { question, mail, recipients: Vec::new() }))
+}
+
+/// Opens a session and says something: with TLS where the server asks for it (RFC 3207 4).
+async fn first(
+    server: SocketAddr,
+    hello: &str,
+    step: Step,
+    command: &str,
+) -> Result<(AsyncSmtpConnection, Answer), Error> {
+    let name = server.ip().to_string();
+    let tls = !server.ip().is_loopback();
+    let mut connection = open(None, server, hello, &name, tls).await?;
+    let answer = tell(&mut connection, step, command.to_owned()).await?;
+    if tls || !matches!(&answer, Answer::No(said) if said.starts_with("530")) {
+        return Ok((connection, answer));
+    }
+    leave(connection);
+    let mut connection = open(None, server, hello, &name, true).await?;
+    let answer = tell(&mut connection, step, command.to_owned()).await?;
+    Ok((connection, answer))
 }
 
 /// Asks for each recipient in a transaction of its own, after one that MAIL has begun.

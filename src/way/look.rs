@@ -10,7 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::{Place, Side, Spot, State, Way};
+use super::{Place, Side, Spot, State, Way, place};
 use crate::config::{Config, Socket};
 use crate::mail::Address;
 use crate::milter::probe::{Probe, probe};
@@ -54,7 +54,7 @@ pub async fn look(config: &Config, depth: Depth) -> Way {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let question = command(&config.keys, now);
         let via = config.verify.via;
-        let entrance = at_entrance(via, question.clone(), exact(config));
+        let entrance = at_entrance(via, question.clone(), exact(config), place::behind(config));
         asked.push((Place::Entrance(via), tokio::spawn(entrance)));
         if depth == Depth::All {
             for hop in [config.handoff.smtpd, config.handoff.return_smtpd] {
@@ -184,10 +184,16 @@ async fn at_entrance(
     via: SocketAddr,
     question: Option<String>,
     addresses: Vec<Address>,
+    behind: Option<Vec<SocketAddr>>,
 ) -> Vec<Spot> {
     let until = Instant::now() + PATIENCE;
     let question = question.as_deref();
-    let (state, mut answers) = ask(via, question, &addresses, until).await;
+    let (mut state, mut answers) = ask(via, question, &addresses, until).await;
+    if let (State::Unseen, Some(behind)) = (&state, behind)
+        && is_seen_behind(&behind, question, until).await
+    {
+        state = State::Open;
+    }
     // A server ends the session of a client that was refused much.
     while !answers.is_empty() && answers.len() < addresses.len() {
         let (_, more) = ask(via, question, &addresses[answers.len()..], until).await;
@@ -210,6 +216,17 @@ async fn at_entrance(
         }));
     }
     spots
+}
+
+/// Whether the milter is asked where a content filter gives mail back. What a program gives back nobody can
+/// ask for: probes show it.
+async fn is_seen_behind(behind: &[SocketAddr], question: Option<&str>, until: Instant) -> bool {
+    for &smtpd in behind {
+        if ask(smtpd, question, &[], until).await.0 == State::Open {
+            return true;
+        }
+    }
+    behind.is_empty()
 }
 
 async fn at_hop(hop: SocketAddr, question: Option<String>) -> Vec<Spot> {

@@ -131,12 +131,13 @@ impl Spot {
     /// What to do.
     pub fn remedy(&self) -> String {
         match (&self.place, &self.state) {
-            (Place::Address(_), State::NotLooked(_)) => "recruit-milter doctor".into(),
+            (Place::Address(_), State::NotLooked(_)) | (Place::Entrance(_), State::Refused(_)) => {
+                "recruit-milter doctor".into()
+            }
             (_, State::NotLooked(_)) => "run it as root, or as recruit-milter's user".into(),
             (Place::Socket(Side::Agent, _), _) => "systemctl restart recruit-milter-agent".into(),
             (Place::Socket(..), _) => "systemctl restart recruit-milter".into(),
             (Place::Entrance(_), State::Silent(_)) => "postfix status".into(),
-            (Place::Entrance(_), State::Refused(_)) => "recruit-milter doctor".into(),
             (Place::Entrance(_) | Place::Hop(_) | Place::Alerts(_), _) => {
                 "recruit-milter postfix --check".into()
             }

@@ -350,6 +350,11 @@ fn ways_past_the_milter_are_found_in_tables_of_every_type() {
             "inline:{jobs@acme.example=acme-jobs@m-personio.de}".into(),
             "RM-DOCTOR-50",
         ),
+        (
+            "virtual_alias_maps",
+            "inline:{@acme.example=acme-jobs@m-personio.de}".into(),
+            "RM-DOCTOR-50",
+        ),
         ("virtual_alias_maps", format!("hash:{source}"), "RM-DOCTOR-50"),
         ("recipient_canonical_maps", format!("texthash:{canonical}"), "RM-DOCTOR-52"),
         ("recipient_bcc_maps", format!("texthash:{copies}"), "RM-DOCTOR-52"),

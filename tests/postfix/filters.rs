@@ -167,7 +167,7 @@ fn a_filter_for_some_mail_that_loses_dsn_is_an_error() {
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(found[0].starts_with("error: 127.0.0.1:") && found[0].contains("RM-POSTFIX-44"));
     // The same on a line of its own, as Postfix takes it.
-    fs::write(postfix.path("fa"), "/^list-/\n# spam\n   FILTER spamc:dummy\n").unwrap();
+    fs::write(postfix.path("fa"), "/^list-/\n# spam\n   FILTER\tspamc:dummy\n").unwrap();
     assert_eq!(findings(&postfix), found);
     // And where the table stands alone, or its lines stand in main.cf.
     let table = format!("regexp:{}", postfix.path("fa").display());

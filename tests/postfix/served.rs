@@ -152,6 +152,8 @@ fn patterns_are_judged_by_their_domains() {
         let relay = format!("relay_domains={served}");
         assert_eq!(found_with(&postfix, &[&relay]), [""; 0], "{served}");
     }
+    // Postfix: by default it is without the dot that a domain stands for those below it.
+    assert_eq!(found_with(&postfix, &["relay_domains=.jobs.test"]).len(), 1);
     assert_eq!(found_with(&postfix, &["mydestination=acme.example, jobs.test"]).len(), 1);
 }
 
