@@ -24,7 +24,7 @@ pub(super) fn behind(config: &Config) -> Option<Vec<SocketAddr>> {
     Some(names.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
-/// Keeps what [`behind`] tells.
+/// Keeps for [`look()`](super::look()) where Postfix asks our milter: nothing where mail comes in.
 pub fn keep_behind(config: &Config, behind: Option<&[SocketAddr]>) -> io::Result<()> {
     let file = file(config);
     match behind {
