@@ -112,7 +112,7 @@ pub fn recipient(
         if base.eq_ignore_ascii_case(bounce.local_part()) {
             if OutgoingBounce::is_meant(extension) {
                 let token = OutgoingBounce::parse(extension, keys, now);
-                let unknown = matches!(token, Err(TokenError::UnknownKey(_)));
+                let unknown = matches!(token, Err(TokenError::UnknownKey(_) | TokenError::NotOurs));
                 let stray = unknown.then(|| Stray::of_outgoing(rules, extension)).flatten();
                 return Ok(stray.map_or(Accepted::Returned { token }, Accepted::Stray));
             }
@@ -121,7 +121,7 @@ pub fn recipient(
                 return Ok(Accepted::ProbeReport { probe });
             }
             let token = Bounce::parse(extension, keys, now);
-            let unknown = matches!(token, Err(TokenError::UnknownKey(_)));
+            let unknown = matches!(token, Err(TokenError::UnknownKey(_) | TokenError::NotOurs));
             let stray = unknown.then(|| Stray::of_copy(rules, extension)).flatten();
             return Ok(stray.map_or(Accepted::Report { token }, Accepted::Stray));
         }

@@ -10,8 +10,8 @@
 //! | not ours, in the form of a handoff (a filter lost its ORCPT, say) | the same | 5xx, which Postfix keeps for later; then as above |
 //! | not ours | the same | 5xx for ever: a mail to a name that does not exist |
 //! | one at a time | a bounce address that the site routes otherwise than we do | 4xx, one goes on with each attempt |
-//! | bounce address, unknown key | anybody | from the null sender to a fallback, within a budget; all else ends |
-//! | bounce address, forged, expired, not a report | anybody | ends |
+//! | bounce address, in the form of a token of ours, but no key of ours has signed it (unknown, or made anew with the same number) | anybody | from the null sender to a fallback, within a budget; all else ends |
+//! | bounce address, of no form of ours, expired, not a report | anybody | ends |
 //! | bounce address, genuine, its rule or route gone | who had mail of ours | to where somebody sees it, or it ends |
 //! | pass 1: recipients of more octets than one message may have; edits or a decision that fail | anybody | 4xx to the client, which has the mail: nothing in our queue (of sendmail(1), a file in maildrop) |
 //! | submission: limits, failures | logins | the same |
@@ -46,7 +46,8 @@ pub struct GivenUp {
     pub to: Option<Address>,
 }
 
-/// Something that came to a bounce address whose key is not known.
+/// Something that came to a bounce address in the form of ours that no key of ours has signed: its key
+/// is not known, or another one has its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
     /// The name that it claims for itself.

@@ -191,27 +191,31 @@ fn nothing_waits_for_a_key_at_the_bounce_address() {
     let at = |extension: &str, domain: &str| {
         Recipient::plain(&format!("recruit-bounces+{extension}@{domain}"))
     };
-    for (rule, to) in [(KARRIERE, "hr@acme.example"), ("never@acme.example", IT)] {
-        for extension in strange(rule) {
-            for domain in ["handoff.internal", "acme.example"] {
-                let r = at(&extension, domain);
-                let sent = |sender, budget: &mut Budget| {
-                    decide_on(&told(), &keys(), NOW, &r, sender, budget).unwrap()
-                };
-                // Anybody: it ends.
-                let d = sent("<victim@example.org>", &mut Budget::default());
-                assert_eq!((d.action, d.reason), (Action::ReportForeign, Reason::UnknownKey));
-                assert_eq!(d.plan, Plan::only(Reply::Discard));
-                assert!(!d.is_given_up(), "nobody is to hear of each mail of a stranger");
-                // What may be a report: somebody sees it.
-                let d = sent("<>", &mut Budget::default());
-                assert_eq!((d.action, d.reason), (Action::ReportGivenBack, Reason::UnknownKey));
-                assert!(d.is_given_up());
-                assert_eq!(d.token, None, "nobody has shown that it is this copy's");
-                let next = next(&d.plan, to);
-                let back = decide_on(&told(), &keys(), NOW, &next, "<>", &mut Budget::default());
-                let back = back.unwrap().plan.to_string();
-                assert!(back.starts_with(&format!("add_rcpt <{to}>\n")), "{back}");
+    // The key is not there any more, or was made anew with the same number.
+    let same_number = Keys::new(vec![(9, vec![8; 32])]).unwrap();
+    for keys in [keys(), same_number] {
+        for (rule, to) in [(KARRIERE, "hr@acme.example"), ("never@acme.example", IT)] {
+            for extension in strange(rule) {
+                for domain in ["handoff.internal", "acme.example"] {
+                    let r = at(&extension, domain);
+                    let sent = |sender, budget: &mut Budget| {
+                        decide_on(&told(), &keys, NOW, &r, sender, budget).unwrap()
+                    };
+                    // Anybody: it ends.
+                    let d = sent("<victim@example.org>", &mut Budget::default());
+                    assert_eq!((d.action, d.reason), (Action::ReportForeign, Reason::UnknownKey));
+                    assert_eq!(d.plan, Plan::only(Reply::Discard));
+                    assert!(!d.is_given_up(), "nobody is to hear of each mail of a stranger");
+                    // What may be a report: somebody sees it.
+                    let d = sent("<>", &mut Budget::default());
+                    assert_eq!((d.action, d.reason), (Action::ReportGivenBack, Reason::UnknownKey));
+                    assert!(d.is_given_up());
+                    assert_eq!(d.token, None, "nobody has shown that it is this copy's");
+                    let next = next(&d.plan, to);
+                    let back = decide_on(&told(), &keys, NOW, &next, "<>", &mut Budget::default());
+                    let back = back.unwrap().plan.to_string();
+                    assert!(back.starts_with(&format!("add_rcpt <{to}>\n")), "{back}");
+                }
             }
         }
     }
