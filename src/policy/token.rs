@@ -179,8 +179,13 @@ pub const BOUNCE_LETTERS: usize = (BOUNCE_LEN * 8).div_ceil(5);
 /// back within `maximal_queue_lifetime` (five days unless set otherwise) for each time it waits.
 pub const HANDOFF_LIFE: u64 = 30 * 24 * 3600;
 
-/// How long a bounce address is good for: as long as mail and its reports can be under way.
+/// How long the bounce address of outgoing mail or of a probe is good for: as long as mail and its
+/// reports can be under way.
 pub const BOUNCE_LIFE: u64 = 14 * 24 * 3600;
+
+/// How long the bounce address of a copy is good for. It takes over the time of the handoff, which may
+/// be forwarded on its last day, and the report may bring back the only copy.
+pub const COPY_BOUNCE_LIFE: u64 = HANDOFF_LIFE + BOUNCE_LIFE;
 
 impl Handoff {
     /// The local-part of the handoff address, with the current key.
@@ -279,7 +284,7 @@ impl Bounce {
         if !keys.verify(signed[0], "bounce", &[signed], tag) {
             return Err(TokenError::NotOurs);
         }
-        if now > u64::from(id.time) + BOUNCE_LIFE {
+        if now > u64::from(id.time) + COPY_BOUNCE_LIFE {
             return Err(TokenError::Expired);
         }
         let rule = signed[12..].try_into().map_err(|_| TokenError::NotOurs)?;
@@ -512,9 +517,9 @@ mod tests {
             Ok(token),
             "a clock that was set back"
         );
-        assert_eq!(Bounce::parse(&extension, &keys(1), made + BOUNCE_LIFE), Ok(token));
+        assert_eq!(Bounce::parse(&extension, &keys(1), made + COPY_BOUNCE_LIFE), Ok(token));
         assert_eq!(
-            Bounce::parse(&extension, &keys(1), made + BOUNCE_LIFE + 1),
+            Bounce::parse(&extension, &keys(1), made + COPY_BOUNCE_LIFE + 1),
             Err(TokenError::Expired)
         );
     }

@@ -178,6 +178,19 @@ fn the_way_back_ends_however_long_it_took() {
     }
 }
 
+#[test]
+fn a_report_brings_back_a_copy_that_was_forwarded_on_the_last_day_of_its_handoff() {
+    let id = token(Way::Forward, GONE).id;
+    let bounce = Bounce { id, flags: GONE, rule: rule_tag(KARRIERE) }.extension(&keys()).unwrap();
+    let r = Recipient::plain(&format!("recruit-bounces+{bounce}@handoff.internal"));
+    for days in [0, 15, 30, 44] {
+        let now = u64::from(id.time) + days * DAY;
+        let d = decide_on(&told(), &keys(), now, &r, "<>", &mut Budget::default()).unwrap();
+        assert_eq!(d.action, Action::ReportGivenBack, "{days}");
+        assert_eq!(d.given_to, Some(address("hr@acme.example")), "{days}");
+    }
+}
+
 /// What a stranger can write behind the delimiter: letters that decode to a key that never was.
 fn strange(rule: &str) -> [String; 2] {
     let id = TokenId { time: 5, nonce: *b"forged" };
