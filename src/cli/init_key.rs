@@ -34,7 +34,7 @@ pub(super) fn init_key(args: &InitKeyArgs) -> Exit {
                 let counts = counts_after(&running);
                 say(&format!(
                     "It counts after: {counts}\n\
-                     Older keys still verify. Drop their lines in two weeks, when all mail that was signed \
+                     Older keys still verify. Drop their lines in six weeks, when all mail that was signed \
                      with them is through, and do the same again."
                 ));
             }

@@ -68,7 +68,7 @@ fn where_nobody_is_left_to_see_it_it_goes_to_whoever_there_is() {
 }
 
 #[test]
-fn a_forged_or_old_bounce_address_leads_nowhere() {
+fn a_forged_or_old_bounce_address_leads_nowhere_but_to_a_fallback() {
     let bounce = OutgoingBounce { id: ID, route: route_mark("own"), rule: [0; 4] };
     let extension = bounce.extension(&keys()).unwrap();
     let forged = format!("{}a", &extension[..extension.len() - 1]);
