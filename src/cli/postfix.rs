@@ -4,7 +4,7 @@
 use std::os::unix::net::UnixStream;
 
 use super::{Exit, PostfixArgs, answer, load_with, say};
-use crate::config::{Config, Socket, Surroundings};
+use crate::config::{Config, Loaded, Problems, Socket, Surroundings};
 use crate::doctor;
 use crate::postfix::{self, Error, Instance, Severity, Site, Wanted};
 use crate::way;
@@ -111,16 +111,25 @@ fn remove(args: &PostfixArgs) -> Result<Exit, Failure> {
             tell_running(instance)?;
         }
     }
+    // Whoever asks for the milter from now on shall find it missing.
+    if let Ok(loaded) = configuration(args) {
+        let _ = way::keep_behind(&loaded.config, None);
+    }
     if !had_ours {
         answer("Postfix has nothing of ours: nothing changed");
     }
     Ok(Exit::Ok)
 }
 
+/// The configuration as far as it can be read without what it names.
+fn configuration(args: &PostfixArgs) -> Result<Loaded, Problems> {
+    let around = Surroundings { keys: false, sockets: false, state: false, credentials: None };
+    crate::config::load_with(&args.config.config, &around)
+}
+
 /// Whether handoffs wait in the queue. Where Postfix does not run it cannot be asked.
 fn handoffs_wait(args: &PostfixArgs, instance: &Instance) -> bool {
-    let around = Surroundings { keys: false, sockets: false, state: false, credentials: None };
-    let domain = crate::config::load_with(&args.config.config, &around)
+    let domain = configuration(args)
         .map_or_else(|_| ".recruit-milter.internal".to_owned(), |l| l.config.rules.handoff_domain);
     match instance.run("postqueue", &["-j"]) {
         Ok(queue) => queue.contains(&domain),
@@ -135,9 +144,6 @@ fn handoffs_wait(args: &PostfixArgs, instance: &Instance) -> bool {
 fn check(config: &Config, instance: &Instance) -> Result<Exit, Failure> {
     let mut findings = postfix::check(instance, config)?;
     findings.extend(doctor::doubling(config, instance));
-    // An admin may have moved the milter himself. Whoever may not write there has not.
-    let behind = postfix::behind(instance, config)?;
-    let _ = way::keep_behind(config, behind.as_deref());
     for finding in &findings {
         answer(&finding.to_string());
     }
@@ -145,6 +151,11 @@ fn check(config: &Config, instance: &Instance) -> Result<Exit, Failure> {
         answer("ok: Postfix has what recruit-milter needs");
     }
     let errors = findings.iter().any(|finding| finding.severity == Severity::Error);
+    if !errors {
+        // An admin may have moved the milter himself. Whoever may not write there has not.
+        let behind = postfix::behind(instance, config)?;
+        let _ = way::keep_behind(config, behind.as_deref());
+    }
     Ok(if errors { Exit::NotWorking } else { Exit::Ok })
 }
 
