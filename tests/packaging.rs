@@ -189,3 +189,12 @@ fn a_check_ends_at_what_fails_first_and_sums_up_what_there_was() {
     let rest = "check: docs N s FAILED (N)\ncheck: drift not run\ncheck: test not run";
     assert_eq!(check("docs"), (Some(2), 3, format!("\n{}\n{rest}", ok[..2].join("\n"))));
 }
+
+#[test]
+fn a_check_without_room_on_the_disk_does_not_begin() {
+    let mut command = Command::new(here("contrib/dev/check.sh"));
+    let output = command.arg("false").env("NEEDS_GB", "999999").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("check: . has ") && said.contains(" 999999 are needed"), "{said}");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+}
