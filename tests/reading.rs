@@ -43,6 +43,8 @@ mod shapes;
 mod strangers;
 #[path = "reading/traps.rs"]
 mod traps;
+#[path = "reading/unmet.rs"]
+mod unmet;
 #[path = "reading/webmail.rs"]
 mod webmail;
 #[path = "reading/words.rs"]

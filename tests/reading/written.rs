@@ -30,7 +30,7 @@ const COLLEAGUES: [&str; 5] = [
 ];
 
 /// One block of a file, its values filled in.
-struct Block {
+pub(crate) struct Block {
     id: String,
     facts: Vec<(String, String)>,
     header: Vec<String>,
@@ -104,7 +104,8 @@ impl Block {
         block
     }
 
-    fn fact(&self, key: &str) -> Option<&str> {
+    /// The value of a fact.
+    pub(crate) fn fact(&self, key: &str) -> Option<&str> {
         self.facts.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
     }
 
@@ -116,7 +117,7 @@ impl Block {
     }
 
     /// The cases: one per form of the body that the facts ask for.
-    fn cases(&self, place: &str, number: usize) -> Vec<Case> {
+    pub(crate) fn cases(&self, place: &str, number: usize) -> Vec<Case> {
         let forms: Vec<&str> = self.fact("forms").unwrap_or("all").split(' ').collect();
         let case = |(i, form): (usize, &&str)| {
             let mail = self.mail(form, number + i);
@@ -283,20 +284,27 @@ pub(crate) fn folder(name: &str) -> Vec<Case> {
 /// The cases of a folder with the people of another one: other names, comments and letters.
 fn written(folder: &str, people: &str) -> Vec<Case> {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reading/written");
-    let people = fs::read_to_string(place.join(people).join("people"));
-    let people = people.map(|t| table(&t)).unwrap_or_default();
-    let mut files: Vec<_> =
-        fs::read_dir(place.join(folder)).unwrap().map(|e| e.unwrap().path()).collect();
-    files.sort();
     let mut cases = Vec::new();
-    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "txt")) {
-        let place = file.file_stem().unwrap().to_string_lossy();
-        for block in Block::all(&fs::read_to_string(file).unwrap(), &people) {
-            let number = cases.len();
-            cases.extend(block.cases(&place, number));
-        }
+    for (file, block) in blocks(&place.join(folder), Some(&place.join(people))) {
+        let number = cases.len();
+        cases.extend(block.cases(&file, number));
     }
     cases
+}
+
+/// The blocks of a folder, each with the name of its file, and the people of another one.
+pub(crate) fn blocks(folder: &Path, people: Option<&Path>) -> Vec<(String, Block)> {
+    let people = people.and_then(|p| fs::read_to_string(p.join("people")).ok());
+    let people = people.map(|t| table(&t)).unwrap_or_default();
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let mut blocks = Vec::new();
+    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "txt")) {
+        let name = file.file_stem().unwrap().to_string_lossy();
+        let all = Block::all(&fs::read_to_string(file).unwrap(), &people);
+        blocks.extend(all.into_iter().map(|b| (name.clone().into_owned(), b)));
+    }
+    blocks
 }
 
 fn read_well(cases: &[Case], least: usize) {
