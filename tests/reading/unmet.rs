@@ -94,11 +94,13 @@ impl Mail {
     }
 
     fn judge(&self, reading: &Reading) -> Mark {
+        let free = self.may.iter().any(|m| m == "nobody");
         let goes = reading.needs_review || reading.kind.default_action() == Action::Forward;
         let truth: Vec<String> = match &self.case.truth {
             // Where it goes is told by the kind: an away notice must not become a bounce, but
             // neither of them is for the recruiting system.
             Truth::None if !goes => return Mark::Right,
+            Truth::None if reading.needs_review && free => return Mark::Right,
             Truth::None if reading.needs_review => return Mark::Review,
             Truth::None => return Mark::Passed,
             Truth::One(one) => vec![key(one)],
@@ -119,7 +121,6 @@ impl Mail {
             return Mark::KeptOut;
         }
         let fits = self.kinds.is_empty() || self.kinds.contains(&reading.kind);
-        let free = self.may.iter().any(|m| m == "nobody");
         if reading.needs_review {
             let enough = matches!(self.case.truth, Truth::Nobody | Truth::Several(_)) || free;
             return if !enough {
