@@ -110,7 +110,7 @@ fn one(
     }
     // The mailbox has it: that is where it was taken from.
     let flags = Flags { kept: true, ..Flags::default() };
-    let handoff = Handoff { way: Way::Forward, id: token, flags };
+    let handoff = Handoff { way: Way::Forward, id: token, flags, leader: [0; 4] };
     let sent = send(config, &found, &handoff, &address);
     match sent {
         Ok(said) => {

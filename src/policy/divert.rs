@@ -180,7 +180,8 @@ pub(super) fn divert_into(
         if stays && led_before.iter().any(|leader| leader.shares_copy_with(rule)) {
             continue;
         }
-        let companion = led.iter().any(|leader| leader.shares_copy_with(rule));
+        let leader = led.iter().find(|leader| leader.shares_copy_with(rule));
+        let companion = leader.is_some();
         let mut entry =
             Diverted { address, system: rules.system(rule).id.clone(), handoff: None, probe };
         // A companion that stays where it is needs nobody to watch over it, nor does what is not to
@@ -188,7 +189,8 @@ pub(super) fn divert_into(
         if !stays || !companion && !again && !origin.own_login {
             let flags =
                 Flags { kept: rule.local_copy || probe.is_some(), companion, ..origin.flags() };
-            let handoff = Handoff { way: Way::Forward, id: stamp(), flags };
+            let leader = leader.unwrap_or(&rule).tag();
+            let handoff = Handoff { way: Way::Forward, id: stamp(), flags, leader };
             hand_over(builder, rules, keys, (recipient, &entry.address), &handoff, stays)?;
             entry.handoff = Some(handoff);
         }
@@ -348,6 +350,7 @@ mod tests {
                 way: Way::Forward,
                 id: TokenId { time: 1, nonce: [9; 6] },
                 flags: Flags { kept: true, ..Flags::default() },
+                leader: [0; 4],
             };
             handoff.local_part(keys, &Address::parse(address).unwrap()).unwrap()
         };

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::kind::{Actions, Verdict};
 use super::outbound::rules::Outbound;
 use super::probe::Probes;
-use super::token::TokenId;
+use super::token::{TokenId, rule_tag};
 use crate::mail::address::{Address, split_extension};
 use crate::mail::domain::{address_key, domain_key, is_domain, same_domain};
 use crate::mail::text::tail;
@@ -68,6 +68,11 @@ impl AddressRule {
             unwrap: false,
             outbound_copy: false,
         }
+    }
+
+    /// Its short name in tokens: see [`rule_tag`].
+    pub fn tag(&self) -> [u8; 4] {
+        rule_tag(&self.pattern.key())
     }
 
     /// Whether one copy can serve the addresses of both rules: it goes to the same system, and the
@@ -477,6 +482,21 @@ impl Rules {
     /// The system of a rule.
     pub fn system(&self, rule: &AddressRule) -> &System {
         &self.systems[rule.system]
+    }
+
+    /// The rule with a short name, as tokens hold it.
+    pub fn by_tag(&self, tag: [u8; 4]) -> Option<&AddressRule> {
+        self.addresses.iter().find(|rule| rule.tag() == tag)
+    }
+
+    /// Whether the address of a rule that led a copy when the mail came in still leads it where
+    /// `rule` sends mail, so that one copy serves both.
+    ///
+    /// Whoever is asked sees the configuration of now. Where it changes between the two copies of a
+    /// mail, both may go on, and the system gets it twice; neither can end for the sake of one that
+    /// went elsewhere or nowhere.
+    pub fn leads_still(&self, leader: [u8; 4], rule: &AddressRule) -> bool {
+        self.by_tag(leader).is_some_and(|leader| leader.shares_copy_with(rule))
     }
 
     /// Whether any message is unwrapped, so that the agent has something to do.

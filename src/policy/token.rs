@@ -5,9 +5,9 @@
 //! from the first travels in the local-part of a recipient, signed. Nothing is stored anywhere.
 //!
 //! ```text
-//! t KEY FLAGS TIME NONCE MAC @handoff domain      a copy on its way to pass 2
-//! u KEY FLAGS TIME NONCE MAC @handoff domain      a copy on its way to the agent, to be unwrapped
-//! g KEY FLAGS TIME NONCE MAC @return domain       a copy on its way back to local delivery
+//! t KEY FLAGS TIME NONCE RULE MAC @handoff domain a copy on its way to pass 2
+//! u KEY FLAGS TIME NONCE RULE MAC @handoff domain a copy on its way to the agent, to be unwrapped
+//! g KEY FLAGS TIME NONCE RULE MAC @return domain  a copy on its way back to local delivery
 //! recruit-bounces+KEY FLAGS TIME NONCE RULE MAC   where reports on a forwarded copy go
 //! recruit-bounces+1ROUTE KEY TIME NONCE RULE MAC  where what outgoing mail comes back to goes
 //! recruit-bounces+8...                            the sender of a probe: see `probe`
@@ -76,8 +76,9 @@ pub struct Flags {
     pub authenticated: bool,
     /// The client's address is inside the company.
     pub internal: bool,
-    /// Another recruiting address of the same message already leads a copy to the same system; this
-    /// one only watches over its own local delivery.
+    /// Another recruiting address of the same message already leads a copy to the same system
+    /// ([`Handoff::leader`]); this one only watches over its own local delivery, as long as that one is
+    /// still configured so.
     pub companion: bool,
     /// The copy is the message that a colleague had attached to his, taken out by the agent.
     pub unwrapped: bool,
@@ -147,6 +148,9 @@ pub struct Handoff {
     pub id: TokenId,
     /// What pass 1 knew.
     pub flags: Flags,
+    /// The rule of the recruiting address that leads the copy, as [`rule_tag`] writes it: its own, or
+    /// that of the other one for a companion. Zero on the way back, where it says nothing.
+    pub leader: [u8; 4],
 }
 
 /// Why a token is not taken.
@@ -162,7 +166,7 @@ pub enum TokenError {
 
 /// The octets of the MAC in a handoff token.
 const HANDOFF_MAC: usize = 16;
-const HANDOFF_LEN: usize = 12 + HANDOFF_MAC;
+const HANDOFF_LEN: usize = 12 + 4 + HANDOFF_MAC;
 /// The letters of a handoff token, without the one that says which way it goes.
 pub const HANDOFF_LETTERS: usize = (HANDOFF_LEN * 8).div_ceil(5);
 /// The first letter of a token that leads to the agent, by which Postfix tells it from others.
@@ -192,6 +196,7 @@ impl Handoff {
     pub fn local_part(&self, keys: &Keys, recruiting: &Address) -> Option<String> {
         let mut octets = vec![keys.current(), self.flags.octet()];
         octets.extend(self.id.octets());
+        octets.extend(self.leader);
         let mac =
             keys.mac(keys.current(), self.purpose(), &[&octets, recruiting.as_str().as_bytes()])?;
         octets.extend(&mac[..HANDOFF_MAC]);
@@ -211,8 +216,7 @@ impl Handoff {
         let letters = local.strip_prefix(way.letter()).ok_or(TokenError::NotOurs)?;
         let octets = decode(letters, HANDOFF_LEN)?;
         let (signed, tag) = octets.split_at(HANDOFF_LEN - HANDOFF_MAC);
-        let id = TokenId::from_octets(&signed[2..]).ok_or(TokenError::NotOurs)?;
-        let token = Self { way, id, flags: Flags::from_octet(signed[1]) };
+        let token = Self::of_octets(way, signed).ok_or(TokenError::NotOurs)?;
         if !keys.knows(signed[0]) {
             return Err(TokenError::UnknownKey(signed[0]));
         }
@@ -220,7 +224,7 @@ impl Handoff {
         if !keys.verify(signed[0], token.purpose(), &parts, tag) {
             return Err(TokenError::NotOurs);
         }
-        if now > u64::from(id.time) + HANDOFF_LIFE {
+        if now > u64::from(token.id.time) + HANDOFF_LIFE {
             return Err(TokenError::Expired);
         }
         Ok(token)
@@ -231,8 +235,14 @@ impl Handoff {
     pub fn claimed(way: Way, local: &str) -> Option<Self> {
         let local = local.to_ascii_lowercase();
         let octets = decode(local.strip_prefix(way.letter())?, HANDOFF_LEN).ok()?;
+        Self::of_octets(way, &octets)
+    }
+
+    /// What stands behind the key, before the MAC.
+    fn of_octets(way: Way, octets: &[u8]) -> Option<Self> {
         let id = TokenId::from_octets(octets.get(2..12)?)?;
-        Some(Self { way, id, flags: Flags::from_octet(*octets.get(1)?) })
+        let leader = octets.get(12..16)?.try_into().ok()?;
+        Some(Self { way, id, flags: Flags::from_octet(*octets.get(1)?), leader })
     }
 
     fn purpose(&self) -> &'static str {
@@ -422,6 +432,7 @@ mod tests {
                 way,
                 id: ID,
                 flags: Flags { kept: true, internal: true, unwrapped: true, ..Flags::default() },
+                leader: rule_tag("jobs@acme.example"),
             };
             let local = token.local_part(&keys(7), &jobs()).unwrap();
             assert_eq!(local.len(), 1 + HANDOFF_LETTERS);
@@ -466,7 +477,7 @@ mod tests {
 
     #[test]
     fn a_token_is_bound_to_its_address_way_and_key() {
-        let token = Handoff { way: Way::Forward, id: ID, flags: Flags::default() };
+        let token = Handoff { way: Way::Forward, id: ID, flags: Flags::default(), leader: [0; 4] };
         let local = token.local_part(&keys(7), &jobs()).unwrap();
         let other = Address::parse("jobs@acme.example").unwrap();
         assert_eq!(
@@ -493,7 +504,7 @@ mod tests {
 
     #[test]
     fn a_handoff_ends_and_one_from_a_clock_that_was_set_back_does_not() {
-        let token = Handoff { way: Way::Forward, id: ID, flags: Flags::default() };
+        let token = Handoff { way: Way::Forward, id: ID, flags: Flags::default(), leader: [0; 4] };
         let local = token.local_part(&keys(7), &jobs()).unwrap();
         let at = |now| Handoff::parse(Way::Forward, &local, &keys(7), &jobs(), now);
         assert_eq!(at(MADE - 3600), Ok(token));
@@ -527,7 +538,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_changed_letter_is_noticed(at in 0usize..46, letter in "[a-z2-7]") {
-            let token = Handoff { way: Way::Forward, id: ID, flags: Flags::default() };
+            let token = Handoff { way: Way::Forward, id: ID, flags: Flags::default(), leader: [0; 4] };
             let good = token.local_part(&keys(7), &jobs()).unwrap();
             let mut bad = good.clone();
             bad.replace_range(at..=at, &letter);

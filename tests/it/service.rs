@@ -101,7 +101,8 @@ fn handoff_made(ago: Duration, way: Way, key_file: &str, address: &str, key: u8)
     let keys = Keys::new(vec![(key, secret)]).unwrap();
     let made = (SystemTime::now() - ago).duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let id = TokenId { time: u32::try_from(made.as_secs()).unwrap(), nonce: *b"abcdef" };
-    let token = Handoff { way, id, flags: Flags { kept: true, ..Flags::default() } };
+    let token =
+        Handoff { way, id, flags: Flags { kept: true, ..Flags::default() }, leader: [0; 4] };
     let local = token.local_part(&keys, &Address::parse(address).unwrap()).unwrap();
     match way {
         Way::Forward | Way::Unwrap => format!("{local}@handoff.recruit-milter.internal"),

@@ -161,6 +161,30 @@ fn copies_whose_address_is_gone_go_to_that_address_where_it_kept_none() {
 }
 
 #[test]
+fn a_copy_whose_leading_address_is_gone_goes_to_the_system_by_itself() {
+    let mut site = prepared("", "6s");
+    site.run();
+    let away = Away::of(&site);
+    // One copy for both, led by the first.
+    Mail::new(ERIKA, &[JOBS, KARRIERE], MESSAGE).send(site.mx.port());
+    site.mx.wait_for_log("status=deferred");
+    let text = site.config_text();
+    let without = text.replace(&format!("\"{JOBS}\", \"{KARRIERE}\""), &format!("\"{KARRIERE}\""));
+    assert_ne!(without, text);
+    site.daemon.configure(&without);
+    reload(&site);
+    away.back();
+    wait_until("the system has it", LIMIT, || site.inbound().len() == 1);
+    site.daemon.wait_for_log("alarm=given-up, reason=unknown-address");
+    site.settle();
+    assert!(site.inbound()[0].text().contains("X-Recruiting-Address: karriere@acme.example\n"));
+    assert_eq!(
+        (got(&site, JOBS).len(), got(&site, KARRIERE).len(), got(&site, HR).len()),
+        (1, 0, 0)
+    );
+}
+
+#[test]
 fn where_key_and_address_are_gone_it_goes_to_whom_alerts_go_to() {
     let mut site = prepared(&format!("[alerts]\nto = [\"{BOB}\"]\n"), "6s");
     site.run();
@@ -195,7 +219,7 @@ fn copies_that_have_expired_are_given_back_at_once() {
     for (to, kept) in [(KARRIERE, false), (JOBS, false), (OTHER, true)] {
         let id = TokenId { time: u32::try_from(made).unwrap(), nonce: *b"abcdef" };
         let flags = Flags { kept, ..Flags::default() };
-        let token = Handoff { way: Way::Forward, id, flags };
+        let token = Handoff { way: Way::Forward, id, flags, leader: [0; 4] };
         let local = token.local_part(&keys(&site), &Address::parse(to).unwrap()).unwrap();
         let mut smtp = Smtp::hello(site.handoff_port());
         smtp.command(&format!("MAIL FROM:<{ERIKA}>")).ok();

@@ -82,7 +82,7 @@ fn unwrapper_above(net: Net, limit: Duration, smtpd: SocketAddr) -> impl Inbox<T
 
 fn token(way: Way, flags: Flags) -> Handoff {
     let time = u32::try_from(now()).unwrap();
-    Handoff { way, id: TokenId { time, nonce: [7; 6] }, flags }
+    Handoff { way, id: TokenId { time, nonce: [7; 6] }, flags, leader: [0; 4] }
 }
 
 fn path(token: Handoff) -> String {

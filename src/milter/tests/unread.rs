@@ -153,7 +153,7 @@ fn id() -> TokenId {
 }
 
 fn handoff(flags: Flags) -> String {
-    let token = Handoff { way: Way::Forward, id: id(), flags };
+    let token = Handoff { way: Way::Forward, id: id(), flags, leader: [0; 4] };
     format!(
         "{}@handoff.recruit-milter.internal",
         token.local_part(&keys(), &address(KARRIERE)).unwrap()

@@ -26,7 +26,7 @@ use crate::policy::budget::Budget;
 use crate::policy::keys::Keys;
 use crate::policy::outbound::bounce;
 use crate::policy::rules::Rules;
-use crate::policy::token::{Bounce, Flags, Handoff, OutgoingBounce, TokenId, Way, rule_tag};
+use crate::policy::token::{Bounce, Flags, Handoff, OutgoingBounce, TokenId, Way};
 
 /// How many messages an hour whose key is not known are given to somebody.
 const STRANGERS: u32 = 100;
@@ -131,8 +131,7 @@ impl Stray {
     /// What came to the bounce address of a copy.
     pub(super) fn of_copy(rules: &Rules, extension: &str) -> Option<Self> {
         let claimed = Bounce::claimed(extension)?;
-        let rule =
-            rules.addresses.iter().find(|rule| rule_tag(&rule.pattern.key()) == claimed.rule);
+        let rule = rules.by_tag(claimed.rule);
         let to = rule.and_then(|rule| rule.fallback.as_ref()).or_else(|| rules.last_resort());
         Some(Self { id: claimed.id, to: to.cloned() })
     }
@@ -166,7 +165,7 @@ pub(super) fn on_stray(
     }
     // The name is not taken over: a stranger may have chosen another copy's.
     let id = TokenId { time: u32::try_from(now).unwrap_or(u32::MAX), nonce: stray.id.nonce };
-    let back = Handoff { way: Way::Return, id, flags: Flags::default() };
+    let back = Handoff { way: Way::Return, id, flags: Flags::default(), leader: [0; 4] };
     let plan = give_back(rules, keys, arrival, &back, to)?;
     let mut decision = Decision::new(plan, Action::ReportGivenBack, Reason::UnknownKey);
     decision.given_to = Some(to.clone());

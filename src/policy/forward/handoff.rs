@@ -17,7 +17,7 @@ use crate::policy::probe::{Probe, Probes};
 use crate::policy::rules::{AddressRule, Rules};
 use crate::policy::seal::{SEAL, seal};
 use crate::policy::tags::{About, tags};
-use crate::policy::token::{Bounce, Flags, Handoff, rule_tag};
+use crate::policy::token::{Bounce, Flags, Handoff};
 use crate::policy::unread::Unread;
 
 /// A copy, and what is known of it.
@@ -56,9 +56,13 @@ pub(super) fn handoff(
     let probe = advice.probe.filter(|p| p.is_for(address));
     let replayed = probe.is_some_and(|probe| !budget.probes.is_first(probe.id, token.id, now));
     let probe = probe.filter(|_| !replayed);
-    // Pass 1 has taken a probe away from its recruiting address. What is none now has to go back
-    // there.
-    let flags = Flags { kept: token.flags.kept && !replayed, ..token.flags };
+    let flags = Flags {
+        // Pass 1 has taken a probe away from its recruiting address. What is none now has to go back
+        // there.
+        kept: token.flags.kept && !replayed,
+        companion: token.flags.companion && rules.leads_still(token.leader, rule),
+        ..token.flags
+    };
     let token = Handoff { flags, ..*token };
     let (reading, unread) = match &advice.reading {
         _ if probe.is_some() => (Reading::of_probe(), None),
@@ -201,7 +205,7 @@ impl InHand<'_> {
     /// The edits that make it the recruiting system's.
     fn to_system(&self, mut tags: Vec<OwnField>) -> Option<Plan> {
         let Self { rules, keys, arrival, token, .. } = self;
-        let rule = rule_tag(&self.rule.pattern.key());
+        let rule = self.rule.tag();
         let extension = Bounce { id: token.id, flags: token.flags, rule }.extension(keys)?;
         let base = rules.bounce.as_ref()?;
         let delimiter = rules.delimiters.chars().next()?;

@@ -23,7 +23,7 @@ fn report(action: &str) -> String {
 
 /// Where a plan leads a mail back to, and whether it is told apart from a forward.
 fn back_to(decision: &Decision, address: &str) -> bool {
-    let handoff = Handoff { way: Way::Return, id: ID, flags: Flags::default() };
+    let handoff = Handoff { way: Way::Return, id: ID, flags: Flags::default(), leader: [0; 4] };
     let to = Address::parse(address).unwrap();
     let local = handoff.local_part(&keys(), &to).unwrap();
     decision.plan.to_string().starts_with(&format!("add_rcpt <{local}@return.handoff.internal>"))

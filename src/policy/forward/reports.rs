@@ -10,7 +10,7 @@ use crate::policy::outbound::bounce;
 use crate::policy::probe::Probe;
 use crate::policy::report::{Outcome, Report};
 use crate::policy::rules::Rules;
-use crate::policy::token::{Bounce, Flags, Handoff, OutgoingBounce, TokenError, Way, rule_tag};
+use crate::policy::token::{Bounce, Flags, Handoff, OutgoingBounce, TokenError, Way};
 
 pub(super) fn on_report(
     rules: &Rules,
@@ -37,7 +37,7 @@ pub(super) fn on_report(
     let mut decision = Decision::new(discard, Action::ReportRead, reason);
     decision.token = Some(token.id);
     decision.report = Some(report);
-    let rule = rules.addresses.iter().find(|rule| rule_tag(&rule.pattern.key()) == token.rule);
+    let rule = rules.by_tag(token.rule);
     decision.of_rule(rules, rule);
     // The recruiting system knows the bounce address, and automatic answers come to it too. But what
     // nobody can read may be the report that brings back the only copy.
@@ -50,7 +50,8 @@ pub(super) fn on_report(
         // The only copy is in this report. Its rule may be gone.
         let to = rule.and_then(|rule| rule.fallback.as_ref()).or_else(|| rules.last_resort());
         let to = to.cloned().or_else(|| postmaster(rules))?.in_ascii();
-        let handoff = Handoff { way: Way::Return, id: token.id, flags: token.flags };
+        let handoff =
+            Handoff { way: Way::Return, id: token.id, flags: token.flags, leader: [0; 4] };
         decision.plan = give_back(rules, keys, arrival, &handoff, &to)?;
         decision.action = Action::ReportGivenBack;
         decision.given_to = Some(to);
@@ -105,7 +106,8 @@ pub(super) fn on_returned(
     // Who had a mail of ours knows its bounce address: nothing may wait here.
     let to = bounce::goes_to(rules, token).or_else(|| rules.last_resort().cloned());
     let to = to.or_else(|| postmaster(rules))?;
-    let handoff = Handoff { way: Way::Return, id: token.id, flags: Flags::default() };
+    let handoff =
+        Handoff { way: Way::Return, id: token.id, flags: Flags::default(), leader: [0; 4] };
     let plan = give_back(rules, keys, arrival, &handoff, &to)?;
     let mut decision = Decision::new(plan, Action::ReportGivenBack, reason);
     decision.given_to = Some(to);

@@ -11,7 +11,7 @@ pub(super) const NOW: u64 = 1_795_551_688;
 const ID: TokenId = TokenId { time: 1_795_551_688, nonce: [7; 6] };
 
 pub(super) fn token(way: Way, flags: Flags) -> Handoff {
-    Handoff { way, id: ID, flags }
+    Handoff { way, id: ID, flags, leader: rule_tag("jobs@acme.example") }
 }
 
 pub(super) fn handoff_to(to: &str, token: Handoff) -> Recipient {
@@ -159,6 +159,35 @@ fn a_companion_ends_where_the_leading_copy_goes_on() {
         handoff_to("karriere@acme.example", token(Way::Forward, Flags { companion: true, ..GONE }));
     let d = decide(&r, "<e@x.example>", &facts(&FROM), "", &mut Budget::default());
     assert_eq!((d.action, d.plan), (Action::Merged, Plan::only(Reply::Discard)));
+}
+
+#[test]
+fn a_companion_goes_on_itself_where_the_leading_copy_no_longer_serves_it() {
+    let companion = token(Way::Forward, Flags { companion: true, ..GONE });
+    let r = handoff_to("karriere@acme.example", companion);
+    let action = |change: &dyn Fn(&mut Rules)| {
+        let mut rules = rules();
+        change(&mut rules);
+        let facts = facts(&FROM);
+        decide_by(&rules, &r, "<e@x.example>", &facts, "", &mut Budget::default()).action
+    };
+    let jobs = |rules: &Rules| rules.lookup("jobs@acme.example").unwrap().0;
+    assert_eq!(action(&|_| ()), Action::Merged);
+    // The leading address is gone, moved to another system, or handled in another way since.
+    assert_eq!(action(&|rules| drop(rules.addresses.remove(jobs(rules)))), Action::Forwarded);
+    let moved = |rules: &mut Rules| {
+        let at = jobs(rules);
+        rules.addresses[at].system = 1;
+    };
+    assert_eq!(action(&moved), Action::Forwarded);
+    let opened = |rules: &mut Rules| {
+        let at = jobs(rules);
+        rules.addresses[at].unwrap = true;
+    };
+    assert_eq!(action(&opened), Action::Forwarded);
+    // Both were moved together.
+    let both = |rules: &mut Rules| rules.addresses.iter_mut().for_each(|rule| rule.system = 1);
+    assert_eq!(action(&both), Action::Merged);
 }
 
 #[test]

@@ -4,11 +4,11 @@
 use super::rules::Route;
 use crate::mail::Address;
 use crate::policy::rules::{AddressRule, Pattern, Rules};
-use crate::policy::token::{OutgoingBounce, route_mark, rule_tag};
+use crate::policy::token::{OutgoingBounce, route_mark};
 
 /// The rule of the recruiting address that a message was from, if it was from one.
 pub fn rule<'a>(rules: &'a Rules, bounce: &OutgoingBounce) -> Option<&'a AddressRule> {
-    rules.addresses.iter().find(|rule| rule_tag(&rule.pattern.key()) == bounce.rule)
+    rules.by_tag(bounce.rule)
 }
 
 /// The route that a message took.

@@ -28,7 +28,7 @@ use super::keys::Keys;
 use super::limits::{Count, Ticket, Usage};
 use super::probe::{Probe, unproven};
 use super::rules::{Pattern, Rules};
-use super::token::{Flags, Handoff, OutgoingBounce, TokenId, Way, route_mark, rule_tag};
+use super::token::{Flags, Handoff, OutgoingBounce, TokenId, Way, route_mark};
 use crate::mail::domain::address_key;
 use crate::mail::{
     Address, FieldBody, Notify, Orcpt, OwnField, OwnName, PlainField, PlainName, RawPath, Recipient,
@@ -427,7 +427,8 @@ impl Outgoing {
             return Ok(None);
         }
         let flags = Flags { kept: true, outbound: true, ..origin.flags() };
-        let handoff = Handoff { way: Way::Forward, id: (moment.stamp)(), flags };
+        let leader = rule.tag();
+        let handoff = Handoff { way: Way::Forward, id: (moment.stamp)(), flags, leader };
         let local = handoff.local_part(keys, from).ok_or(NoToken)?;
         let to = format!("{local}@{}", rules.handoff_domain);
         let to = Address::parse(&to).map_err(|_| NoToken)?;
@@ -480,8 +481,7 @@ impl Outgoing {
     /// the rule of an address that the login may send as.
     fn bounce(&self, rules: &Rules, route: &Route, from: &Address, id: TokenId) -> OutgoingBounce {
         let of = |address: &Address| {
-            let rule =
-                rules.lookup(address.as_str()).map(|(_, rule)| rule_tag(&rule.pattern.key()));
+            let rule = rules.lookup(address.as_str()).map(|(_, rule)| rule.tag());
             OutgoingBounce { id, route: route_mark(&route.name), rule: rule.unwrap_or_default() }
         };
         let own = self.login(rules).into_iter().flat_map(|login| &login.may_send_as);

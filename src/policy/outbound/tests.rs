@@ -7,6 +7,7 @@ use crate::plan::{Reply, ReplyText};
 use crate::policy::limits::{Limits, Rates};
 use crate::policy::rules::{Network, Pattern};
 use crate::policy::testing::{address, keys, rules as company, stamp};
+use crate::policy::token::rule_tag;
 
 const NOW: u64 = 1_795_551_700;
 const JOBS: &str = "jobs@acme.example";
