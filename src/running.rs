@@ -13,6 +13,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
@@ -183,6 +184,16 @@ pub fn find(state_dir: &Path, role: Role) -> io::Result<Option<Running>> {
     Ok(serde_json::from_slice(&text).ok())
 }
 
+/// How often a process says that it is alive.
+pub const BEAT: Duration = Duration::from_secs(10);
+
+/// How long ago a process in a role last said that it is alive.
+pub fn beat_of(state_dir: &Path, role: Role) -> io::Result<Duration> {
+    let beat = fs::metadata(role.file(state_dir))?.modified()?;
+    // What lies ahead is a clock that was put back.
+    Ok(beat.elapsed().unwrap_or_default())
+}
+
 /// What runs, where that can be looked at.
 pub fn all(state_dir: &Path) -> Vec<Running> {
     Role::ALL.into_iter().filter_map(|role| find(state_dir, role).ok().flatten()).collect()
@@ -229,6 +240,15 @@ impl Announcement {
         }
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
         Ok(())
+    }
+
+    /// Says that this process is alive, for [`beat_of`]. Somebody does so every [`BEAT`].
+    pub fn beat(&self) {
+        let now = SystemTime::now();
+        for file in self.held.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            // Who sees no beat says so.
+            _ = file.set_modified(now);
+        }
     }
 }
 

@@ -118,7 +118,7 @@ complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand doctor" -s
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand doctor" -l config-dir -d 'Postfix\'s configuration folder, where it is not the system\'s' -r -F
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand doctor" -s v -l verbose -d 'Show the stable names of what is wrong'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand doctor" -l json -d 'Print JSON'
-complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand smtp-test" -l host -d 'The server for outgoing mail' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand smtp-test" -l port -d 'Its port: 465 with ssl, 587 with starttls' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand smtp-test" -l tls -d 'The encryption. What settings pages call "SSL" is ssl, what they call "TLS" is mostly starttls' -r -f -a "ssl\t'TLS from the first byte'
@@ -144,13 +144,13 @@ en\t''"
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand verify" -l all -d 'All addresses of the configuration, patterns apart'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand verify" -l force -d 'Send a probe though the last one was less than five minutes ago'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand verify" -l json -d 'Print one JSON object for each address'
-complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand verify" -s h -l help -d 'Print help'
+complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand status" -s c -l config -d 'The configuration file' -r -F
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand status" -l lang -d 'The language; without it, that of the configuration or the locale' -r -f -a "de\t''
 en\t''"
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand status" -l monitor -d 'One line and the exit codes of monitoring plugins (Nagios, Icinga)'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand status" -l json -d 'Print JSON'
-complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand status" -s h -l help -d 'Print help'
+complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand trace" -s c -l config -d 'The configuration file' -r -F
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand trace" -l lang -d 'The language; without it, that of the configuration or the locale' -r -f -a "de\t''
 en\t''"

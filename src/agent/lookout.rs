@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
@@ -69,8 +70,11 @@ pub enum News {
     Open(Spot),
 }
 
+/// Somebody who looks at Postfix's configuration. It may take its time, and see nothing.
+pub type Checks = Arc<dyn Fn(&Config) -> Option<Spot> + Send + Sync>;
+
 /// Works until it is dropped.
-pub async fn run(current: Arc<ArcSwap<Config>>, sight: Sight, told: Told) {
+pub async fn run(current: Arc<ArcSwap<Config>>, sight: Sight, checks: Checks, told: Told) {
     let mut memory = Memory::default();
     let mut looks: u32 = 0;
     sleep(FIRST).await;
@@ -86,6 +90,10 @@ pub async fn run(current: Arc<ArcSwap<Config>>, sight: Sight, told: Told) {
         {
             way = way.completed(&before.way);
         }
+        let checks = Arc::clone(&checks);
+        let settings = spawn_blocking(move || checks(&config)).await.ok().flatten();
+        let config = current.load_full();
+        way = way.with(settings);
         for news in memory.take(&way, Instant::now()) {
             told(&config, &news);
         }

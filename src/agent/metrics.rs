@@ -297,7 +297,10 @@ fn way(registry: &mut Registry, view: Option<&View>) {
                 continue;
             }
             let (family, label) = match &spot.place {
-                Place::Socket(Side::Agent, _) | Place::Alerts(_) => (&others, "at"),
+                Place::Settings
+                | Place::Agent
+                | Place::Socket(Side::Agent, _)
+                | Place::Alerts(_) => (&others, "at"),
                 Place::Socket(..) => (&reachable, "socket"),
                 Place::Entrance(_) | Place::Hop(_) => (&attached, "smtpd"),
                 Place::Address(_) => continue,

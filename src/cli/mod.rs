@@ -25,6 +25,7 @@ mod resend;
 mod run;
 mod setup;
 mod smtp_test;
+mod standing;
 mod status;
 mod subject;
 mod trace;
@@ -91,12 +92,19 @@ enum Command {
     /// Logins for recruiting systems: to send with, from anywhere, and to open no mailbox.
     Login(login::LoginArgs),
     /// Look at everything on the way of an application: what is wrong, and what to do about it.
+    ///
+    /// Asks the milter at its sockets, Postfix, and the recruiting systems' servers.
     Doctor(doctor::DoctorArgs),
     /// Step through SMTP settings as a recruiting system would use them; say what is wrong with them.
     SmtpTest(smtp_test::SmtpTestArgs),
     /// Send a probe to recruiting addresses and follow it hop by hop: is it verified?
+    ///
+    /// Where it gets stuck, the milter is asked at its sockets, and Postfix for its queue and its configuration.
     Verify(verify::VerifyArgs),
     /// A line for each recruiting address: is it verified, and what became of its mail?
+    ///
+    /// Asks the milter at its sockets, Postfix by SMTP and for what `postfix --check` finds, and looks whether the
+    /// agent is alive.
     Status(status::StatusArgs),
     /// The life of a mail in time order.
     Trace(trace::TraceArgs),

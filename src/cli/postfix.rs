@@ -69,6 +69,8 @@ pub(super) fn keep_place(config: &Config, instance: &Instance) -> Result<(), Err
         // Without it they take the milter to be missing where it is behind a filter alone.
         say(&format!("warning: cannot write into {}: {error}", config.state_dir.display()));
     }
+    let settings = way::settings(doctor::standing(config, instance), config);
+    let _ = way::keep_settings(config, instance, &settings);
     Ok(())
 }
 
@@ -142,8 +144,9 @@ fn handoffs_wait(args: &PostfixArgs, instance: &Instance) -> bool {
 }
 
 fn check(config: &Config, instance: &Instance) -> Result<Exit, Failure> {
-    let mut findings = postfix::check(instance, config)?;
-    findings.extend(doctor::doubling(config, instance));
+    let findings = doctor::standing(config, instance)?;
+    // Whoever may not write there leaves it as it is.
+    let _ = way::keep_settings(config, instance, &way::settings(Ok(findings.clone()), config));
     for finding in &findings {
         answer(&finding.to_string());
     }

@@ -190,8 +190,10 @@ impl Signals {
 
     /// Waits until the process is told to stop, and reloads whenever it is told to.
     async fn until_stop(&mut self, live: &Live, logging: &Logging) {
+        let mut beat = tokio::time::interval(running::BEAT);
         loop {
             tokio::select! {
+                _ = beat.tick() => live.beat(),
                 _ = self.term.recv() => return,
                 _ = self.int.recv() => return,
                 _ = self.hup.recv() => {

@@ -1,6 +1,8 @@
 //! `status`: a line for each recruiting address: is it verified, and what became of its mail?
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod broken;
+
 use std::fmt::Write as _;
 use std::io;
 
@@ -10,9 +12,10 @@ use serde::{Serialize, Serializer};
 
 use super::lang::{Lang, LangArg};
 use super::looking::{AGENT, ago, behind, refused, span};
-use super::{ConfigArg, Exit, answer, load};
+use super::{ConfigArg, Exit, answer, load_whole, standing};
 use crate::agent::verify::verdicts;
-use crate::config::Config;
+use crate::config::{Config, Surroundings};
+use crate::doctor;
 use crate::ledger::{Error, Ledger, State, Summary};
 use crate::mail::domain::address_key;
 use crate::policy::rules::Pattern;
@@ -30,6 +33,10 @@ pub(super) struct StatusArgs {
     #[arg(value_name = "ADDRESS")]
     addresses: Vec<String>,
     /// One line and the exit codes of monitoring plugins (Nagios, Icinga).
+    ///
+    /// 2 while mail is put off, waits, failed or is
+    /// not forwarded, also where Postfix's configuration has lost our lines; 1 where somebody should look, as at a
+    /// broken configuration file while the milter goes on with the last good one; 3 where this user may not look.
     #[arg(long, conflicts_with = "json")]
     monitor: bool,
     /// Print JSON.
@@ -87,13 +94,11 @@ enum Trouble {
 }
 
 pub(super) fn status(args: &StatusArgs) -> Exit {
-    let config = match load(&args.config.config) {
-        Ok(config) => config,
-        Err(_) if args.monitor => {
-            answer("UNKNOWN - recruit-milter: the configuration cannot be read");
-            return Exit::Unknown;
-        }
-        Err(exit) => return exit,
+    let path = &args.config.config;
+    let config = match load_whole(path, &Surroundings::of_process()) {
+        Ok(loaded) => loaded.config,
+        Err((_, first)) if args.monitor => return broken::monitor(path, &first),
+        Err((exit, _)) => return exit,
     };
     if config.is_idle() {
         // No agent keeps a ledger of nothing.
@@ -139,7 +144,8 @@ pub(super) fn status(args: &StatusArgs) -> Exit {
         answer(&serde_json::to_string_pretty(&rows).unwrap_or_default());
     } else {
         let lang = args.lang.choose(config.language);
-        answer(&format!("{}{}", besides(&way, lang), table(&rows, lang, now)));
+        let (besides, differs) = (besides(&way, lang), differs(&config));
+        answer(&format!("{besides}{differs}{}", table(&rows, lang, now)));
     }
     if worst == Trouble::None && behind.is_none() { Exit::Ok } else { Exit::NotWorking }
 }
@@ -151,7 +157,8 @@ fn seen(config: &Config) -> Way {
         let place = Place::Entrance(config.verify.via);
         Way::of(vec![Spot { place, state: way::State::NotLooked(error.to_string()) }])
     };
-    runtime.map_or_else(unseen, |runtime| runtime.block_on(look(config, Depth::All)))
+    let way = runtime.map_or_else(unseen, |runtime| runtime.block_on(look(config, Depth::All)));
+    way.with(Some(standing::settings(config))).with(Some(way::agent(config)))
 }
 
 /// How bad it is with the way.
@@ -172,6 +179,14 @@ fn of_no_row(way: &Way) -> impl Iterator<Item = &Spot> {
 fn besides(way: &Way, lang: Lang) -> String {
     of_no_row(way).chain(way.not_looked()).fold(String::new(), |mut out, spot| {
         _ = writeln!(out, "{}\n  -> {}", lang.pick(spot.english(), spot.german()), spot.remedy());
+        out
+    })
+}
+
+/// What runs otherwise than the files say, and waits for a reload or a restart. Mail goes on meanwhile.
+fn differs(config: &Config) -> String {
+    doctor::differs(config).into_iter().fold(String::new(), |mut out, finding| {
+        _ = writeln!(out, "{}\n  -> {}", finding.text, finding.remedy.unwrap_or_default());
         out
     })
 }

@@ -85,7 +85,8 @@ pub async fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
         return all;
     }
     all.extend(state::key(config));
-    let way = way::look(config, way::Depth::All).await;
+    let settings = way::settings(standing(config, instance), config);
+    let way = way::look(config, way::Depth::All).await.with(Some(settings));
     all.extend(running::examine(config));
     all.extend(sockets::examine(&way));
     all.extend(examine_postfix(config, instance));
@@ -99,6 +100,23 @@ pub async fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
     all.extend(state::folder(config));
     all.extend(state::ledger(config, &way));
     all
+}
+
+/// What runs otherwise than the files say: keys, configuration, program.
+pub fn differs(config: &Config) -> Vec<Finding> {
+    let mut found = running::examine(config);
+    found.retain(|finding| finding.mark >= Mark::Warning);
+    found
+}
+
+/// What `postfix --check` says: all that is wrong in Postfix's configuration.
+pub fn standing(
+    config: &Config,
+    instance: &Instance,
+) -> Result<Vec<postfix::Finding>, postfix::Error> {
+    let mut findings = postfix::check(instance, config)?;
+    findings.extend(doubling(config, instance));
+    Ok(findings)
 }
 
 /// Ways by which mail would reach the recruiting system a second time: `postfix --check` promises that

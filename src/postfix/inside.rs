@@ -70,14 +70,20 @@ fn one(report: &mut Report, site: &Site, network: &Network, own: &[IpAddr]) {
             format!("{here} has the relay {address} in it ({name}): if it brings mail from outside as well, {COLLEAGUE}"),
             &format!("name networks that leave {address} out, unless it brings mail of colleagues alone"),
         );
-    } else if let Some(address) = own.iter().find(|address| network.is_only(**address)) {
+    } else if let Some(address) = own.iter().find(|address| network.contains(**address)) {
+        let (what, remedy) = if network.is_only(*address) {
+            ("is this machine itself".to_owned(), format!("take {address} out"))
+        } else {
+            let what = format!("has this machine itself in it ({address})");
+            (what, format!("name networks that leave {address} out"))
+        };
         report.warning(
             RELAY,
             format!(
-                "{here} is this machine itself: if a program here hands on mail from outside ({}), {COLLEAGUE}",
+                "{here} {what}: if a program here hands on mail from outside ({}), {COLLEAGUE}",
                 "a filter, a web form, fetchmail"
             ),
-            &format!("take {address} out, unless such programs send mail of colleagues alone"),
+            &format!("{remedy}, unless such programs send mail of colleagues alone"),
         );
     }
 }
@@ -217,6 +223,20 @@ fn addresses(text: &str) -> impl Iterator<Item = IpAddr> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_that_has_this_machine_in_it_is_a_warning() {
+        let own = ["192.0.2.10".parse().unwrap()];
+        let said = |network: &str| {
+            let mut report = Report::default();
+            one(&mut report, &Site::default(), &Network::parse(network).unwrap(), &own);
+            report.into_findings().into_iter().map(|found| found.to_string()).collect::<String>()
+        };
+        assert!(said("192.0.2.10/32").contains("is this machine itself: "));
+        let lan = said("192.0.2.0/24");
+        assert!(lan.starts_with("warning: ") && lan.contains("itself in it (192.0.2.10)"), "{lan}");
+        assert_eq!(said("198.51.100.0/24"), "");
+    }
 
     #[test]
     fn addresses_are_found_in_hosts_and_next_hops() {

@@ -2,13 +2,16 @@
 //! and whether the milter sees what Postfix takes.
 //!
 //! What was proven yesterday says nothing of it, and a configuration file neither: the milter is asked
-//! by its own protocol, and Postfix by SMTP, as a client that has mail. No mail is sent.
+//! by its own protocol, and Postfix by SMTP, as a client that has mail. No mail is sent. Besides them
+//! stand what `postfix --check` finds and whether the agent is alive: [`settings()`], [`agent()`].
 //!
 //! Must not know the ledger, nor how what it finds is shown.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod alive;
 mod look;
 mod place;
+mod settings;
 mod text;
 
 use std::net::SocketAddr;
@@ -18,8 +21,10 @@ use crate::mail::Address;
 use crate::policy::rules::{AddressRule, Pattern};
 use crate::policy::verification::{Hop, Verdict};
 
+pub use alive::agent;
 pub use look::{Depth, look};
 pub use place::keep_behind;
+pub use settings::{About, Fault, instance, keep_settings, kept_settings, settings, stamp};
 
 /// Which of our sockets it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +52,10 @@ pub enum Place {
     Alerts(SocketAddr),
     /// A recruiting address, at the entrance.
     Address(Address),
+    /// Postfix's configuration.
+    Settings,
+    /// The agent itself.
+    Agent,
 }
 
 /// How a place is.
@@ -60,6 +69,8 @@ pub enum State {
     Refused(String),
     /// Postfix takes mail there, and our milter does not see it.
     Unseen,
+    /// Its configuration is not what our mail needs.
+    Faulty(Vec<Fault>),
     /// This process may not look, or saw nothing: why.
     NotLooked(String),
 }
@@ -100,7 +111,8 @@ impl Way {
         let (front, handoff) = (silent(Side::Front), silent(Side::Handoff));
         self.0.iter().filter(move |spot| match (&spot.place, &spot.state) {
             (_, State::Open | State::NotLooked(_)) => false,
-            (_, State::Silent(_)) | (Place::Socket(..) | Place::Alerts(_), _) => true,
+            (_, State::Silent(_))
+            | (Place::Socket(..) | Place::Alerts(_) | Place::Settings | Place::Agent, _) => true,
             (Place::Entrance(_) | Place::Address(_), _) => !front,
             (Place::Hop(_), _) => !handoff,
         })
@@ -143,6 +155,13 @@ impl Way {
         }
     }
 
+    /// The same, with one more place.
+    #[must_use]
+    pub fn with(mut self, spot: Option<Spot>) -> Self {
+        self.0.extend(spot);
+        self
+    }
+
     /// The same, with our own smtpds as another look has seen them.
     #[must_use]
     pub fn completed(mut self, other: &Self) -> Self {
@@ -160,19 +179,35 @@ impl Spot {
         match &self.place {
             Place::Socket(side, _) => matches!(side, Side::Front | Side::Handoff),
             Place::Entrance(_) | Place::Hop(_) => true,
-            Place::Alerts(_) | Place::Address(_) => false,
+            Place::Settings => self.is_faulty_for(|about| about == About::Applications),
+            Place::Alerts(_) | Place::Address(_) | Place::Agent => false,
         }
+    }
+
+    /// Whether a configuration is wrong for some mail.
+    fn is_faulty_for(&self, whom: fn(About) -> bool) -> bool {
+        matches!(&self.state, State::Faulty(faults) if faults.iter().any(|fault| whom(fault.about)))
     }
 
     /// Whether what is wrong here is wrong for somebody's mail.
     pub fn holds_mail(&self) -> bool {
-        !matches!(self.place, Place::Alerts(_))
+        match self.place {
+            Place::Alerts(_) | Place::Agent => false,
+            Place::Settings => self.is_faulty_for(|about| about != About::Alerts),
+            _ => true,
+        }
     }
 
     /// Where mail gets stuck by it.
     fn hop(&self) -> Hop {
         match (&self.place, &self.state) {
-            (Place::Socket(Side::Handoff | Side::Agent, _) | Place::Hop(_), _) => Hop::Handoff,
+            (
+                Place::Socket(Side::Handoff | Side::Agent, _)
+                | Place::Hop(_)
+                | Place::Settings
+                | Place::Agent,
+                _,
+            ) => Hop::Handoff,
             (Place::Socket(..), _) | (Place::Entrance(_), State::Unseen) => Hop::Front,
             (Place::Entrance(_) | Place::Alerts(_) | Place::Address(_), _) => Hop::Submission,
         }

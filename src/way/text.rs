@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Place, Side, Spot, State};
+use super::{Fault, Place, Side, Spot, State};
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,8 +13,20 @@ impl fmt::Display for Place {
                 write!(f, "{address}")
             }
             Self::Address(address) => write!(f, "{address}"),
+            Self::Settings => f.write_str("Postfix's configuration"),
+            Self::Agent => f.write_str("the agent"),
         }
     }
+}
+
+/// The first fault, and how many there are besides.
+fn first(faults: &[Fault], and: &str, more: &str) -> String {
+    let text = faults.first().map(|fault| format!("{} ({})", fault.text, fault.id));
+    let besides = match faults.len() {
+        0 | 1 => String::new(),
+        all => format!(", {and} {} {more}", all - 1),
+    };
+    text.unwrap_or_default() + &besides
 }
 
 impl Spot {
@@ -24,6 +36,12 @@ impl Spot {
         match (place, &self.state) {
             (_, State::Open) => format!("{place}: open"),
             (_, State::NotLooked(why)) => format!("{place}: not looked at: {why}"),
+            (_, State::Faulty(faults)) => {
+                format!("Postfix is not set up for our mail: {}", first(faults, "and", "more"))
+            }
+            (Place::Agent, State::Silent(why) | State::Refused(why)) => {
+                format!("nobody keeps books, verifies or alerts: the agent {why}")
+            }
             (Place::Socket(side, socket), State::Silent(why) | State::Refused(why)) => {
                 let (what, who) = match side {
                     Side::Front => ("mail is put off", "milter"),
@@ -66,6 +84,13 @@ impl Spot {
         match (place, &self.state) {
             (_, State::Open) => format!("{place}: offen"),
             (_, State::NotLooked(why)) => format!("{place}: nicht angesehen: {why}"),
+            (_, State::Faulty(faults)) => format!(
+                "Postfix ist für unsere Mails nicht eingerichtet: {}",
+                first(faults, "und", "weitere")
+            ),
+            (Place::Agent, State::Silent(why) | State::Refused(why)) => {
+                format!("Niemand führt Buch, prüft und meldet: the agent {why}")
+            }
             (Place::Socket(side, socket), State::Silent(why) | State::Refused(why)) => {
                 let (what, who) = match side {
                     Side::Front => ("Mails werden aufgeschoben", "Milter"),
@@ -111,6 +136,8 @@ impl Spot {
             Place::Hop(at) => format!("Copies come through again at {at}."),
             Place::Alerts(at) => format!("Alerts come through again at {at}, without the milter."),
             Place::Address(address) => format!("Postfix takes mail for {address} again."),
+            Place::Settings => "Postfix is set up for our mail again.".into(),
+            Place::Agent => "The agent works again.".into(),
         }
     }
 
@@ -125,20 +152,27 @@ impl Spot {
             Place::Hop(at) => format!("An {at} kommen Kopien wieder durch."),
             Place::Alerts(at) => format!("An {at} kommen Meldungen wieder durch, ohne den Milter."),
             Place::Address(address) => format!("Postfix nimmt wieder Mails für {address} an."),
+            Place::Settings => "Postfix ist wieder für unsere Mails eingerichtet.".into(),
+            Place::Agent => "Der Agent arbeitet wieder.".into(),
         }
     }
 
     /// What to do.
     pub fn remedy(&self) -> String {
         match (&self.place, &self.state) {
+            (_, State::Faulty(faults)) => {
+                faults.first().map_or_else(String::new, |fault| fault.remedy.clone())
+            }
             (Place::Address(_), State::NotLooked(_)) | (Place::Entrance(_), State::Refused(_)) => {
                 "recruit-milter doctor".into()
             }
             (_, State::NotLooked(_)) => "run it as root, or as recruit-milter's user".into(),
-            (Place::Socket(Side::Agent, _), _) => "systemctl restart recruit-milter-agent".into(),
+            (Place::Agent | Place::Socket(Side::Agent, _), _) => {
+                "systemctl restart recruit-milter-agent".into()
+            }
             (Place::Socket(..), _) => "systemctl restart recruit-milter".into(),
             (Place::Entrance(_), State::Silent(_)) => "postfix status".into(),
-            (Place::Entrance(_) | Place::Hop(_) | Place::Alerts(_), _) => {
+            (Place::Entrance(_) | Place::Hop(_) | Place::Alerts(_) | Place::Settings, _) => {
                 "recruit-milter postfix --check".into()
             }
             (Place::Address(address), _) => {

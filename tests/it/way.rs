@@ -347,3 +347,30 @@ fn the_smtpd_for_alerts_needs_no_milter_and_serves_nobody_else() {
     assert_eq!(before, files.each_ref().map(|path| fs::read(path).unwrap()));
     assert!(!site.mx.config_dir().join("recruit-milter.alerts").exists());
 }
+
+/// What `postfix --check` finds is found by those who are asked whether all is well.
+#[test]
+fn a_postfix_that_has_lost_our_lines_is_broken() {
+    let config = format!("[alerts]\nto = [\"{BOB}\"]\n");
+    let mut site = Site::prepare(Setup { config, ..Setup::default() });
+    site.daemon.only("milter");
+    site.run();
+    let mut agent = site.agent();
+    agent.start_at_once();
+    prove(&site);
+    let files = ["main.cf", "master.cf"].map(|name| site.mx.config_dir().join(name));
+    let before = files.each_ref().map(|path| fs::read(path).unwrap());
+    let restore = |site: &Site| {
+        for (path, bytes) in files.iter().zip(&before) {
+            fs::write(path, bytes).unwrap();
+        }
+        is_well(site);
+    };
+    for service in ["recruit-handoff", "recruit-out", "recruit-cleanup"] {
+        let key = format!("{service}/unix");
+        assert!(site.mx.run("postconf", &["-MX", &key], b"").status.success());
+        is_critical(&site, &format!("service {key} is missing in master.cf (RM-POSTFIX-05)"));
+        restore(&site);
+    }
+    assert!(agent.stop().success());
+}

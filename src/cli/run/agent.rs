@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::super::standing::Watch;
 use super::reload::Live;
 use crate::agent::alerts::{self, Alerts};
 use crate::agent::books::{Books, Counters, Observer};
@@ -59,7 +60,7 @@ impl Agent {
         Self {
             unwrapper: (!bound.is_empty()).then(|| unwrapper(bound, current)),
             verifier: tokio::spawn(verify::run(Arc::clone(current), sight.clone(), tells(&alerts))),
-            lookout: tokio::spawn(lookout::run(Arc::clone(current), sight, sees(&alerts))),
+            lookout: watch(current, sight, &alerts),
             figures: current.load().metrics.and_then(|listen| figures(listen, metrics)),
             books: books(current, counters, observers),
             alerter: tokio::spawn(alerts::run(Arc::clone(current), told)),
@@ -94,6 +95,13 @@ fn tells(alerts: &Alerts) -> verify::Told {
             alerts.raise(alert);
         }
     })
+}
+
+/// Looks at the way of mail, Postfix's configuration included.
+fn watch(current: &Arc<ArcSwap<Config>>, sight: Sight, alerts: &Alerts) -> JoinHandle<()> {
+    let settings = Watch::default();
+    let checks: lookout::Checks = Arc::new(move |config| settings.look(config));
+    tokio::spawn(lookout::run(Arc::clone(current), sight, checks, sees(alerts)))
 }
 
 /// Hands over to the alerts what is new about the way of mail.

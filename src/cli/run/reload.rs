@@ -52,6 +52,11 @@ impl Live {
         Arc::clone(&self.config)
     }
 
+    /// Says that this process is alive.
+    pub(super) fn beat(&self) {
+        self.told.beat();
+    }
+
     /// Whether the last reload was taken, for those who ask again each time.
     pub(super) fn reloaded(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.reloaded)
