@@ -1,20 +1,24 @@
 //! What kind of mail a message is: one closed list, and what a careful admin does with each kind.
 //!
-//! What the header tells alone is decided here; forwards need the body and are found in
-//! [`applicant`](super::applicant). Must not know how mail goes on.
+//! What speaks for a machine (`machine`) and for a person (`person`) is found and weighed
+//! (`evidence`) here; forwards need the body and are found in [`applicant`](super::applicant). Must
+//! not know how mail goes on.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod evidence;
+mod machine;
+mod person;
 mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use self::words::{
-    AWAY, AWAY_INSIDE, AWAY_WORDS, CONFIRMATIONS, CONFIRMERS, MACHINES, UNDELIVERABLE,
+pub(super) use self::evidence::{Balance, Sign, Strength, weigh};
+pub(super) use self::machine::{
+    Answer, auto_reply, bounce, calendar, calendar_part, confirmation, is_machine, is_qmail_bounce,
+    is_redirected, list, spam,
 };
-use crate::mail::header::{Header, relaxed};
-use crate::mail::mime::Typed;
-use crate::mail::text::{head, tail};
+pub(super) use self::person::{applies, document, is_role, is_service, thread};
 
 /// How a colleague passed a message on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -228,192 +232,6 @@ impl Action {
     }
 }
 
-/// A field body for comparing: one line, lower case, bounded.
-fn lower(header: &Header, name: &str) -> String {
-    header.first(name).map_or_else(String::new, |f| {
-        let body = relaxed(&f.body[..f.body.len().min(4096)]);
-        String::from_utf8_lossy(&body).to_lowercase()
-    })
-}
-
-fn has(header: &Header, name: &str) -> bool {
-    header.first(name).is_some()
-}
-
-/// Whether a trusted filter took the message for spam, and by which field.
-pub(super) fn spam<'a>(header: &Header, verdicts: &'a [Verdict]) -> Option<&'a Verdict> {
-    verdicts.iter().find(|v| {
-        header.all(&v.field).take(100).any(|f| {
-            let body = relaxed(&f.body[..f.body.len().min(4096)]);
-            let body = String::from_utf8_lossy(&body).to_lowercase();
-            body.starts_with(&v.begins) && body.contains(&v.holds)
-        })
-    })
-}
-
-/// Reports by machines about mail. `null` tells whether the envelope sender is the null sender.
-pub(super) fn bounce(header: &Header, local_part: &str, null: bool) -> Option<&'static str> {
-    let content_type =
-        header.first("Content-Type").map(|f| Typed::parse(&f.body)).unwrap_or_default();
-    if content_type.word == "multipart/report" {
-        return match content_type.parameter("report-type").map(str::to_lowercase).as_deref() {
-            Some("disposition-notification") => Some("a read receipt (RFC 8098)"),
-            Some("feedback-report") => Some("a complaint report (RFC 5965)"),
-            _ => Some("a delivery report (RFC 3464)"),
-        };
-    }
-    if has(header, "X-Failed-Recipients") {
-        return Some("X-Failed-Recipients");
-    }
-    let subject = header.text("Subject").unwrap_or_default().to_lowercase();
-    let machine = MACHINES.iter().any(|m| local_part.eq_ignore_ascii_case(m));
-    let failed = UNDELIVERABLE.iter().any(|s| subject.starts_with(s));
-    if subject.starts_with("report domain:") && subject.contains("submitter:") {
-        return Some("a report about DMARC (RFC 7489)");
-    }
-    // Nobody writes as this.
-    let daemon = local_part.eq_ignore_ascii_case("mailer-daemon");
-    match (machine, failed, null || daemon) {
-        (true, true, _) | (_, true, true) => Some("a bounce, by sender and subject"),
-        (true, false, true) => Some("a report of a mail system"),
-        _ => None,
-    }
-}
-
-/// qmail's reports have no type of their own: they are known by their first line (QSBMF).
-pub(super) fn is_qmail_bounce(body: &[u8]) -> bool {
-    body.trim_ascii_start().starts_with(b"Hi. This is the ")
-        && body[..body.len().min(200)]
-            .windows(13)
-            .any(|w| w.starts_with(b"qmail-") || w == b"deliver your ")
-}
-
-/// Replies by machines. `board` tells whether a job board wrote: their mail is automatic too;
-/// `passed_on`, whether the subject says that something was forwarded.
-pub(super) fn auto_reply(header: &Header, board: bool, passed_on: bool) -> Option<&'static str> {
-    let submitted = lower(header, "Auto-Submitted");
-    let word = submitted.split([';', ' ', '(']).next().unwrap_or_default();
-    match word {
-        "auto-replied" | "auto-notified" => return Some("Auto-Submitted (RFC 3834)"),
-        _ => (),
-    }
-    for field in [
-        "X-Autoreply",
-        "X-Autorespond",
-        "X-Autoresponder",
-        "X-AutoReply-From",
-        "X-Mail-Autoreply",
-        "X-Vacation",
-    ] {
-        if has(header, field) && lower(header, field) != "no" {
-            return Some("a field of an automatic reply");
-        }
-    }
-    if ["Precedence", "X-Precedence"]
-        .iter()
-        .any(|f| matches!(lower(header, f).as_str(), "auto_reply" | "auto-reply" | "autoreply"))
-    {
-        return Some("Precedence: auto_reply");
-    }
-    // A rule of a mailbox answers or forwards.
-    let responder = lower(header, "X-Mailer").contains("autoresponder");
-    let rule = lower(header, "X-MS-Exchange-Generated-Message-Source").contains("rules agent");
-    if responder
-        || (rule && !passed_on)
-        || lower(header, "X-POST-MessageClass").contains("autoresponder")
-        || lower(header, "Delivered-To").contains("autoresponder")
-    {
-        return Some("a field of an automatic reply");
-    }
-    let subject = header.text("Subject").unwrap_or_default().to_lowercase();
-    let suppress = has(header, "X-Auto-Response-Suppress");
-    let generated = word == "auto-generated";
-    let marked = suppress || generated || has(header, "Precedence");
-    let away = AWAY.iter().any(|s| subject.starts_with(s))
-        || AWAY_WORDS
-            .iter()
-            .any(|s| subject.strip_prefix(s).is_some_and(|rest| ends(rest, marked)))
-        || AWAY_INSIDE.iter().any(|s| subject.contains(s) && subject.len() < 200);
-    if away && (suppress || generated || !has(header, "X-Original-From")) && !passed_on {
-        return Some("the subject of an automatic reply");
-    }
-    let answers = has(header, "In-Reply-To") || has(header, "X-Loop");
-    if !board && answers && lower(header, "Precedence") == "junk" {
-        return Some("Precedence: junk, in an answer");
-    }
-    // What a web form or a job board sends is generated too, but has the application attached.
-    let mixed = header
-        .first("Content-Type")
-        .is_some_and(|f| Typed::parse(&f.body).word == "multipart/mixed");
-    (generated && !board && !mixed && !passed_on).then_some("Auto-Submitted (RFC 3834)")
-}
-
-/// Whether a word that says that somebody is away ends here, and with it what the subject says; a
-/// field beside it makes a longer one good enough.
-fn ends(rest: &str, marked: bool) -> bool {
-    match rest.trim_start().chars().next() {
-        None | Some(':' | '：' | '!') => true,
-        Some(_) => marked && rest.starts_with([' ', '-', '(']),
-    }
-}
-
-/// Calendar mail, as far as the header tells.
-pub(super) fn calendar(header: &Header) -> Option<&'static str> {
-    let class = lower(header, "Content-Class");
-    let typed = header.first("Content-Type").map(|f| Typed::parse(&f.body)).unwrap_or_default();
-    let meant = class == "urn:content-classes:calendarmessage" || typed.word == "text/calendar";
-    meant.then_some("a calendar message")
-}
-
-/// Mail in which somebody has to confirm something.
-pub(super) fn needs_human(header: &Header, address: &str, machine: bool) -> Option<&'static str> {
-    let subject = header.text("Subject").unwrap_or_default().to_lowercase();
-    if CONFIRMERS.iter().any(|c| address.eq_ignore_ascii_case(c)) {
-        return Some("a confirmation of a mail forwarding");
-    }
-    let about =
-        CONFIRMATIONS.iter().any(|(verb, noun)| holds(&subject, verb) && holds(&subject, noun));
-    (about && machine).then_some("a confirmation that somebody has to give")
-}
-
-/// Mailing lists and newsletters.
-pub(super) fn list(header: &Header, own: impl Fn(&str) -> bool) -> Option<&'static str> {
-    if let Some(id) = ["List-Id", "List-Post"].iter().find(|f| has(header, f)) {
-        return (!own(&lower(header, id))).then_some("List-Id (RFC 2919)");
-    }
-    if has(header, "List-Unsubscribe") {
-        return Some("List-Unsubscribe (RFC 2369)");
-    }
-    let precedence = lower(header, "Precedence");
-    if precedence == "list" {
-        return Some("Precedence: list");
-    }
-    let bulk = precedence == "bulk" || precedence == "junk";
-    let mailer = [
-        "X-Campaign",
-        "X-CampaignId",
-        "X-Campaign-Id",
-        "X-Mailchimp-Campaign",
-        "X-MC-User",
-        "Feedback-ID",
-        "X-CSA-Complaints",
-        "X-Newsletter",
-    ];
-    (bulk && mailer.iter().any(|f| has(header, f))).then_some("a campaign's fields")
-}
-
-/// Whether a text holds another. A space at either end of what is looked for stands for the
-/// beginning or end of a word.
-fn holds(text: &str, wanted: &str) -> bool {
-    let word = wanted.trim_matches(' ');
-    text.match_indices(word).any(|(at, _)| {
-        let before = head(text, at).chars().next_back();
-        let after = tail(text, at + word.len()).chars().next();
-        let free = |neighbour: Option<char>| neighbour.is_none_or(|c| !c.is_alphanumeric());
-        (!wanted.starts_with(' ') || free(before)) && (!wanted.ends_with(' ') || free(after))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -426,13 +244,6 @@ mod tests {
         for bad in ["", "X-Spam", "X-Spam:", "X-Spam: *", ": yes", "X Spam: yes"] {
             assert_eq!(Verdict::parse(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn words_are_found_where_they_begin_and_end() {
-        assert!(holds("ativar conta", " ativ") && holds("a conta!", "conta "));
-        assert!(!holds("administrativo", " ativ") && !holds("contabilidade", "conta "));
-        assert!(holds("kontobestätigung", "bestätig"));
     }
 
     #[test]

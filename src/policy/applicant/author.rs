@@ -7,9 +7,11 @@
 //! anybody can write such fields. Must not know bodies.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use super::who::{is_like_board, is_newsletter, is_persons_name};
 use super::{Source, Standing, Who, is_unread, without_via};
 use crate::mail::header::{Field, Header};
 use crate::mail::mailbox::{Mailbox, MailboxList};
+use crate::policy::kind;
 
 /// What a header says about its author.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +110,23 @@ fn behind_board(mailbox: &Mailbox, sure: bool, header: &Header, who: &Who<'_>) -
     if is_unread(mailbox) {
         return Author::Nobody("the author's address is one that nobody reads");
     }
+    if kind::is_machine(mailbox.local_part()) {
+        return Author::Nobody("the author is a mail system");
+    }
+    let role = kind::is_role(mailbox) || kind::is_service(mailbox);
+    let board = who.is_relay(mailbox) || is_like_board(mailbox);
+    if kind::is_service(mailbox) || board && (role || is_newsletter(mailbox)) {
+        return Author::Nobody("the author is a service, and it is not said for whom it writes");
+    }
+    let others =
+        header.all("Reply-To").take(10).flat_map(|f| MailboxList::parse(&f.body).mailboxes);
+    let mut others = others.filter(|m| who.standing(m) == Standing::Outside);
+    if role && others.any(|m| m.key() != mailbox.key() && who.writes_for(mailbox, &m)) {
+        return Author::Nobody("a role writes, and answers go to several addresses");
+    }
+    // A role has a name of its own: somebody else may stand behind it.
+    let name = mailbox.name.as_deref().unwrap_or_default();
+    let sure = sure && (!role || is_persons_name(name, mailbox));
     let source = if who.is_relay(mailbox) {
         Source::JobBoard
     } else if header.first("Resent-From").is_some() {

@@ -104,7 +104,7 @@ impl Index {
 }
 
 /// A text for comparing: lower case, accents and invisible characters gone, spaces joined.
-pub(super) fn fold(text: &str) -> String {
+pub(in crate::policy) fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut space = false;
     for c in text.chars().filter(|&c| !is_invisible(c)) {
@@ -137,7 +137,7 @@ fn base(c: char) -> char {
         ("ğģĝ", 'g'),
         ("ìíîïīįı", 'i'),
         ("ķ", 'k'),
-        ("ľļĺ", 'l'),
+        ("ľļĺł", 'l'),
         ("ñńņň", 'n'),
         ("òóôõöōőơ", 'o'),
         ("ŕřŗ", 'r'),

@@ -11,6 +11,7 @@
 //! * `choose`, `names`: the applicant among the authors;
 //! * `attached`, `mapi`, `compound`: messages that are attached;
 //! * `author`, `trust`: the message's own header;
+//! * `weighing`: what speaks for a machine and what for a person;
 //! * `resolve`: all of that for a colleague's message.
 //!
 //! Must not know I/O, clock, configuration files, or what is done with the answer.
@@ -32,12 +33,15 @@ mod resolve;
 mod shape;
 mod trust;
 mod value;
+mod weighing;
 mod who;
 
 use std::fmt;
 
 use self::author::Author;
+pub(in crate::policy) use self::labels::fold;
 use self::trust::{Trust, trust};
+use self::weighing::Contest;
 pub(crate) use self::who::{Standing, Who, is_news, is_unread, without_via};
 pub use super::kind::Verdict;
 use super::kind::{self, How, Kind};
@@ -46,7 +50,6 @@ use super::unread::Unread;
 use crate::mail::domain::address_key;
 use crate::mail::header::Header;
 use crate::mail::mailbox::{Mailbox, MailboxList};
-use crate::mail::mime::{Limits, walk};
 
 /// What shows that a message comes from inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -257,8 +260,8 @@ enum Early {
     Done(Reading),
     /// A colleague wrote; the body shows what.
     Colleague(Trust, Mailbox),
-    /// Somebody else wrote; only the body's beginning can change the answer.
-    Outside(Reading),
+    /// Somebody else wrote; only the body's beginning can change the answer, or settle the contest.
+    Outside(Reading, Contest),
 }
 
 /// How much of the body [`read`] wants to see.
@@ -266,7 +269,7 @@ pub fn needs_body(header: &Header, context: &Context<'_>) -> BodyNeed {
     match by_header(header, context) {
         Early::Done(_) => BodyNeed::Nothing,
         Early::Colleague(..) => BodyNeed::UpTo(context.limit),
-        Early::Outside(_) => {
+        Early::Outside(..) => {
             let multipart = header.first("Content-Type").is_some_and(|f| {
                 let body = &f.body[..f.body.len().min(200)];
                 body.to_ascii_lowercase().windows(10).any(|w| w == b"multipart/")
@@ -333,26 +336,14 @@ pub fn read(header: &Header, body: &[u8], truncated: bool, context: &Context<'_>
         Early::Colleague(trust, from) => {
             let reading = resolve::colleague(header, body, truncated, trust, &from, context);
             let own = reading.applicants.is_empty() && reading.kind == Kind::Application;
-            if own { by_body(header, body, context).unwrap_or(reading) } else { reading }
+            if own {
+                Contest::default().settle(reading, header, (body, truncated), context)
+            } else {
+                reading
+            }
         }
-        Early::Outside(reading) => by_body(header, body, context).unwrap_or(reading),
+        Early::Outside(reading, signs) => signs.settle(reading, header, (body, truncated), context),
     }
-}
-
-/// Kinds of outside mail that show in the body only.
-fn by_body(header: &Header, body: &[u8], context: &Context<'_>) -> Option<Reading> {
-    if context.sender.is_none_or(str::is_empty) && kind::is_qmail_bounce(body) {
-        return Some(Reading::new(Kind::Bounce, "a report of qmail (QSBMF)"));
-    }
-    let parts = walk(header, body, Limits::default());
-    let calendar = parts.list.iter().find(|p| {
-        p.content_type.word == "text/calendar"
-            && p.content_type.parameter("method").is_some()
-            && !p.is_attachment()
-    })?;
-    let mut reading = Reading::new(Kind::Calendar, "a calendar part with a method (RFC 6047)");
-    reading.clues[0].part = format!("text/calendar {}", calendar.place);
-    Some(reading)
 }
 
 fn by_header(header: &Header, context: &Context<'_>) -> Early {
@@ -362,7 +353,11 @@ fn by_header(header: &Header, context: &Context<'_>) -> Early {
         Author::One { mailbox, .. } => Some(mailbox),
         _ => None,
     };
-    if let Some(reading) = machine_mail(header, mailbox, context) {
+    if let Some(reading) = known(header, mailbox, context) {
+        return Early::Done(reading);
+    }
+    let signs = Contest::of(header, mailbox, context);
+    if let Some(reading) = signs.decided() {
         return Early::Done(reading);
     }
     let trust = mailbox.map(|m| trust(header, m, context));
@@ -374,12 +369,16 @@ fn by_header(header: &Header, context: &Context<'_>) -> Early {
     if let (Some(trust), Some(mailbox), true) = (trust, mailbox, inside) {
         let rewritten = !matches!(&author, Author::One { mailbox: m, .. } if m == mailbox);
         return match (trust.colleague, rewritten) {
-            (true, false) => Early::Colleague(trust, mailbox.clone()),
-            (true, true) => Early::Outside(outside(header, author, marks, &who)),
-            (false, _) => Early::Outside(unproven(trust, marks, header)),
+            // What a colleague attached is a matter of its own: the header decides.
+            (true, false) => match signs.machine() {
+                Some(reading) => Early::Done(reading),
+                None => Early::Colleague(trust, mailbox.clone()),
+            },
+            (true, true) => Early::Outside(outside(header, author, marks, &who), signs),
+            (false, _) => Early::Outside(unproven(trust, marks, header), signs),
         };
     }
-    Early::Outside(outside(header, author, marks, &who))
+    Early::Outside(outside(header, author, marks, &who), signs)
 }
 
 /// An author in the company's domain, but nothing that shows it is true.
@@ -401,9 +400,8 @@ fn marks(header: &Header) -> (labels::Prefixes, String) {
     (marks, rest.to_owned())
 }
 
-/// Mail of machines, in the order in which one kind outweighs another.
-fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) -> Option<Reading> {
-    let who = context.who();
+/// Mail whose kind is known without any weighing.
+fn known(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) -> Option<Reading> {
     let done = |kind, why: &str| Some(Reading::new(kind, why));
     if context.probe {
         return Some(Reading::of_probe());
@@ -416,45 +414,8 @@ fn machine_mail(header: &Header, from: Option<&Mailbox>, context: &Context<'_>) 
     if context.sender.is_some_and(|sender| is_inbound(&address_key(sender))) {
         return done(Kind::SystemTest, "the envelope sender is the system's inbound address");
     }
-    if let Some(verdict) = kind::spam(header, context.verdicts) {
-        return done(Kind::Spam, &format!("{} says so", verdict.field));
-    }
-    let local = from.map(Mailbox::local_part).unwrap_or_default();
-    if let Some(why) = kind::bounce(header, local, context.sender == Some("")) {
-        return done(Kind::Bounce, why);
-    }
-    let relay = from.is_some_and(|m| who.is_relay(m));
-    let reply_to = header.first("Reply-To").map(|f| MailboxList::parse(&f.body));
-    let reply_to = reply_to.and_then(|l| l.mailboxes.into_iter().next());
-    let elsewhere = reply_to.as_ref().is_some_and(|r| r.key() != key);
-    let reply_to = reply_to.map(|r| r.to_string());
-    let board = from.is_some_and(|m| {
-        who.behind_relay(m, reply_to.as_deref()).is_some() || (relay && !is_unread(m))
-    });
-    // A web form writes for whoever filled it in.
-    let writes_for_another = board || elsewhere;
-    if let Some(why) = kind::auto_reply(header, writes_for_another, marks(header).0.forward) {
-        return done(Kind::AutoReply, why);
-    }
-    if let Some(why) = kind::calendar(header) {
-        return done(Kind::Calendar, why);
-    }
-    let unread = from.is_some_and(is_unread);
-    if let Some(why) = kind::needs_human(header, &key, unread || relay) {
-        let mut reading = Reading::new(Kind::NeedsHuman, why);
-        reading.needs_review = true;
-        return Some(reading);
-    }
-    let inside = from.is_some_and(|m| who.standing(m) != Standing::Outside);
-    // A board's news are not its applicants' mail.
-    let news = relay && from.is_some_and(is_news) && !elsewhere;
-    if !(inside || (relay && board && !news)) {
-        let own = |field: &str| who.mentions_us(field);
-        if let Some(why) = kind::list(header, own) {
-            return done(Kind::List, why);
-        }
-    }
-    None
+    let verdict = kind::spam(header, context.verdicts)?;
+    done(Kind::Spam, &format!("{} says so", verdict.field))
 }
 
 /// An outsider's mail.

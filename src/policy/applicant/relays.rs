@@ -183,6 +183,8 @@ pub(super) const UNREAD: &[&str] = &[
     "donotreply",
     "dontreply",
     "nichtantworten",
+    "keinantwort",
+    "keineantwort",
     "bittenichtantworten",
     "nepasrepondre",
     "norespond",
@@ -223,6 +225,10 @@ pub(super) const NEWS: &[&str] = &[
     "events",
     "insights",
 ];
+
+/// Those of them that have nothing to tell of anybody's application.
+pub(super) const NEWSLETTERS: &[&str] =
+    &["news", "newsletter", "jobagent", "marketing", "digest", "webinar", "events", "insights"];
 
 /// What a group or a relay puts between a name and its own.
 pub(super) const VIA: &[&str] = &[" via ", " über ", " durch ", " par ", " through "];
@@ -361,4 +367,66 @@ pub(super) const APPLY_WORDS: &[&str] = &[
     "cv",
     "notification",
     "notify",
+];
+
+/// What stands in the names of groups for applications.
+pub(super) const GROUP_WORDS: &[&str] = &[
+    "jobs", "bewerb", "karrier", "career", "recruit", "personal", "candidat", "hiring", "talent",
+    "kariera", "rekrut", "vacatur", "emploi", "empleo", "lavoro",
+];
+
+/// What stands in the names of services, boards and forms, and in no person's; without accents.
+pub(super) const SERVICE_NAMES: &[&str] = &[
+    "website",
+    "webseite",
+    "formular",
+    "notification",
+    "noreply",
+    "karriere",
+    "career",
+    "jobs",
+    "jobborse",
+    "recruit",
+    "bewerb",
+    "bewerber",
+    "stellen",
+    "portal",
+    "service",
+    "kontakt",
+    "contact",
+    "support",
+    "team",
+    "online",
+    "homepage",
+    "newsletter",
+    "system",
+    "redaktion",
+    "applicant",
+    "candidat",
+    "sollicitat",
+    "forms",
+    "wordpress",
+    "gmbh",
+    "personal",
+    "praca",
+    "rekrut",
+    "empleo",
+    "emploi",
+    "lavoro",
+    "vacature",
+    "talent",
+    "hiring",
+    "admin",
+    "studio",
+    "agentur",
+    "bundesagentur",
+    "dienst",
+    "center",
+    "centre",
+    "zentrum",
+    "datei",
+    "gateway",
+    "chat",
+    "helpdesk",
+    "application",
 ];

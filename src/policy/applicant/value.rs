@@ -44,6 +44,8 @@ struct Found {
     link: bool,
     /// Directly behind an opening bracket.
     bracketed: bool,
+    /// Behind other text in the same bracket: it may be the end of an address that is none.
+    torn: bool,
 }
 
 /// Reads an author line.
@@ -57,6 +59,9 @@ pub(super) fn author(value: &str) -> Named {
     };
     // A bracket that does not close was cut, and the address in it perhaps too.
     if value.rfind('<').is_some_and(|at| !tail(value, at).contains('>')) {
+        return Named::Unclear;
+    }
+    if found.iter().any(|f| f.torn) {
         return Named::Unclear;
     }
     if let Some(end) = after_behalf(value) {
@@ -267,7 +272,21 @@ fn around(text: &str, at: usize, after: usize) -> Option<Found> {
         end,
         mailbox,
         link,
+        torn: is_torn(head(text, start)),
         bracketed: matches!(bracket, Some('<' | '[' | '(' | '＜' | '〈')),
+    })
+}
+
+/// Whether between an address and the bracket that is open before it stands something else than a
+/// mark of a link: `<lena%0d%0aBcc:` before `eve@x.example`.
+fn is_torn(before: &str) -> bool {
+    let open = before.rfind(['<', '＜']).filter(|at| !tail(before, *at).contains(['>', '＞', '@']));
+    open.is_some_and(|at| {
+        let inside = tail(before, at).trim_start_matches(['<', '＜']).trim();
+        let inside =
+            inside.trim_matches(['\'', '[', '(', '"', '`', '.', '=', '/']).to_ascii_lowercase();
+        let link = ["mailto:", "smtp:", "http:", "https:"].iter().any(|l| inside.starts_with(l));
+        !inside.is_empty() && !link
     })
 }
 
@@ -351,6 +370,9 @@ mod tests {
             ("Lena <lena@post.example<mailto:x@evil.example>>", "unclear"),
             ("Lena (boss@acme.example) <x@evil.example>", "unclear"),
             ("a@x.example, b@y.example", "unclear"),
+            ("Lena <lena%0d%0aBcc:eve@evil.example>", "unclear"),
+            ("Lena <lena or eve@evil.example>", "unclear"),
+            ("Lena <SMTP:lena@post.example>", "Lena <lena@post.example>"),
             ("A <a@x.example>, B <b@y.example>", "A <a@x.example> + B <b@y.example>"),
             ("p@x.example [mailto:p@x.example] Im Auftrag von Lena Hoffmann", "unclear"),
             ("Lena <lena@post.example> Im Auftrag von Lena", "Lena <lena@post.example>"),
