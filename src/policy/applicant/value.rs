@@ -372,7 +372,6 @@ mod tests {
             ("a@x.example, b@y.example", "unclear"),
             ("Lena <lena%0d%0aBcc:eve@evil.example>", "unclear"),
             ("Lena <lena or eve@evil.example>", "unclear"),
-            ("Lena <SMTP:lena@post.example>", "Lena <lena@post.example>"),
             ("A <a@x.example>, B <b@y.example>", "A <a@x.example> + B <b@y.example>"),
             ("p@x.example [mailto:p@x.example] Im Auftrag von Lena Hoffmann", "unclear"),
             ("Lena <lena@post.example> Im Auftrag von Lena", "Lena <lena@post.example>"),
