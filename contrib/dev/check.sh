@@ -4,6 +4,9 @@
 set -u
 make=${1:-make}
 
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target" || exit 1
+
 # Where the disk is nearly full Postfix answers 452, and each test tells it in words of its own.
 room() {
     free=$(df -Pk "$1" | awk 'NR == 2 { print int($4 / 1048576) }')
@@ -12,7 +15,7 @@ room() {
         exit 1
     fi
 }
-room . "${NEEDS_GB:-7}" CARGO_TARGET_DIR
+room "$target" "${NEEDS_GB:-7}" CARGO_TARGET_DIR
 room "${TMPDIR:-/tmp}" "${NEEDS_GB:-2}" TMPDIR
 
 status=0

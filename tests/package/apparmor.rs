@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::machine::{Machine, here, succeed, wait};
+use super::machine::{Machine, here, succeed, target, wait};
 use super::{SETUP, send, site};
 
 /// What a profile lets somebody do with paths of a form.
@@ -136,7 +136,7 @@ fn opened(trace: &str) -> BTreeMap<&'static str, BTreeSet<(String, bool)>> {
 
 /// The trace of all that runs in a machine, from its first process on.
 fn traced(machine: &Machine, work: impl FnOnce()) -> String {
-    let file = here("target/package-test-trace");
+    let file = target("package-test-trace");
     let _ = fs::remove_file(&file);
     let mut strace = Command::new("strace")
         .args([

@@ -19,6 +19,11 @@ pub(crate) fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// What the tests make stands where cargo builds: in `CARGO_TARGET_DIR`, or else in target/.
+pub(crate) fn target(path: &str) -> PathBuf {
+    here("").join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())).join(path)
+}
+
 /// Runs a command that has to succeed; what it printed.
 pub(crate) fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -43,7 +48,7 @@ fn base() -> &'static Path {
     static BASE: OnceLock<PathBuf> = OnceLock::new();
     BASE.get_or_init(|| {
         let release = release();
-        let path = here("target").join(format!("package-base-{release}.tar"));
+        let path = target(&format!("package-base-{release}.tar"));
         if !path.exists() {
             let new = path.with_extension("new.tar");
             succeed(
@@ -69,23 +74,30 @@ pub(crate) struct Machine {
 impl Machine {
     /// Boots a Debian that has just been installed.
     pub(crate) fn boot() -> Self {
-        let folder = tempfile::Builder::new().prefix("machine").tempdir_in(here("target")).unwrap();
+        let folder = tempfile::Builder::new().prefix("machine").tempdir_in(target("")).unwrap();
         let tar = ["--extract", "--numeric-owner", "--file"];
         succeed(Command::new("tar").args(tar).arg(base()).arg("--directory").arg(folder.path()));
         fs::write(folder.path().join("etc/machine-id"), "").unwrap();
         let nspawn = Command::new("systemd-nspawn")
             .args(["--quiet", "--register=no", "--keep-unit", "--boot", "--private-network"])
             .args(["--console=passive", "--resolv-conf=off", "--timezone=off"])
-            .arg("--directory")
+            // A link would need this machine's ID, which one that never booted has not.
+            .args(["--link-journal=no", "--directory"])
             .arg(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
             .unwrap();
         let mut machine = Self { folder, nspawn, leader: 0 };
-        machine.leader = wait("systemd to start", || child_of(machine.nspawn.id()));
+        machine.leader = wait("systemd to start", || {
+            if let Some(status) = machine.nspawn.try_wait().unwrap() {
+                let said = machine.nspawn.stderr.take().map(std::io::read_to_string);
+                panic!("systemd-nspawn: {status}: {said:?}");
+            }
+            child_of(machine.nspawn.id())
+        });
         wait("the boot to end", || {
             let state = machine.run("systemctl is-system-running");
             let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();

@@ -23,7 +23,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use machine::{Machine, here, succeed, wait};
+use machine::{Machine, here, succeed, target, wait};
 
 /// The package.
 fn package() -> &'static PathBuf {
@@ -32,13 +32,13 @@ fn package() -> &'static PathBuf {
         if let Some(named) = std::env::var_os("RECRUIT_MILTER_DEB") {
             return PathBuf::from(named);
         }
-        let out = here("target/package-test");
+        let out = target("package-test");
         let _ = fs::remove_dir_all(&out);
         succeed(
             Command::new(here("contrib/debian/build.sh"))
                 .arg(&out)
                 .env("DEB_BUILD_OPTIONS", "noopt noautodbgsym")
-                .env("CARGO_TARGET_DIR", here("target")),
+                .env("CARGO_TARGET_DIR", target("")),
         );
         let built = fs::read_dir(&out).unwrap().map(|file| file.unwrap().path());
         let mut built = built.filter(|path| path.extension().is_some_and(|e| e == "deb"));
@@ -48,7 +48,7 @@ fn package() -> &'static PathBuf {
 
 /// The same package with another version.
 fn with_version(version: &str) -> PathBuf {
-    let folder = here("target/package-test/versions").join(version);
+    let folder = target("package-test/versions").join(version);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.parent().unwrap()).unwrap();
     succeed(Command::new("dpkg-deb").arg("-R").arg(package()).arg(&folder));
@@ -197,7 +197,7 @@ fn services_cannot_do_what_they_need_not(machine: &Machine) {
 
 /// Two upgrades with mail under way, the second cut off in the middle.
 fn upgrade(machine: &Machine) {
-    let stop = here("target/package-test/stop");
+    let stop = target("package-test/stop");
     let _ = fs::remove_file(&stop);
     let (mailbox, system) = (mails(machine, MAILBOX).len(), mails(machine, SYSTEM).len());
     let pid = || machine.succeed("systemctl show -P MainPID recruit-milter");
@@ -345,7 +345,7 @@ fn debians_own_test_of_the_package_passes() {
 
 #[test]
 fn an_rpm_is_built_installed_set_up_and_removed() {
-    let out = here("target/package-test-rpm");
+    let out = target("package-test-rpm");
     let _ = fs::remove_dir_all(&out);
     succeed(
         Command::new(here("contrib/rpm/build.sh"))
