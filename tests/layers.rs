@@ -106,8 +106,8 @@ fn only_the_milter_names_indymilter_and_it_opens_no_connection() {
     // The configuration asks whether the URL of a database is one.
     let no_ledger = |n: &str| !n.starts_with("ledger/") && n != "config/value/books.rs";
     assert_eq!(uses(no_ledger, &["rusqlite", "postgres::", "tokio_postgres"]), [""; 0]);
-    // The watchdog's probe knocks at the milter's own sockets.
-    let role = |n: &str| n.starts_with("milter/") && !is_test(n) && n != "milter/probe.rs";
+    // The watchdog knocks at the milter's own sockets.
+    let role = |n: &str| n.starts_with("milter/") && !is_test(n) && n != "milter/liveness.rs";
     let connecting =
         ["TcpStream::connect", "ToSocketAddrs", "crate::cli", "crate::submit", "crate::ledger"];
     assert_eq!(uses(role, &connecting), [""; 0]);

@@ -24,9 +24,9 @@ use self::start::{Start, is_socket_activated};
 use super::Exit;
 use crate::config::{Config, LogSettings, Socket};
 use crate::journal::Journal;
-use crate::milter::decide::Active;
+use crate::milter::active::Active;
+use crate::milter::liveness;
 use crate::milter::notice::Notices;
-use crate::milter::probe::probe;
 use crate::milter::serve;
 use crate::milter::shell::Shell;
 use crate::observe::{self, Logging};
@@ -243,7 +243,7 @@ async fn watch(sockets: Vec<Socket>) {
         tokio::time::sleep(interval / 3).await;
         let mut answers = true;
         for socket in &sockets {
-            answers &= probe(socket, interval / 6).await.is_ok();
+            answers &= liveness::ask(socket, interval / 6).await.is_ok();
         }
         if answers {
             notify(&[NotifyState::Watchdog]);

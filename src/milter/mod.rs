@@ -4,26 +4,32 @@
 //! the plan it returns. The role opens no network connection besides its sockets, no database and
 //! no file, and can be killed at any moment.
 //!
-//! * [`seam`]: whom it asks, and with what; [`decide`], [`outgoing`]: who that is in production.
-//! * [`shell`], `session`, [`execute`]: one step, the dialogue, the plan.
+//! * [`decide`]: whom it asks, and with what. [`active`], [`passes`]: who that is in production, with
+//!   one file for each pass: [`front`], [`submission`], [`handoff`]. [`record`]: what is told of it.
+//! * [`shell`], `session`, [`execute`]: one step, the dialogue, the plan. [`stage`]: where it is.
 //! * [`listener`], [`stream`]: connections and their limits, with [`socket`](crate::socket) and
 //!   [`gate`](crate::gate).
-//! * [`notice`]: what goes wrong. [`probe`]: whether it answers.
+//! * [`notice`]: what goes wrong. [`liveness`]: whether it answers.
 //!
 //! The only place that names the protocol library. Must not know why anything is decided.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+pub mod active;
 pub mod decide;
 pub mod execute;
+pub mod front;
+pub mod handoff;
 pub mod listener;
+pub mod liveness;
+mod moment;
 pub mod notice;
-pub mod outgoing;
-pub mod probe;
+pub mod passes;
 pub mod record;
-pub mod seam;
 mod session;
 pub mod shell;
+pub mod stage;
 pub mod stream;
+pub mod submission;
 #[cfg(test)]
 mod tests;
 
@@ -38,8 +44,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::config::{MilterSettings, Socket};
 use crate::gate::{Gate, Order};
 use crate::socket::{Bound, SocketError};
+use decide::Decide;
 use listener::{Listener, Sockets};
-use seam::Policy;
+
 use shell::Shell;
 
 /// How long sessions that seem idle go on after the order to stop.
@@ -89,7 +96,7 @@ impl Listen {
         (self, errors)
     }
 
-    /// Where to connect to reach these sockets, for [`probe`].
+    /// Where to connect to reach these sockets, for [`liveness`].
     pub fn addresses(&self) -> Vec<Socket> {
         let all = self.front.iter().chain(&self.submission).chain(&self.handoff);
         all.filter_map(Bound::address).collect()
@@ -106,9 +113,9 @@ pub struct Drained {
 /// Serves all sockets until `shutdown` completes. Then nobody is let in any more, idle sessions end
 /// after a moment and the others with the message they are in, for which they have
 /// `settings.drain`.
-pub async fn serve<P: Policy>(
+pub async fn serve<D: Decide>(
     listen: Listen,
-    shell: Arc<Shell<P>>,
+    shell: Arc<Shell<D>>,
     settings: &MilterSettings,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Drained> {
@@ -127,11 +134,11 @@ pub async fn serve<P: Policy>(
             .map(|(bound, gate)| Listener::new(Sockets::new(bound), gate.clone(), notices.clone()));
 
     let mut running = JoinSet::new();
-    let callbacks = session::front(&shell);
+    let callbacks = session::front::callbacks(&shell);
     running.spawn(indymilter::run(front, callbacks, library(), stopped()));
-    let callbacks = session::submission(&shell);
+    let callbacks = session::submission::callbacks(&shell);
     running.spawn(indymilter::run(submission, callbacks, library(), stopped()));
-    let callbacks = session::handoff(&shell);
+    let callbacks = session::handoff::callbacks(&shell);
     running.spawn(indymilter::run(handoff, callbacks, library(), stopped()));
 
     tokio::select! {

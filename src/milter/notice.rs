@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::seam::{Pass, Stage};
+use super::stage::{Pass, Stage};
 use crate::observe::{self, Fault};
 use crate::policy::unread::{Place, Unread};
 

@@ -3,28 +3,24 @@
 //! Must not decide anything.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+pub(super) mod submission;
+
 use jiff::Timestamp;
 
-use super::decide::Active;
-use super::outgoing::Outcome;
+use super::active::{Active, ShownSender};
 use crate::journal::{self, Entry, ReportAction};
 use crate::mail::Address;
-use crate::observe::{self, Shown};
+use crate::observe;
+use crate::plan::{Plan, Reply, ReplyText};
 use crate::policy::divert::{Diverted, Standing};
 use crate::policy::forward::{Action, Decision, Reason};
 use crate::policy::report;
 use crate::policy::token::TokenId;
-
-/// An envelope sender, as the log and as the journal may have it.
-#[derive(Clone)]
-pub(super) struct Sender {
-    pub(super) logged: Shown,
-    pub(super) kept: Shown,
-}
+use submission::SubmissionOutcome;
 
 /// What the journal has of a mail besides what was decided.
 #[derive(Default)]
-pub(super) struct Mail {
+pub(super) struct MailDetails {
     /// See [`Entry::size`].
     pub(super) size: Option<u64>,
     /// See [`Entry::subjects`].
@@ -36,14 +32,15 @@ pub(super) struct Mail {
 /// What is to be said about a message once the MTA has its edits.
 pub struct Record {
     pub(super) queue_id: Option<String>,
-    pub(super) sender: Sender,
-    pub(super) mail: Mail,
-    pub(super) outcome: Told,
+    pub(super) sender: ShownSender,
+    pub(super) mail: MailDetails,
+    pub(super) outcome: Outcome,
 }
 
-pub(super) enum Told {
+/// What was decided.
+pub(super) enum Outcome {
     /// Outgoing mail.
-    Outgoing(Box<Outcome>),
+    Outgoing(Box<SubmissionOutcome>),
     /// Pass 1, and what an earlier one had done.
     Diverted { diverted: Vec<Diverted>, standing: Vec<Standing> },
     /// Pass 1 refused it: its sender has the form of a probe's and is not known to be one. The
@@ -56,24 +53,29 @@ pub(super) enum Told {
 }
 
 impl Record {
-    pub(super) fn new(queue_id: Option<String>, sender: Sender, outcome: Told) -> Self {
-        Self { queue_id, sender, mail: Mail::default(), outcome }
+    pub(super) fn new(queue_id: Option<String>, sender: ShownSender, outcome: Outcome) -> Self {
+        Self { queue_id, sender, mail: MailDetails::default(), outcome }
+    }
+
+    /// With the plan for a message that could not be decided on.
+    pub(super) fn deferred(self) -> (Plan, Self) {
+        (Plan::only(Reply::Tempfail(ReplyText::TryAgain)), self)
     }
 
     pub(super) fn tell(self, active: &Active) {
         let queue_id = self.queue_id.as_deref();
         match &self.outcome {
-            Told::Outgoing(outcome) => {
+            Outcome::Outgoing(outcome) => {
                 outcome.tell(active, queue_id, &self.sender);
                 self.tell_diverted(active, &outcome.diverted);
             }
-            Told::Undecided(pass, reason) => {
+            Outcome::Undecided(pass, reason) => {
                 observe::tempfailed(queue_id, *pass, reason);
                 let mut entry = self.entry(*pass, journal::Action::Tempfail);
                 entry.reason = Some((*reason).to_owned());
                 active.note(entry);
             }
-            Told::UnknownProbe(addresses) => {
+            Outcome::UnknownProbe(addresses) => {
                 observe::unknown_probe(queue_id, &self.sender.logged, addresses);
                 for address in addresses {
                     let mut entry = self.entry(journal::Pass::Front, journal::Action::Rejected);
@@ -82,14 +84,14 @@ impl Record {
                     active.note(entry);
                 }
             }
-            Told::Diverted { diverted, standing } => {
+            Outcome::Diverted { diverted, standing } => {
                 if diverted.is_empty() && standing.is_empty() {
                     observe::not_forwarded(queue_id);
                 }
                 self.tell_diverted(active, diverted);
                 self.tell_standing(active, standing);
             }
-            Told::Decided { pass, decision, forged } => {
+            Outcome::Decided { pass, decision, forged } => {
                 self.log_decided(active, decision, *forged);
                 let mut entry = self.entry(*pass, journal_action(decision.action));
                 entry.reason = Some(decision.reason.word().to_owned());
@@ -141,7 +143,7 @@ impl Record {
     /// The MTA did not get its edits, so its client was told to try again.
     pub(super) fn tell_unedited(mut self, active: &Active, error: &str) {
         let outgoing = match &mut self.outcome {
-            Told::Outgoing(outcome) => outcome.unedited().map(|entry| entry.with_detail(error)),
+            Outcome::Outgoing(outcome) => outcome.unedited().map(|entry| entry.with_detail(error)),
             _ => None,
         };
         let unedited = |pass, token: Option<TokenId>, address, system| {
@@ -158,22 +160,22 @@ impl Record {
             unedited(journal::Pass::Front, token, address, Some(one.system.clone()))
         };
         let (pass, entries) = match &self.outcome {
-            Told::Outgoing(outcome) => {
+            Outcome::Outgoing(outcome) => {
                 let pass = journal::Pass::Submission;
                 (pass, outcome.diverted.iter().map(front).chain(outgoing).collect())
             }
-            Told::Diverted { diverted, .. } => {
+            Outcome::Diverted { diverted, .. } => {
                 (journal::Pass::Front, diverted.iter().map(front).collect())
             }
-            Told::Decided { pass, decision, .. } => {
+            Outcome::Decided { pass, decision, .. } => {
                 let (address, system) = (decision.address.clone(), decision.system.clone());
                 (*pass, vec![unedited(*pass, decision.token, address, system)])
             }
-            Told::UnknownProbe(_) => {
+            Outcome::UnknownProbe(_) => {
                 let pass = journal::Pass::Front;
                 (pass, vec![unedited(pass, None, None, None)])
             }
-            Told::Undecided(pass, _) => (*pass, vec![unedited(*pass, None, None, None)]),
+            Outcome::Undecided(pass, _) => (*pass, vec![unedited(*pass, None, None, None)]),
         };
         observe::tempfailed(self.queue_id.as_deref(), pass, error);
         for entry in entries {

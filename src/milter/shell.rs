@@ -15,8 +15,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::time::timeout;
 
+use super::decide::Decide;
 use super::notice::{Notice, Notices};
-use super::seam::{Pass, Policy, Stage, StageHook};
+use super::stage::{Pass, Stage, StageHook};
 
 /// So much longer than the deadline reading may take: it keeps that by itself.
 // Postfix: waits for an answer to a piece of the body, or to its end, for `content_timeout`, which is
@@ -24,8 +25,8 @@ use super::seam::{Pass, Policy, Stage, StageHook};
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// The state that all sessions share.
-pub struct Shell<P> {
-    policy: ArcSwap<P>,
+pub struct Shell<D> {
+    decider: ArcSwap<D>,
     notices: Notices,
     hook: Option<StageHook>,
 }
@@ -39,10 +40,10 @@ pub(super) struct At<'a> {
     pub(super) queue_id: Option<&'a str>,
 }
 
-impl<P: Policy> Shell<P> {
-    /// A shell that decides by `policy`.
-    pub fn new(policy: P, notices: Notices) -> Self {
-        Self { policy: ArcSwap::from_pointee(policy), notices, hook: None }
+impl<D: Decide> Shell<D> {
+    /// A shell that decides by `decider`.
+    pub fn new(decider: D, notices: Notices) -> Self {
+        Self { decider: ArcSwap::from_pointee(decider), notices, hook: None }
     }
 
     /// Sets the seam for fault injection. For tests only.
@@ -53,13 +54,13 @@ impl<P: Policy> Shell<P> {
     }
 
     /// Exchanges the configuration. Messages under way keep the one they began with.
-    pub fn reload(&self, policy: P) {
-        self.policy.store(Arc::new(policy));
+    pub fn reload(&self, decider: D) {
+        self.decider.store(Arc::new(decider));
     }
 
     /// The current configuration.
-    pub fn policy(&self) -> Arc<P> {
-        self.policy.load_full()
+    pub fn current(&self) -> Arc<D> {
+        self.decider.load_full()
     }
 
     /// Where faults are told.

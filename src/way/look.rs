@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::{Place, Side, Spot, State, Way, place};
 use crate::config::{Config, Socket};
 use crate::mail::Address;
-use crate::milter::probe::{Probe, probe};
+use crate::milter::liveness::{self, Liveness};
 use crate::plan::ReplyText;
 use crate::policy::look::command;
 use crate::policy::rules::Pattern;
@@ -107,13 +107,13 @@ fn exact(config: &Config) -> Vec<Address> {
 
 async fn at_socket(side: Side, socket: Socket) -> Vec<Spot> {
     let found = if side == Side::Agent {
-        greeted(&socket).await.map(|()| Probe::Answers)
+        greeted(&socket).await.map(|()| Liveness::Answers)
     } else {
-        probe(&socket, PATIENCE).await
+        liveness::ask(&socket, PATIENCE).await
     };
     let state = match found {
-        Ok(Probe::Answers) => State::Open,
-        Ok(Probe::Busy) => State::Silent("it turns sessions away".into()),
+        Ok(Liveness::Answers) => State::Open,
+        Ok(Liveness::Busy) => State::Silent("it turns sessions away".into()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             State::NotLooked(words(&error))
         }

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use recruit_milter::milter::seam::{Pass, Stage};
+use recruit_milter::milter::stage::{Pass, Stage};
 use rustix::process::Signal;
 
 use crate::harness::hooked::{self, Hooked};

@@ -11,7 +11,7 @@ use super::super::say;
 use super::notify;
 use super::start::{Start, keep};
 use crate::config::{self, Config};
-use crate::milter::decide::Active;
+use crate::milter::active::Active;
 use crate::milter::shell::Shell;
 use crate::observe::{self, Logging};
 use crate::running::{Announcement, HOPS, Kept, Trouble};
@@ -64,7 +64,7 @@ impl Live {
 
     fn take(&self, config: Config) {
         if let Some(shell) = &self.milter {
-            shell.reload(shell.policy().with(config.clone()));
+            shell.reload(shell.current().with(config.clone()));
         }
         self.config.store(Arc::new(config));
     }

@@ -9,7 +9,7 @@ use super::super::lang::Lang;
 use super::written::QUEUE;
 use super::{Exit, Missing, missing};
 use crate::config::{Config, Socket};
-use crate::milter::probe::probe;
+use crate::milter::liveness;
 
 /// What systemd runs.
 const UNITS: [&str; 2] = ["recruit-milter.service", "recruit-milter-agent.service"];
@@ -143,7 +143,7 @@ impl Services {
         let until = Instant::now() + PATIENCE;
         for socket in sockets {
             loop {
-                let answer = runtime.block_on(probe(socket, Duration::from_secs(5)));
+                let answer = runtime.block_on(liveness::ask(socket, Duration::from_secs(5)));
                 let Some(error) = answer.err() else { break };
                 if Instant::now() > until {
                     let remedy = if self.are_of_systemd() && !is_a_units(socket) {

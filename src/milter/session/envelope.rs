@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use indymilter::Macros;
 
 use crate::mail::{RawPath, Recipient};
-use crate::milter::seam::{Opening, Origin};
+use crate::milter::decide::{Opening, Origin};
 
 pub(super) fn opening(mail: Vec<CString>, origin: Origin) -> Opening {
     let (sender, sender_args, _) = path_and_args(mail);

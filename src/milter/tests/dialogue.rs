@@ -289,11 +289,11 @@ async fn what_postfix_does_not_offer_is_named() {
 
 #[tokio::test]
 async fn a_probe_is_answered_on_both_sockets() {
-    use crate::milter::probe::{Probe, probe};
+    use crate::milter::liveness::{Liveness, ask};
     let server = Server::start();
     for path in [&server.front, &server.handoff] {
         let socket = Socket::Unix(path.clone());
-        assert_eq!(probe(&socket, SOON).await.unwrap(), Probe::Answers);
+        assert_eq!(ask(&socket, SOON).await.unwrap(), Liveness::Answers);
     }
 }
 

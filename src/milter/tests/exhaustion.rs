@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::client::Client;
 use super::*;
-use crate::milter::probe::{Probe, probe};
+use crate::milter::liveness::{Liveness, ask};
 use tokio::time::{Instant, sleep, timeout};
 
 #[tokio::test]
@@ -22,10 +22,10 @@ async fn sessions_beyond_the_limit_are_ended_at_once() {
         assert!(client.ended().await);
     }
     let socket = Socket::Unix(server.front.clone());
-    assert_eq!(probe(&socket, SOON).await.unwrap(), Probe::Busy);
+    assert_eq!(ask(&socket, SOON).await.unwrap(), Liveness::Busy);
     server.handoff().await; // has places of its own
     sessions.pop();
-    while probe(&socket, SOON).await.unwrap() == Probe::Busy {
+    while ask(&socket, SOON).await.unwrap() == Liveness::Busy {
         tokio::task::yield_now().await;
     }
     assert_eq!(server.faults(), ["Overload"]);
@@ -83,7 +83,7 @@ async fn without_descriptors_it_says_no_quickly_and_recovers() {
     let [front, handoff] = ["front.sock", "handoff.sock"].map(|name| folder.path().join(name));
     let socket = Socket::Unix(handoff);
     let start = Instant::now();
-    while probe(&socket, SOON).await.is_err() {
+    while ask(&socket, SOON).await.is_err() {
         assert!(start.elapsed() < SOON, "it does not start");
         sleep(Duration::from_millis(20)).await;
     }
@@ -104,8 +104,8 @@ async fn without_descriptors_it_says_no_quickly_and_recovers() {
     drop(sessions);
     let recovering = Instant::now();
     loop {
-        match probe(&Socket::Unix(front.clone()), SOON).await {
-            Ok(Probe::Answers) => break,
+        match ask(&Socket::Unix(front.clone()), SOON).await {
+            Ok(Liveness::Answers) => break,
             _ => assert!(recovering.elapsed() < SOON, "no recovery"),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::client::{Client, Frame};
 use super::*;
-use crate::milter::seam::{Pass, Stage};
+use crate::milter::stage::{Pass, Stage};
 
 const DEFERRED: &str = "y 451 4.7.1 Service unavailable - try again later";
 

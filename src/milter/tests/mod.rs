@@ -20,9 +20,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::decide::{Decide, FrontMessage, Opening, WholeMessage};
 use super::notice::{Notice, Notices};
-use super::seam::{FrontMessage, HandoffMessage, Opening, Policy, StageHook, SubmissionMessage};
 use super::shell::Shell;
+use super::stage::StageHook;
 use super::{Drained, Listen, serve};
 use crate::config::{MilterSettings, Socket};
 use crate::mail::{
@@ -77,10 +78,14 @@ struct FakeMessage {
     recipients: Vec<Recipient>,
 }
 
-impl Policy for Fake {
+struct FakeSubmission(FakeMessage);
+
+struct FakeHandoff(FakeMessage);
+
+impl Decide for Fake {
     type Front = FakeMessage;
-    type Handoff = FakeMessage;
-    type Submission = FakeMessage;
+    type Handoff = FakeHandoff;
+    type Submission = FakeSubmission;
     type Record = String;
 
     fn accept_early(&self) -> bool {
@@ -104,15 +109,15 @@ impl Policy for Fake {
     }
 
     /// Nobody called `bad` may send.
-    fn submission(self: &Arc<Self>, opening: Opening) -> Result<FakeMessage, Reply> {
+    fn submission(self: &Arc<Self>, opening: Opening) -> Result<FakeSubmission, Reply> {
         if opening.sender.printable().starts_with("bad") {
             return Err(Reply::Reject(ReplyText::NotThisSender));
         }
-        Ok(self.open("submission", opening))
+        Ok(FakeSubmission(self.open("submission", opening)))
     }
 
-    fn handoff(self: &Arc<Self>, opening: Opening) -> FakeMessage {
-        self.open("handoff", opening)
+    fn handoff(self: &Arc<Self>, opening: Opening) -> FakeHandoff {
+        FakeHandoff(self.open("handoff", opening))
     }
 
     fn record(&self, record: String, carried_out: Result<(), String>) {
@@ -152,6 +157,11 @@ impl FakeMessage {
         self.recipients.push(recipient);
     }
 
+    fn note_field(&self, name: &[u8], body: &[u8]) {
+        let (name, body) = (name.escape_ascii(), body.escape_ascii());
+        self.policy.log.line(format!("field {name}:{body}"));
+    }
+
     fn record(&self, queue_id: Option<&str>) -> String {
         let recipients = self.recipients.iter().map(|r| r.resolved.as_str());
         let recipients: Vec<&str> = recipients.collect();
@@ -182,7 +192,7 @@ impl FrontMessage for FakeMessage {
     }
 }
 
-impl SubmissionMessage for FakeMessage {
+impl WholeMessage for FakeSubmission {
     type Record = String;
 
     /// None that is called `bad`.
@@ -191,19 +201,19 @@ impl SubmissionMessage for FakeMessage {
             return Err(Reply::Tempfail(ReplyText::TooMuch));
         }
         if let Some(transport) = transport {
-            self.policy.log.line(format!("by {transport}"));
+            self.0.policy.log.line(format!("by {transport}"));
         }
-        self.recipient(recipient);
+        self.0.recipient(recipient);
         Ok(())
     }
 
     fn field(&mut self, name: &[u8], body: &[u8]) {
-        HandoffMessage::field(self, name, body);
+        self.0.note_field(name, body);
     }
 
     /// Two edits.
     fn finish(self, queue_id: Option<&str>) -> (Plan, String) {
-        let record = self.record(queue_id);
+        let record = self.0.record(queue_id);
         let mut plan = PlanBuilder::default();
         plan.add_header(PlainField {
             name: PlainName::date(),
@@ -214,46 +224,41 @@ impl SubmissionMessage for FakeMessage {
     }
 }
 
-impl HandoffMessage for FakeMessage {
+impl WholeMessage for FakeHandoff {
     type Record = String;
 
     /// One recipient, and none that is called `bad` or `later`.
-    fn rcpt(&mut self, recipient: Recipient) -> Result<(), Reply> {
+    fn rcpt(&mut self, recipient: Recipient, _: Option<&str>) -> Result<(), Reply> {
         if recipient.resolved.starts_with("bad") {
             return Err(Reply::Reject(ReplyText::NotOurs));
         }
         if recipient.resolved.starts_with("later") {
             return Err(Reply::Tempfail(ReplyText::UnknownHandoff));
         }
-        if !self.recipients.is_empty() {
+        if !self.0.recipients.is_empty() {
             return Err(Reply::Tempfail(ReplyText::OneAtATime));
         }
-        self.recipient(recipient);
+        self.0.recipient(recipient);
         Ok(())
     }
 
     fn field(&mut self, name: &[u8], body: &[u8]) {
-        let (name, body) = (name.escape_ascii(), body.escape_ascii());
-        self.policy.log.line(format!("field {name}:{body}"));
+        self.0.note_field(name, body);
     }
 
-    async fn look(&mut self) {}
-
     fn wants_body(&self) -> bool {
-        self.policy.wants_body
+        self.0.policy.wants_body
     }
 
     fn body(&mut self, piece: &[u8]) {
-        self.policy.log.line(format!("body {}", piece.len()));
+        self.0.policy.log.line(format!("body {}", piece.len()));
     }
-
-    async fn read(&mut self, _: Option<&str>) {}
 
     /// What a forward looks like; `void` is discarded, and a NUL in the path cannot be sent.
     fn finish(self, queue_id: Option<&str>) -> (Plan, String) {
-        let record = self.record(queue_id);
+        let record = self.0.record(queue_id);
         let mut plan = PlanBuilder::default();
-        for recipient in &self.recipients {
+        for recipient in &self.0.recipients {
             if recipient.resolved.starts_with("void") {
                 return (Plan::only(Reply::Discard), record);
             }

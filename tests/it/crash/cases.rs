@@ -1,7 +1,7 @@
 //! What the crash matrix sends, and the moments at which something happens to it.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use recruit_milter::milter::seam::Pass;
+use recruit_milter::milter::stage::Pass;
 
 use crate::harness::frame::cmd;
 use crate::harness::proxy::{Point, Way};

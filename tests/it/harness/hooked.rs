@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use recruit_milter::config::{self, Config};
 use recruit_milter::journal::Journal;
-use recruit_milter::milter::decide::Active;
+use recruit_milter::milter::active::Active;
 use recruit_milter::milter::notice::Notices;
-use recruit_milter::milter::seam::{Pass, Stage, StageHook};
 use recruit_milter::milter::shell::Shell;
+use recruit_milter::milter::stage::{Pass, Stage, StageHook};
 use recruit_milter::milter::{Listen, serve};
 use recruit_milter::policy::unread::Place;
 use recruit_milter::reading::Net;

@@ -19,40 +19,40 @@ use crate::config::Socket;
 const OFFER: &[u8] = b"\0\0\0\x0dO\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff";
 const QUIT: &[u8] = b"\0\0\0\x01Q";
 
-/// What a probe found.
+/// How a socket answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probe {
+pub enum Liveness {
     /// The milter negotiates.
     Answers,
     /// The milter is alive and turns sessions away, or this process has no descriptor left to ask.
     Busy,
 }
 
-/// Probes a socket. An error, a silence longer than `patience` among them, means that mail is
+/// Asks a socket. An error, a silence longer than `patience` among them, means that mail is
 /// being deferred.
-pub async fn probe(socket: &Socket, patience: Duration) -> io::Result<Probe> {
+pub async fn ask(socket: &Socket, patience: Duration) -> io::Result<Liveness> {
     let asking = async {
         match socket {
-            Socket::Unix(path) => ask(UnixStream::connect(path).await?).await,
-            Socket::Inet(address) => ask(TcpStream::connect(address).await?).await,
+            Socket::Unix(path) => negotiate(UnixStream::connect(path).await?).await,
+            Socket::Inet(address) => negotiate(TcpStream::connect(address).await?).await,
         }
     };
     let result =
         timeout(patience, asking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     match result {
-        Ok(()) => Ok(Probe::Answers),
+        Ok(()) => Ok(Liveness::Answers),
         // EMFILE, ENFILE: the milter itself turns sessions away then.
-        Err(e) if matches!(e.raw_os_error(), Some(23 | 24)) => Ok(Probe::Busy),
+        Err(e) if matches!(e.raw_os_error(), Some(23 | 24)) => Ok(Liveness::Busy),
         Err(e) => match e.kind() {
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset => Ok(Probe::Busy),
+            | io::ErrorKind::ConnectionReset => Ok(Liveness::Busy),
             _ => Err(e),
         },
     }
 }
 
-async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+async fn negotiate(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     stream.write_all(OFFER).await?;
     let length = stream.read_u32().await?;
     let code = stream.read_u8().await?;
@@ -82,7 +82,7 @@ mod tests {
     #[tokio::test]
     async fn a_process_that_hangs_is_not_taken_for_one_that_answers() {
         let (_listener, socket) = listener().await;
-        let error = probe(&socket, Duration::from_millis(50)).await.unwrap_err();
+        let error = ask(&socket, Duration::from_millis(50)).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
@@ -90,14 +90,14 @@ mod tests {
     async fn nobody_there_is_an_error() {
         let (listener, socket) = listener().await;
         drop(listener);
-        let error = probe(&socket, Duration::from_secs(5)).await.unwrap_err();
+        let error = ask(&socket, Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]
     async fn another_kind_of_server_is_an_error() {
         let (listener, socket) = listener().await;
-        let (result, ()) = tokio::join!(probe(&socket, Duration::from_secs(5)), async {
+        let (result, ()) = tokio::join!(ask(&socket, Duration::from_secs(5)), async {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(b"220 mx.acme.example ESMTP\r\n").await.unwrap();
             let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -108,9 +108,9 @@ mod tests {
     #[tokio::test]
     async fn closed_at_once_is_busy() {
         let (listener, socket) = listener().await;
-        let (result, ()) = tokio::join!(probe(&socket, Duration::from_secs(5)), async {
+        let (result, ()) = tokio::join!(ask(&socket, Duration::from_secs(5)), async {
             drop(listener.accept().await.unwrap());
         });
-        assert_eq!(result.unwrap(), Probe::Busy);
+        assert_eq!(result.unwrap(), Liveness::Busy);
     }
 }
