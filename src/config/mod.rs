@@ -34,7 +34,7 @@ use crate::mail::Address;
 use crate::policy::keys::Keys;
 use crate::policy::rules::Rules;
 
-pub use crate::policy::probe::Probes;
+pub use crate::policy::rules::Probes;
 pub use credential::credential;
 use mend::Mended;
 pub use problem::{Problem, Problems, Severity};

@@ -32,16 +32,6 @@ const SKEW: u64 = 300;
 /// How many probes are remembered; more than a schedule for hundreds of addresses makes.
 const REMEMBERED: usize = 4096;
 
-/// Where a probe ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Probes {
-    /// In pass 2, where a copy would go on to the recruiting system.
-    #[default]
-    Stop,
-    /// In the recruiting system.
-    Through,
-}
-
 /// A probe of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {

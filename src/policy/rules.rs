@@ -4,16 +4,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::collections::HashMap;
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use super::kind::{Actions, Verdict};
 use super::outbound::rules::Outbound;
-use super::probe::Probes;
+use super::pattern::fits;
 use super::token::{TokenId, rule_tag};
 use crate::mail::address::{Address, split_extension};
-use crate::mail::domain::{address_key, domain_key, is_domain, same_domain};
+use crate::mail::domain::{address_key, domain_key, same_domain};
 use crate::mail::text::tail;
+
+pub use super::network::Network;
+pub use super::pattern::Pattern;
 
 /// A recruiting system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,204 +133,14 @@ impl GiveUp {
     }
 }
 
-/// Which addresses a rule is for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Pattern {
-    /// One address (`jobs@acme.example`), with its extensions unless those have rules of their own.
-    Exact(Address),
-    /// A local-part with a `*` in it (`jobs-*@acme.example`); the star stands for anything.
-    Wildcard {
-        /// What comes before the star.
-        prefix: String,
-        /// What comes between the star and the `@`.
-        suffix: String,
-        /// The domain.
-        domain: String,
-    },
-    /// Every address of a domain: `@karriere.acme.example` or `*@karriere.acme.example`.
-    Domain(String),
-    /// Every address of every domain below one: `*@*.acme.example`.
-    Subdomains(String),
-}
-
-impl Pattern {
-    /// Reads an address or pattern. The error is a sentence for the admin.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let Some((local, domain)) = text.rsplit_once('@') else {
-            return Err("an address has the form local-part@domain".into());
-        };
-        if !domain.contains('*') && !local.contains('*') && !local.is_empty() {
-            return Address::parse(text).map(Self::Exact).map_err(|e| e.to_string());
-        }
-        let (domain, below) = match domain.strip_prefix("*.") {
-            Some(rest) => (rest, true),
-            None => (domain, false),
-        };
-        if !is_domain(domain) {
-            return Err("the part after the @ is not a domain".into());
-        }
-        let domain = domain.to_lowercase();
-        match (local, below) {
-            ("" | "*", true) => Ok(Self::Subdomains(domain)),
-            ("" | "*", false) => Ok(Self::Domain(domain)),
-            (_, true) => {
-                Err("a pattern has one star: in the local-part or before the domain".into())
-            }
-            (local, false) => {
-                let (prefix, suffix) = local.split_once('*').unwrap_or((local, ""));
-                if suffix.contains('*') {
-                    return Err("a pattern has one star in its local-part".into());
-                }
-                // The star must not hide characters that no address may have.
-                Address::parse(&format!("{prefix}x{suffix}@{domain}"))
-                    .map_err(|e| e.to_string())?;
-                Ok(Self::Wildcard {
-                    prefix: prefix.to_lowercase(),
-                    suffix: suffix.to_lowercase(),
-                    domain,
-                })
-            }
-        }
-    }
-
-    /// The domain the pattern is about.
-    pub fn domain(&self) -> &str {
-        match self {
-            Self::Exact(address) => address.domain(),
-            Self::Wildcard { domain, .. } | Self::Domain(domain) | Self::Subdomains(domain) => {
-                domain
-            }
-        }
-    }
-
-    /// Whether an address matches, as it stands or without its extension. `delimiters` is Postfix's
-    /// `recipient_delimiter`.
-    pub fn covers(&self, address: &str, delimiters: &str) -> bool {
-        let key = address_key(address);
-        let Some((local, domain)) = key.rsplit_once('@').filter(|(local, _)| !local.is_empty())
-        else {
-            return false;
-        };
-        let base = split_extension(local, delimiters).map(|(base, _)| base);
-        let mut locals = std::iter::once(local).chain(base);
-        match self {
-            Self::Exact(address) => {
-                let own = address.key();
-                locals.any(|local| own.rsplit_once('@') == Some((local, domain)))
-            }
-            Self::Wildcard { prefix, suffix, domain: of } => {
-                domain == domain_key(of) && locals.any(|local| fits(local, prefix, suffix))
-            }
-            Self::Domain(of) => domain == domain_key(of),
-            Self::Subdomains(of) => {
-                domain.strip_suffix(&*domain_key(of)).is_some_and(|below| below.ends_with('.'))
-            }
-        }
-    }
-
-    /// How two patterns are compared for being the same.
-    pub fn key(&self) -> String {
-        let domain = domain_key(self.domain());
-        match self {
-            Self::Exact(address) => address.key(),
-            Self::Wildcard { prefix, suffix, .. } => format!("{prefix}*{suffix}@{domain}"),
-            Self::Domain(_) => format!("*@{domain}"),
-            Self::Subdomains(_) => format!("*@*.{domain}"),
-        }
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(address) => address.fmt(f),
-            Self::Wildcard { prefix, suffix, domain } => write!(f, "{prefix}*{suffix}@{domain}"),
-            Self::Domain(domain) => write!(f, "*@{domain}"),
-            Self::Subdomains(domain) => write!(f, "*@*.{domain}"),
-        }
-    }
-}
-
-/// Whether a local-part fits `prefix*suffix`.
-fn fits(local: &str, prefix: &str, suffix: &str) -> bool {
-    local.len() >= prefix.len() + suffix.len()
-        && local.starts_with(prefix)
-        && local.ends_with(suffix)
-}
-
-/// A network in CIDR notation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. Host bits must be zero.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
-        let address: IpAddr = address.parse().map_err(|_| "not an IP address".to_owned())?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            None => width,
-            Some(p) => {
-                p.parse().ok().filter(|p| *p <= width).ok_or("the prefix length is out of range")?
-            }
-        };
-        let network = Self { address, prefix };
-        let host_bits = bits(address) & !network.mask();
-        if host_bits != 0 {
-            return Err("host bits are set; write the network's first address".into());
-        }
-        Ok(network)
-    }
-
-    /// Whether an address is in the network. An IPv4 address mapped into IPv6 counts as IPv4.
-    pub fn contains(&self, client: IpAddr) -> bool {
-        let client = client.to_canonical();
-        client.is_ipv4() == self.address.is_ipv4()
-            && bits(client) & self.mask() == bits(self.address)
-    }
-
-    /// Whether it holds more of the Internet than a company can have.
-    pub fn is_boundless(&self) -> bool {
-        match self.address {
-            IpAddr::V4(_) => self.prefix < 8,
-            // RFC 4193 and 4291: what begins with a 1 is of this or that site alone, or multicast.
-            IpAddr::V6(address) => {
-                self.prefix < 16 && !(self.prefix > 0 && address.segments()[0] >= 0x8000)
-            }
-        }
-    }
-
-    /// Whether it lies in this machine's loopback.
-    pub fn is_loopback(&self) -> bool {
-        self.address.is_loopback() || self.contains(IpAddr::V6(Ipv6Addr::LOCALHOST))
-    }
-
-    /// Whether it is one address and no other.
-    pub fn is_only(&self, address: IpAddr) -> bool {
-        self.address == address && self.prefix == if address.is_ipv4() { 32 } else { 128 }
-    }
-
-    fn mask(&self) -> u128 {
-        let width = if self.address.is_ipv4() { 32 } else { 128 };
-        let ones = if self.prefix == 0 { 0 } else { u128::MAX << (width - u32::from(self.prefix)) };
-        if width == 32 { ones & u128::from(u32::MAX) } else { ones }
-    }
-}
-
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(a) => u128::from(u32::from(a)),
-        IpAddr::V6(a) => u128::from(a),
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
+/// Where a probe ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Probes {
+    /// In pass 2, where a copy would go on to the recruiting system.
+    #[default]
+    Stop,
+    /// In the recruiting system.
+    Through,
 }
 
 /// All that decisions depend on.
@@ -566,49 +378,6 @@ mod tests {
             ("jobs%acme.example@evil.example", None),
         ] {
             assert_eq!(found(address).as_deref(), pattern, "{address}");
-        }
-    }
-
-    #[test]
-    fn patterns_that_mean_nothing_are_refused() {
-        for bad in [
-            "jobs",
-            "",
-            "*",
-            "@",
-            "*@",
-            "a*b*c@x.example",
-            "jobs-*@*.x.example",
-            "a b*@x.example",
-            "@*",
-        ] {
-            assert!(Pattern::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn networks_contain_their_addresses() {
-        let n = |t: &str| Network::parse(t).unwrap();
-        let ip = |t: &str| t.parse::<IpAddr>().unwrap();
-        assert!(n("10.0.0.0/8").contains(ip("10.255.1.2")));
-        assert!(!n("10.0.0.0/8").contains(ip("11.0.0.1")));
-        assert!(n("0.0.0.0/0").contains(ip("203.0.113.7")));
-        assert!(n("10.0.0.0/8").contains(ip("::ffff:10.1.1.1")));
-        assert!(!n("::/0").contains(ip("10.1.1.1")));
-        assert!(n("2001:db8::/32").contains(ip("2001:db8:1::1")));
-        assert!(n("192.0.2.1").contains(ip("192.0.2.1")));
-        for boundless in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3", "2a00::/12"] {
-            assert!(n(boundless).is_boundless(), "{boundless}");
-        }
-        for bounded in ["10.0.0.0/8", "127.0.0.0/8", "fc00::/7", "fe80::/10", "2001:db8::/32"] {
-            assert!(!n(bounded).is_boundless(), "{bounded}");
-        }
-        assert!(n("127.0.0.0/8").is_loopback() && n("::1").is_loopback());
-        assert!(
-            n("192.0.2.1").is_only(ip("192.0.2.1")) && !n("192.0.2.0/24").is_only(ip("192.0.2.0"))
-        );
-        for bad in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0/8", "x", "::1/129"] {
-            assert!(Network::parse(bad).is_err(), "{bad}");
         }
     }
 }

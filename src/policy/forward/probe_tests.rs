@@ -5,7 +5,7 @@ use super::tests::{KEPT, NOW, decide_by, facts, handoff_to, token};
 use super::*;
 use crate::policy::divert::{Origin, divert};
 use crate::policy::kind::Kind;
-use crate::policy::probe::Probes;
+use crate::policy::rules::Probes;
 use crate::policy::testing::{address, keys, rules, stamp};
 
 const FIELDS: [(&str, &str); 2] =

@@ -3,7 +3,8 @@
 
 use super::rules::Route;
 use crate::mail::Address;
-use crate::policy::rules::{AddressRule, Pattern, Rules};
+use crate::policy::pattern::Pattern;
+use crate::policy::rules::{AddressRule, Rules};
 use crate::policy::token::{OutgoingBounce, route_mark};
 
 /// The rule of the recruiting address that a message was from, if it was from one.

@@ -26,8 +26,9 @@ pub use self::violation::Violation;
 use super::divert::{self, Diverted, divert_into};
 use super::keys::Keys;
 use super::limits::{Count, Ticket, Usage};
+use super::pattern::Pattern;
 use super::probe::{Probe, unproven};
-use super::rules::{Pattern, Rules};
+use super::rules::Rules;
 use super::token::{Flags, Handoff, OutgoingBounce, TokenId, Way, route_mark};
 use crate::mail::domain::address_key;
 use crate::mail::{

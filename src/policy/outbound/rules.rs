@@ -10,7 +10,8 @@ use std::net::IpAddr;
 use crate::mail::Address;
 use crate::mail::header::{FieldBody, PlainName};
 use crate::policy::limits::Limits;
-use crate::policy::rules::{Network, Pattern};
+use crate::policy::network::Network;
+use crate::policy::pattern::Pattern;
 
 /// Logins and routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
