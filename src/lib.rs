@@ -41,6 +41,7 @@
 //! | [`policy`] | what we decide, as pure functions | I/O, clock, async, logging |
 //! | [`milter`] | the protocol: events in, plans out; the only place that names indymilter | decisions |
 //! | [`agent`] | what the milter cannot do: the ledger, probes, alerts, figures, unwrapping | SMTP replies of the milter |
+//! | [`lmtp`] | how Postfix hands a message to the agent | what becomes of it |
 //! | [`submit`] | a message into Postfix's queue over SMTP; the only place that names lettre | policy |
 //! | [`resolve`] | which servers take mail for a domain; the only place that asks DNS | why |
 //! | [`own`] | the addresses of this machine | what they are wanted for |
@@ -96,8 +97,8 @@
 //!     start with a broken one leaves nobody waiting (`tests/it/restart.rs`).
 //! 11. Reply texts to clients are fixed ([`plan::ReplyText`]); details go to the log. No message
 //!     content is stored or logged, outside addresses only as configured.
-//! 12. No byte of a message can end it early, on its way to the agent or from it (tests of `agent` and
-//!     `submit`).
+//! 12. No byte of a message can end it early, on its way to the agent or from it (tests of `lmtp`,
+//!     `agent` and `submit`).
 //! 13. A login only narrows what the MTA lets it do: no setting of ours lets mail in that would not
 //!     come in without us ([`policy::outbound`]).
 //! 14. Only a colleague's message, proven to be one, is opened for its applicant; a wrong applicant
@@ -126,6 +127,7 @@ pub mod doctor;
 pub mod gate;
 pub mod journal;
 pub mod ledger;
+pub mod lmtp;
 pub mod mail;
 pub mod milter;
 pub mod observe;

@@ -1,11 +1,10 @@
 //! Keeps each recruiting address verified: a probe now and then, and a look at what became of it.
 //!
-//! * [`probe`]: making and sending one. * [`outside`]: asking as a stranger would. * [`evidence`]: what the ledger knows, judged.
+//! * [`probe`]: making and sending one. * [`outside`]: asking as a stranger would.
 //!
 //! Must not know how a probe is recognised.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-pub mod evidence;
 pub mod outside;
 pub mod probe;
 
@@ -22,6 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::lookout::Sight;
 use crate::config::Config;
 use crate::journal::{Action, Entry, Pass};
+use crate::ledger::evidence::{changes, verdicts};
 use crate::ledger::{self, Access, Error};
 use crate::mail::Address;
 use crate::mail::domain::address_key;
@@ -29,8 +29,6 @@ use crate::observe;
 use crate::policy::rules::{AddressRule, Pattern};
 use crate::policy::verification::{State, Verdict};
 use probe::Asked;
-
-pub use evidence::verdicts;
 
 /// How long after the start the first round begins: Postfix may be starting as well.
 const FIRST: Duration = Duration::from_secs(60);
@@ -192,7 +190,7 @@ async fn note_changes(config: Arc<Config>) -> Result<(), Error> {
     on_a_thread(move || {
         let mut ledger = ledger::open(&config, Access::Write)?;
         let mut known: HashMap<String, String> = HashMap::new();
-        for (_, entry) in evidence::changes(&mut ledger)? {
+        for (_, entry) in changes(&mut ledger)? {
             if let (Some(address), Some(detail)) = (entry.address, entry.detail) {
                 known.insert(address_key(&address), detail);
             }

@@ -9,11 +9,11 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{ConfigArg, Exit, answer, load, say};
-use crate::agent::resend::{Original, original};
 use crate::config::Config;
 use crate::journal::{Action, Entry, Pass};
 use crate::ledger::{self, Access, Needle, State};
 use crate::mail::{Address, Orcpt};
+use crate::policy::resend::{Original, original};
 use crate::policy::token::{Flags, Handoff, TokenId, Way};
 use crate::submit::{self, Content, Submission, submit};
 

@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use super::checks::Around;
+use super::info::{Section, suggest};
 use super::settings::{
     ADDRESS_KINDS, ADDRESSES, FALLBACK, INBOUND, KINDS, LOCAL_COPY, NEXT_HOP, OUTBOUND_COPY, OWNER,
-    PERSON, PROFILE, SYSTEM_LOCAL_COPY, SYSTEM_UNWRAP, Section, UNWRAP, suggest,
+    PERSON, PROFILE, SYSTEM_LOCAL_COPY, SYSTEM_UNWRAP, UNWRAP,
 };
 use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Table, Tree};
@@ -355,17 +355,4 @@ fn claim(systems: &[SystemDraft], report: &mut Report) -> Vec<RuleDraft> {
         }
     }
     rules
-}
-
-/// Reads everything that has to do with addresses: the rules, unless something of them is wrong,
-/// and whether there are any addresses.
-pub(super) fn rules(tree: &Tree<'_>, report: &mut Report) -> (Option<Rules>, bool) {
-    let around = Around::read(tree, report);
-    let drafts = Drafts::new(tree, around.delimiters(), report);
-    let bounce = around.bounce(&drafts, report);
-    around.check(&drafts, bounce.as_ref(), report);
-    let some = !drafts.rules.is_empty();
-    let rules =
-        drafts.finish().and_then(|rules| around.finish(rules, bounce.map(|found| found.value)));
-    (rules, some)
 }

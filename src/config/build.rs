@@ -6,10 +6,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::addresses;
-use super::checks::same_mailbox;
+use super::checks::{self, same_mailbox};
+use super::info::Section;
 use super::outbound;
-use super::settings::{self as s, Section, Setting};
+use super::settings::{self as s, Setting};
 use super::source::{Finding, Report};
 use super::tree::{Found, Table, Tree};
 use super::value::Items;
@@ -46,7 +46,7 @@ pub(super) fn build(path: &Path, tree: &Tree<'_>, report: &mut Report) -> Draft 
     sockets.check(report);
     let log = log(tree.fixed(Section::Log), report);
     let outbound = outbound::Drafts::read(tree, report);
-    let (rules, has_addresses) = addresses::rules(tree, report);
+    let (rules, has_addresses) = checks::rules(tree, report);
     outbound.check(rules.as_ref(), report);
     let is_idle = !has_addresses && !outbound.are_some();
     let rules = rules.zip(outbound.finish()).map(|(rules, outbound)| Rules { outbound, ..rules });

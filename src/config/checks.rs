@@ -7,9 +7,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::addresses::{Drafts, RuleDraft};
+use super::info::Section;
 use super::settings::{
     AGENT_SIZE, AUTHSERV_ID, BOARDS, BOUNCE_ADDRESS, BUDGET, DOMAINS, HANDOFF_DOMAIN, NETWORKS,
-    READING_LIMIT, RECIPIENT_DELIMITER, SPAM, Section,
+    READING_LIMIT, RECIPIENT_DELIMITER, SPAM,
 };
 use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Tree};
@@ -37,6 +38,19 @@ fn reading(tree: &Tree<'_>, report: &mut Report) -> Option<ReadingRules> {
 }
 
 type Maybe<T> = Result<Option<Found<T>>, Broken>;
+
+/// Reads everything that has to do with addresses: the rules, unless something of them is wrong,
+/// and whether there are any addresses.
+pub(super) fn rules(tree: &Tree<'_>, report: &mut Report) -> (Option<Rules>, bool) {
+    let around = Around::read(tree, report);
+    let drafts = Drafts::new(tree, around.delimiters(), report);
+    let bounce = around.bounce(&drafts, report);
+    around.check(&drafts, bounce.as_ref(), report);
+    let some = !drafts.rules.is_empty();
+    let rules =
+        drafts.finish().and_then(|rules| around.finish(rules, bounce.map(|found| found.value)));
+    (rules, some)
+}
 
 /// The settings around the recruiting addresses, as far as they could be read.
 pub(super) struct Around {

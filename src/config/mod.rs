@@ -3,7 +3,7 @@
 //!
 //! [`load`] turns what an admin wrote into a [`Config`], or into a list of all that is wrong with
 //! it. On the way: `file` reads the files, `mend` and `syntax` find their TOML tables, `tree` merges them by
-//! the table in `settings`, `value` reads single values, and `build`, `addresses` and `checks` see
+//! the table in `settings` (`info` says what they have in common), `value` reads single values, and `build`, `addresses` and `checks` see
 //! to it that all fits together.
 //!
 //! Must not know running sessions.
@@ -14,6 +14,7 @@ mod build;
 mod checks;
 mod credential;
 mod file;
+mod info;
 pub mod keyfile;
 mod mend;
 mod outbound;
@@ -34,11 +35,12 @@ use crate::mail::Address;
 use crate::policy::keys::Keys;
 use crate::policy::rules::Rules;
 
+pub use crate::observe::{LogLevel, LogSettings, LogTarget, Masking};
 pub use crate::policy::rules::Probes;
 pub use credential::credential;
+pub(crate) use info::suggest;
 use mend::Mended;
 pub use problem::{Problem, Problems, Severity};
-pub(crate) use settings::suggest;
 use source::{Report, Source};
 
 /// A configuration that can be used, and what is odd about it.
@@ -340,59 +342,6 @@ pub struct HandoffSettings {
     pub return_smtpd: SocketAddr,
     /// Where the DKIM signer listens that sees the copies after pass 2.
     pub signer: Option<Socket>,
-}
-
-/// What is logged, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogSettings {
-    /// The least important level that is logged.
-    pub level: LogLevel,
-    /// How addresses of people outside are shown.
-    pub addresses: Masking,
-    /// Where to.
-    pub target: LogTarget,
-}
-
-impl Default for LogSettings {
-    /// As where nothing is configured.
-    fn default() -> Self {
-        Self { level: LogLevel::Info, addresses: Masking::Hash, target: LogTarget::Auto }
-    }
-}
-
-/// Levels, in Postfix's words: `error`, `warning`, `info`, `debug`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// Something is wrong and mail is affected.
-    Error,
-    /// Something is not as it should be.
-    Warning,
-    /// One line per message and pass.
-    Info,
-    /// More.
-    Debug,
-}
-
-/// How addresses of people outside are shown in logs and in the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Masking {
-    /// A short keyed hash, the same for the same address.
-    Hash,
-    /// The first letter and the domain: `e***@example.org`.
-    Masked,
-    /// As it is.
-    Full,
-}
-
-/// Where log lines go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogTarget {
-    /// To journald if it listens and standard error is its, else to standard error.
-    Auto,
-    /// Standard error.
-    Stderr,
-    /// journald.
-    Journald,
 }
 
 /// The language of texts for people. Logs are English always.

@@ -3,11 +3,12 @@
 //! Must not know files.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+use super::info::{Section, suggest};
 use super::settings::{
     BOUNCES_TO, BURST, ENVELOPE_SENDER, ENVELOPE_SENDERS, FIELDS, LOGIN_NETWORKS, LOGIN_ROUTE,
     MAY_SEND_AS, MESSAGES_PER_DAY, MESSAGES_PER_MINUTE, MIXED, ON_VIOLATION, RECIPE,
     RECIPIENTS_PER_DAY, RECIPIENTS_PER_MINUTE, REPLY_TO, ROUTE_FROM, ROUTE_NEXT_HOP, ROUTE_TO,
-    Section, Setting, TRANSPORT, TRANSPORTS, USER, suggest,
+    Setting, TRANSPORT, TRANSPORTS, USER,
 };
 use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Table, Tree};

@@ -11,8 +11,9 @@ use std::path::PathBuf;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
+use super::info::{Section, Words};
 use super::settings::{
-    self as s, LANGUAGES, LEVELS, MASKINGS, PROBES_WORDS, Section, Setting, TARGETS, UNWRAPS, Words,
+    self as s, LANGUAGES, LEVELS, MASKINGS, PROBES_WORDS, Setting, TARGETS, UNWRAPS,
 };
 use super::value::{SIZES, TIMES, in_units};
 use super::{Config, Database, Socket};

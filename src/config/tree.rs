@@ -12,7 +12,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::settings::{self, Info, Preset, Section, Setting};
+use super::info::{self, Info, Preset, Section};
+use super::settings::{self, Setting};
 use super::source::{At, Finding, Report, Span};
 use super::value::{Input, Items, written};
 
@@ -184,7 +185,7 @@ impl<'a> Tree<'a> {
         let label = table.label();
         let Some(info) = settings::of(section).find(|i| i.name == key.get_ref()) else {
             let names = settings::of(section).map(|i| i.name);
-            table.misspelt.extend(settings::nearest(key.get_ref(), names));
+            table.misspelt.extend(info::nearest(key.get_ref(), names));
             report.push(unknown(section, file, key, value, &label));
             return;
         };
@@ -226,7 +227,7 @@ fn unknown(
         })
     };
     let (message, remedy) = if is_section {
-        let meant = settings::suggest(name, sections.clone());
+        let meant = info::suggest(name, sections.clone());
         let known: Vec<String> = sections.map(|s| format!("[{s}]")).collect();
         (
             format!("unknown section [{}]", quoted(name)),
@@ -238,7 +239,7 @@ fn unknown(
             if label.is_empty() { "at the top".to_owned() } else { format!("in [{label}]") };
         (
             format!("unknown setting {name:?}"),
-            settings::suggest(name, here)
+            info::suggest(name, here)
                 .or_else(elsewhere)
                 .unwrap_or_else(|| format!("settings {place} are {}", known.join(", "))),
         )

@@ -16,7 +16,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::Socket;
-use super::settings::{Info, PROFILES, Words, suggest};
+use super::info::{Info, PROFILES, Words, suggest};
 use crate::mail::Address;
 use crate::mail::domain::is_domain;
 use crate::policy::rules::{Network, Pattern};

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 
 use super::{Finding, Mark};
-use crate::agent::verify::verdicts;
 use crate::config::Config;
 use crate::journal::{Record, replay};
+use crate::ledger::evidence::verdicts;
 use crate::ledger::{self, Access};
 use crate::mail::domain::{address_key, same_domain};
 use crate::policy::rules::Pattern;

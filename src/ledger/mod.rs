@@ -4,16 +4,18 @@
 //! away, locked or lost, and what the journal still holds is in it afterwards.
 //!
 //! * [`copy`]: a copy and what became of it, folded from the journal's entries. Pure.
+//! * [`evidence`]: what it knows about the way to each recruiting address, judged.
 //! * `engine`, `sqlite`, `postgres`: two databases for the same statements.
 //! * `schema`: the tables. `write`, `read`, `subject`, `lag`: what is done with them.
 //!
 //! All of it waits for a database: not for threads that serve anybody.
 //!
-//! Must not know how decisions are made, nor the milter.
+//! Must not know how decisions about mail are made, nor the milter.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 pub mod copy;
 mod engine;
+pub mod evidence;
 mod lag;
 mod open;
 mod postgres;

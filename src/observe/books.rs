@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::line::Line;
-use crate::config::LogLevel::{Error, Info, Warning};
+use super::settings::LogLevel::{Error, Info, Warning};
 use crate::policy::rules::Pattern;
 use crate::policy::verification::{State, Verdict};
 

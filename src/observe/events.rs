@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::line::{Line, TARGET, join};
 use super::mask::Shown;
-use crate::config::LogLevel::{Debug, Error, Info, Warning};
+use super::settings::LogLevel::{Debug, Error, Info, Warning};
 use crate::journal::{Pass, ReportAction};
 
 /// The program runs. `sockets` are those it listens on.
@@ -512,7 +512,7 @@ fn seconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{LogLevel, LogSettings, LogTarget, Masking};
+    use crate::observe::{LogLevel, LogSettings, LogTarget, Masking};
     use std::os::unix::fs::MetadataExt;
     use std::process::{Command, Stdio};
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{capture, *};
-use crate::config::Masking;
 use crate::journal::{Pass, ReportAction};
 use crate::mail::RawPath;
+use crate::observe::Masking;
 use crate::policy::keys::Keys;
 
 fn shown(path: &str) -> Shown {

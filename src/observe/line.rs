@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use crate::config::LogLevel;
+use super::settings::LogLevel;
 
 /// The target of our own events, by which they are told from those of libraries.
 pub(super) const TARGET: &str = "recruit_milter";

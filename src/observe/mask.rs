@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::config::Masking;
+use super::settings::Masking;
 use crate::mail::RawPath;
 use crate::mail::domain::address_key;
 use crate::policy::keys::Keys;

@@ -16,6 +16,7 @@ mod golden;
 mod line;
 mod mask;
 mod output;
+mod settings;
 mod starts;
 
 pub use books::*;
@@ -24,4 +25,5 @@ pub use mask::{Masker, Shown};
 #[cfg(test)]
 pub(crate) use output::tests::capture;
 pub use output::{Logging, init};
+pub use settings::{LogLevel, LogSettings, LogTarget, Masking};
 pub use starts::*;

@@ -25,7 +25,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::line::{SEPARATOR, TARGET, push_value};
-use crate::config::{LogLevel, LogSettings, LogTarget};
+use super::settings::{LogLevel, LogSettings, LogTarget};
 
 /// The name under which lines appear.
 pub(super) const IDENTIFIER: &str = "recruit-milter";

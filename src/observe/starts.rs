@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::line::Line;
-use crate::config::LogLevel::{Error, Info, Warning};
+use super::settings::LogLevel::{Error, Info, Warning};
 
 /// The files are broken at the start: the last good configuration is in use.
 pub fn last_good(config: &Path, first: &str) {

@@ -9,6 +9,8 @@
 //!   header and body; `tags`: the fields that tell it.
 //! * [`outbound`]: outgoing mail: logins and routes; [`identity`]: under which address it comes;
 //!   [`limits`]: how much of it.
+//! * [`mod@unwrap`]: the message that a colleague had attached; [`resend`]: a mail of a mailbox, as it was
+//!   when it came.
 //! * [`probe`]: our own test mail; [`verification`]: whether an address is verified.
 //! * [`subject`]: whose mail it is, as keyed hashes.
 //! * [`unread`]: why a reader failed: what it would have told is then missing, and nothing else.
@@ -36,6 +38,7 @@ pub mod outbound;
 pub mod pattern;
 pub mod probe;
 pub mod report;
+pub mod resend;
 pub mod rules;
 pub mod seal;
 #[cfg(test)]
@@ -46,4 +49,5 @@ mod tags;
 pub(crate) mod testing;
 pub mod token;
 pub mod unread;
+pub mod unwrap;
 pub mod verification;

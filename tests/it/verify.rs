@@ -6,8 +6,8 @@ use std::fs;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use recruit_milter::agent::verify::verdicts;
 use recruit_milter::config;
+use recruit_milter::ledger::evidence::verdicts;
 use recruit_milter::ledger::{self, Access};
 use recruit_milter::policy::verification::{Source, State, Verdict};
 

@@ -22,7 +22,6 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::agent::unwrap::unwrap;
 use crate::mail::domain::address_key;
 use crate::mail::mailbox::MailboxList;
 use crate::mail::{Address, Envelope, Header, Message, Orcpt, RawPath, Recipient};
@@ -40,6 +39,7 @@ use crate::policy::probe::{Probe, unproven};
 use crate::policy::rules::{Pattern, Rules};
 use crate::policy::token::{Flags, Handoff, TokenId, Way};
 use crate::policy::unread::{Place, Unread};
+use crate::policy::unwrap::unwrap;
 use crate::reading::{Net, SoFar};
 use outgoing::ShownOutgoing;
 

@@ -16,8 +16,10 @@ use crate::agent::alerts::{self, Alerts};
 use crate::agent::books::{Books, Counters, Observer};
 use crate::agent::lookout::{self, Sight};
 use crate::agent::metrics::{self, Metrics};
-use crate::agent::{self, Unwrapper, verify};
+use crate::agent::unwrapper::{self, Unwrapper};
+use crate::agent::verify;
 use crate::config::Config;
+use crate::lmtp;
 use crate::observe;
 use crate::socket::Bound;
 
@@ -166,7 +168,7 @@ fn unwrapper(
     let current = Arc::clone(current);
     let inbox = Unwrapper::new(move || {
         let config = current.load();
-        agent::Settings {
+        unwrapper::Settings {
             keys: config.keys.clone(),
             handoff_domain: config.rules.handoff_domain.clone(),
             smtpd: config.handoff.smtpd,
@@ -174,5 +176,5 @@ fn unwrapper(
         }
     });
     let shutdown = async { drop(stopped.await) };
-    (stop, tokio::spawn(agent::serve(bound, inbox, size, drain, shutdown)))
+    (stop, tokio::spawn(lmtp::serve(bound, inbox, size, drain, shutdown)))
 }

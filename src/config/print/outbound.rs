@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::{Printer, list, text, word};
-use crate::config::settings::{self as s, MIXES, NEW_SENDERS, RECIPES, Section, VIOLATIONS};
+use crate::config::info::Section;
+use crate::config::settings::{self as s, MIXES, NEW_SENDERS, RECIPES, VIOLATIONS};
 use crate::mail::FieldBody;
 use crate::policy::outbound::rules::{Condition, Login, Outbound, Route};
 

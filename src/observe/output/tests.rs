@@ -36,7 +36,7 @@ fn stream_child() {
 }
 
 fn settings(level: LogLevel) -> LogSettings {
-    LogSettings { level, addresses: crate::config::Masking::Hash, target: LogTarget::Stderr }
+    LogSettings { level, addresses: crate::observe::Masking::Hash, target: LogTarget::Stderr }
 }
 
 fn log_ids(ids: impl Iterator<Item = u32>) {
@@ -133,7 +133,7 @@ fn journald_gets_the_fields_by_which_an_admin_searches() {
         local_copy: true,
     };
     let masker = crate::observe::Masker::new(
-        crate::config::Masking::Full,
+        crate::observe::Masking::Full,
         &crate::policy::keys::Keys::default(),
     );
     let from = masker.show(&crate::mail::RawPath::new("<eva@example.org>"));

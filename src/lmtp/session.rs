@@ -1,8 +1,6 @@
-//! An LMTP server (RFC 2033) for Postfix's lmtp(8): one message for one recipient at a time, over a
-//! local socket. Lines, messages, sessions and waiting are bounded.
+//! A session: one message for one recipient at a time.
 //!
-//! Own code, since smtp-proto 0.2 refuses what Postfix takes (`a..b@x`, `ORCPT=utf-8;...`) and lets a
-//! dot with CR CR LF end a message. Must not know what becomes of a message.
+//! Must not know what becomes of a message.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::borrow::Cow;

@@ -1,15 +1,20 @@
 //! The LMTP dialogue: as Postfix speaks it, and as nobody should.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-mod work;
-
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::*;
+use crate::gate::{Gate, Order};
+use crate::mail::{RawPath, Recipient};
 
+const LATER: Answer = Answer::new(451, "4.3.0", "Not taken yet - try again later");
+const UNKNOWN: Answer = Answer::new(451, "4.3.5", "Handoff cannot be resolved yet");
+const NOT_OURS: Answer = Answer::new(550, "5.1.1", "No such handoff address");
 const LIMITS: Limits = Limits { message: 100, silence: Duration::from_secs(5) };
 
 /// Takes recipients at `here`, and notes what comes for them.
@@ -50,8 +55,7 @@ impl Client {
         let gate = Gate::new(1);
         let notes = Arc::<Notes>::default();
         let (inbox, place) = (Arc::clone(&notes), gate.enter().unwrap());
-        let session =
-            tokio::spawn(async move { lmtp::session(theirs, &*inbox, LIMITS, &place).await });
+        let session = tokio::spawn(async move { session(theirs, &*inbox, LIMITS, &place).await });
         Self { stream, gate, notes, session }
     }
 

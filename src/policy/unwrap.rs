@@ -1,4 +1,4 @@
-//! Takes the message out of a colleague's that he had attached.
+//! Takes the message out of a colleague's that he had attached; the agent puts it in its place.
 //!
 //! Must not know how either travels.
 // SPDX-License-Identifier: GPL-3.0-or-later

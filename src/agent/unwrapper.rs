@@ -1,47 +1,18 @@
-//! The agent role: what cannot be done to a message in place, and so needs a new one.
+//! Puts the message that a colleague had attached in the place of his: takes it from Postfix, and
+//! submits what was taken out.
 //!
-//! Today that is one thing. Pass 2 gives a colleague's mail with an attached message to Postfix
-//! under an address that leads here, over LMTP. The attached message is taken out and submitted in
-//! its place, and Postfix is told 250 only after it has said 250 itself. What cannot be unwrapped
+//! Pass 2 gives a colleague's mail with an attached message to Postfix under an address that leads
+//! here, over LMTP. Postfix is told 250 only after it has said 250 itself. What cannot be unwrapped
 //! after all is submitted as it is, so that nothing is stuck. Nothing is stored.
 //!
-//! Killed at any moment, the agent loses nothing: Postfix still has what was not answered with 250.
-//! Killed between the two answers it leaves a second copy, the window that SMTP itself has (RFC
-//! 1047).
-//!
-//! * [`alerts`]: people who are told of trouble.
-//! * [`books`]: the ledger, written from the journal.
-//! * [`lmtp`], `command`, `data`: the protocol.
-//! * [`mod@unwrap`]: the pure part; [`resend`]: a mail of a mailbox, as it was when it came.
-//! * [`lookout`]: whether mail gets through now.
-//! * [`metrics`]: figures for Prometheus.
-//! * [`verify`]: probes, and what became of them.
-//!
-//! Must not know what pass 2 decides, nor the milter's protocol.
+//! Must not know what pass 2 decides.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-pub mod alerts;
-pub mod books;
-mod command;
-mod data;
-pub mod lmtp;
-pub mod lookout;
-pub mod metrics;
-pub mod resend;
-#[cfg(test)]
-mod tests;
-pub mod unwrap;
-pub mod verify;
-
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
-
-use crate::gate::{Gate, Order};
+use crate::lmtp::{Answer, Inbox, Received};
 use crate::mail::domain::same_domain;
 use crate::mail::{Address, Orcpt, RawPath, Recipient};
 use crate::observe;
@@ -49,24 +20,12 @@ use crate::policy::keys::Keys;
 use crate::policy::rules::GiveUp;
 use crate::policy::token::{Flags, Handoff, TokenError, Way};
 use crate::policy::unread::Place;
+use crate::policy::unwrap::{Unwrapped, unwrap};
 use crate::reading::{Net, Readers};
-use crate::socket::Bound;
 use crate::submit::{self, Content, Submission, submit};
-use lmtp::{Answer, Inbox, Limits, Received};
-use unwrap::{Unwrapped, unwrap};
 
-/// How many sessions may be open. Postfix is told to open two; others are there to be turned away.
-const MAX_SESSIONS: usize = 8;
-/// How long a session may be silent. Postfix itself waits up to five minutes for its disk.
-const SILENCE: Duration = Duration::from_secs(300);
-/// How much larger than announced a message may be: what Postfix adds on the way.
-const MARGIN: usize = 64 * 1024;
 /// How long a message may be read, its turn included. Postfix waits for ten minutes.
 const READING: Duration = Duration::from_secs(30);
-/// The pause after a connection could not be accepted.
-const PAUSE: Duration = Duration::from_millis(200);
-/// How long sessions that were told to end now are waited for.
-const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// What the agent goes by; asked for with every message, so that a reload takes effect.
 #[derive(Clone, Debug)]
@@ -239,62 +198,10 @@ impl Taken {
     }
 }
 
-/// Serves a socket until `shutdown` completes. Then nobody is let in any more, and the sessions have
-/// `drain` to end with the message they are in. `size` is the largest message that pass 2 sends here.
-pub async fn serve<I: Inbox>(
-    bound: Vec<Bound>,
-    inbox: I,
-    size: usize,
-    drain: Duration,
-    shutdown: impl Future<Output = ()>,
-) {
-    let inbox = Arc::new(inbox);
-    let limits = Limits { message: size.saturating_add(MARGIN), silence: SILENCE };
-    let gate = Gate::new(MAX_SESSIONS);
-    let mut sessions = JoinSet::new();
-    tokio::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => break,
-            accepted = accept(&bound) => accepted,
-            Some(_) = sessions.join_next() => continue,
-        };
-        match (accepted, gate.enter()) {
-            (Ok(stream), Some(place)) => {
-                let inbox = Arc::clone(&inbox);
-                sessions.spawn(async move {
-                    lmtp::session(stream, &*inbox, limits, &place).await;
-                });
-            }
-            // Closed at once: Postfix tries again later.
-            (Ok(_), None) => {}
-            (Err(error), _) => {
-                observe::agent_fault(&error);
-                sleep(PAUSE).await;
-            }
-        }
-    }
-    drop(bound);
-    gate.give(Order::Leave);
-    let _ = timeout_at(Instant::now() + drain, gate.empty()).await;
-    gate.give(Order::End);
-    let _ = timeout(LAST_WAIT, gate.empty()).await;
-}
-
 /// Seconds since 1970.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
-async fn accept(bound: &[Bound]) -> std::io::Result<crate::socket::Stream> {
-    poll_fn(|cx| {
-        for one in bound {
-            let accepted = one.poll_accept(cx);
-            if accepted.is_ready() {
-                return accepted;
-            }
-        }
-        std::task::Poll::Pending
-    })
-    .await
-}
+#[cfg(test)]
+mod tests;

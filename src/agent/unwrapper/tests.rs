@@ -1,7 +1,9 @@
 //! What the agent does with a message, and what it answers, by what the second smtpd says.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use std::sync::Mutex;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -94,6 +96,10 @@ fn recipient(token: Handoff) -> Recipient {
     let mut recipient = Recipient::plain(&path(token));
     recipient.args.push(b"ORCPT=rfc822;jobs@acme.example".to_vec());
     recipient
+}
+
+fn received(message: &str) -> Received {
+    Received { sender: RawPath::new("<a@x>"), smtputf8: false, message: message.into() }
 }
 
 const FLAGS: Flags = Flags {

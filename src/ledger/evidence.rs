@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::{Copy, Error, EventFilter, Filter, Ledger, State};
 use crate::config::Config;
 use crate::journal::{AGAIN, Action, Entry, ReportAction};
-use crate::ledger::{Copy, Error, EventFilter, Filter, Ledger, State};
 use crate::mail::domain::address_key;
 use crate::policy::rules::Rules;
 use crate::policy::verification::{Event, Settings, Source, Step, Verdict, judge};
@@ -91,7 +91,7 @@ pub fn verdicts(
 }
 
 /// What has changed for each address, the newest last.
-pub(super) fn changes(ledger: &mut Ledger) -> Result<Vec<(String, Entry)>, Error> {
+pub(crate) fn changes(ledger: &mut Ledger) -> Result<Vec<(String, Entry)>, Error> {
     let actions = vec![Action::Changed];
     ledger.events(&EventFilter { actions, limit: Some(MOST), ..<_>::default() })
 }
