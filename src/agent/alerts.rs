@@ -25,13 +25,14 @@ use crate::observe;
 use crate::submit::{self, Content, Submission, submit};
 use crate::way;
 
-use watch::DAY;
 pub use watch::{SOON, failed_copy, given_up, not_through, of_way, verification, waiting};
 
 /// How long alerts are collected.
 const COLLECT: Duration = Duration::from_secs(10);
 /// How long the same is not told again.
 const QUIET: Duration = Duration::from_secs(6 * 3600);
+/// How often a copy that is long on its way is told of.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// More alerts than this wait nowhere: they are counted.
 const QUEUE: usize = 1000;
 /// How often it is looked for copies that wait, and how long they may.

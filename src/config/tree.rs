@@ -3,6 +3,9 @@
 //! Every file is read as TOML and walked against the table of settings: what is unknown, or set
 //! twice, is told here. What is known can then be asked for with its type.
 //!
+//! Own code and no deserialiser, since one of those ends at the first fault: here all are told at once, each
+//! with its place.
+//!
 //! Must not know how settings depend on each other.
 // SPDX-License-Identifier: GPL-3.0-or-later
 

@@ -1,7 +1,7 @@
 //! The text of a passwd-file as Dovecot reads it:
 //! `user:{SCHEME}hash:uid:gid:gecos:home:shell:extra fields`.
 //!
-//! Lines of others, comments and line ends stay byte for byte. Must not know files.
+//! Own code and no crate, since lines of others, comments and line ends stay byte for byte. Must not know files.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::fmt;

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::{Finding, Mark};
 use crate::agent::verify::outside;
-use crate::agent::verify::probe::{Asked, ask_inbound, hello, new};
+use crate::agent::verify::outside::hello;
+use crate::agent::verify::probe::{Asked, ask_inbound, new};
 use crate::config::Config;
 use crate::journal::Action;
 use crate::mail::Address;

@@ -1,5 +1,8 @@
 //! One connection: every wait has an end, every line a bound, and whatever goes wrong has a name.
 //!
+//! Own code and no SMTP client, since a limit here is a point in time and the first bytes are kept, to say
+//! what was spoken instead.
+//!
 //! A server that sends a byte now and then ends no wait: limits are points in time, not pauses. Must
 //! not know what is said.
 // SPDX-License-Identifier: GPL-3.0-or-later

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Alert, Place, What};
+use super::{Alert, DAY, Place, What};
 use crate::agent::lookout::News;
 use crate::journal::{Action, Entry, Pass, ReportAction};
 use crate::ledger::Summary;
@@ -18,8 +18,6 @@ use crate::way;
 const WAITS_LONG: i64 = 4 * 3600;
 /// How long a copy may be on its way to pass 2 before that is told.
 pub const SOON: Duration = Duration::from_secs(3600);
-/// How often it is told then.
-pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A copy that failed, if an entry says that.
 pub fn failed_copy(rules: &Rules, entry: &Entry) -> Option<Alert> {

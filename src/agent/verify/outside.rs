@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::probe::hello;
 use crate::config::Config;
 use crate::mail::Address;
 use crate::observe;
@@ -91,4 +90,11 @@ pub async fn outsider(config: &Config) -> Option<IpAddr> {
 /// What Postfix says to that outsider of an address. None if it does not answer.
 pub async fn answer(config: &Config, outsider: IpAddr, address: &Address) -> Option<Answer> {
     ask(config, outsider, address).await
+}
+
+/// The name by which we greet: some servers take no other than one with a dot.
+pub fn hello(config: &Config) -> String {
+    let name = crate::ledger::host_of(config);
+    let domain = config.rules.bounce.as_ref().map(|bounce| bounce.domain().to_owned());
+    if name.contains('.') { name } else { domain.unwrap_or(name) }
 }

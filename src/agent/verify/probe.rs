@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::tz::TimeZone;
 
+use super::outside::hello;
 use crate::config::Config;
 use crate::journal::{Action, Entry, Pass};
 use crate::mail::{Address, RawPath};
@@ -145,13 +146,6 @@ pub async fn ask_inbound(
         }
     }
     Asked::Later(last)
-}
-
-/// The name by which we greet: some servers take no other than one with a dot.
-pub fn hello(config: &Config) -> String {
-    let name = crate::ledger::host_of(config);
-    let domain = config.rules.bounce.as_ref().map(|bounce| bounce.domain().to_owned());
-    if name.contains('.') { name } else { domain.unwrap_or(name) }
 }
 
 /// Whether a refusal is one of policy or security: `554 5.7.1 ...`.

@@ -1,6 +1,8 @@
 //! A reader of compound files (MS-CFB), the container of Outlook's .msg: small, and bounded by the
 //! size of the file whatever its tables say.
 //!
+//! Own code and no crate: nothing in `policy` may read through `std::io`, and only a few streams are wanted.
+//!
 //! Must not know what is stored in them.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
