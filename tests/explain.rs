@@ -90,7 +90,7 @@ fn a_colleagues_forward_is_told_with_its_evidence() {
             "original",
             json!({ "subject": "Bewerbung als Dreherin", "date": "Montag, 3. März 2025 10:15" }),
         ),
-        ("action", json!("forward")),
+        ("outcome", json!("handed-over")),
         ("removed", json!(["X-Recruiting-Kind: forged"])),
         ("incoming", json!({ "from": "sabine@acme.example", "to": ["karriere@acme.example"] })),
     ] {
@@ -121,7 +121,7 @@ fn what_is_unwrapped_is_shown_as_it_will_arrive() {
         Content-Type: message/rfc822\n\nFrom: Lena <lena@post.example>\nX-Recruiting-Kind: forged\n\
         Subject: Bewerbung\n\nGuten Tag\n--b--\n";
     let answer = scene.json(&["-", "--login", "sabine"], message);
-    assert_eq!(answer["action"], "unwrap");
+    assert_eq!(answer["outcome"], "unwrapping");
     assert_eq!(answer["kind"], "forward-attached");
     assert_eq!(answer["applicant"]["source"], "attached-message");
     assert_eq!(answer["envelope"]["to"], json!(["acme-jobs@m-personio.example"]));
@@ -129,10 +129,10 @@ fn what_is_unwrapped_is_shown_as_it_will_arrive() {
     assert!(added.contains("X-Recruiting-Kind: forward-attached"), "{added}");
     assert!(added.contains("X-Recruiting-Forwarder: <sabine@acme.example>"), "{added}");
     let text = scene.text(&["-", "--login", "sabine"], message);
-    assert!(text.contains("action     unwrap (rule)\n"), "{text}");
+    assert!(text.contains("outcome    unwrapping (rule)\n"), "{text}");
     // Two of them: then the colleague's own mail goes on.
     let twice = message.replace("--b--", "--b\nContent-Type: message/rfc822\n\nFrom: x@y\n\n--b--");
-    assert_ne!(scene.json(&["-", "--login", "sabine"], &twice)["action"], "unwrap");
+    assert_ne!(scene.json(&["-", "--login", "sabine"], &twice)["outcome"], "unwrapping");
 }
 
 #[test]
@@ -141,17 +141,20 @@ fn the_same_from_outside_names_nobody_and_asks_for_review() {
     assert_eq!(answer["applicant"], Value::Null);
     assert_eq!(answer["applicants"], json!([]));
     assert_eq!(answer["trusted_forwarder"], json!(false));
-    assert_eq!((&answer["needs_review"], &answer["action"]), (&json!(true), &json!("review")));
+    assert_eq!(
+        (&answer["needs_review"], &answer["outcome"]),
+        (&json!(true), &json!("handed-over"))
+    );
     assert_eq!(answer["original"], json!({ "subject": null, "date": null }));
 }
 
 #[test]
 fn what_stays_local_is_told_with_the_mailbox_it_stays_in() {
     let answer = Scene::new().json(&["-", "--rcpt", "jobs@acme.example"], VACATION);
-    assert_eq!((&answer["action"], &answer["kind"]), (&json!("local"), &json!("auto-reply")));
+    assert_eq!((&answer["outcome"], &answer["kind"]), (&json!("kept"), &json!("auto-reply")));
     assert_eq!(answer["envelope"], json!({ "from": "a@x.example", "to": ["jobs@acme.example"] }));
     let answer = Scene::new().json(&["-", "--rcpt", "bob@acme.example"], VACATION);
-    assert_eq!((&answer["action"], &answer["kind"]), (&json!("untouched"), &json!("auto-reply")));
+    assert_eq!((&answer["outcome"], &answer["kind"]), (&json!("untouched"), &json!("auto-reply")));
 }
 
 #[test]

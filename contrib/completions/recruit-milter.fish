@@ -159,7 +159,7 @@ complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand trace" -s 
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand list" -s c -l config -d 'The configuration file' -r -F
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand list" -l address -d 'Of this recruiting address; `@acme.example` for a whole domain' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand list" -l system -d 'For this recruiting system' -r
-complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand list" -l state -d 'In this state: diverted, unwrapping, handed-over, deferred, delivered, failed, local, held, merged, probe-arrived; can be given several times' -r
+complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand list" -l state -d 'In this state, a word of recruit-milter-words(7): diverted, unwrapping, handed-over, delayed, delivered, failed, kept, returned, to-person, given-up, merged, probe-arrived; can be given several times' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand list" -l kind -d 'Of this kind: application, reply, probe, system-test ...' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand list" -l since -d 'Not older: 24h, 7d, 2026-11-25' -r
 complete -c recruit-milter -n "__fish_recruit_milter_using_subcommand list" -l until -d 'Older than this' -r

@@ -25,9 +25,10 @@ use super::alerts::SOON;
 use super::books::Counters;
 use super::lookout::{Sight, View};
 use crate::config::Config;
-use crate::journal::{Action, Entry, Pass, ReportAction};
+use crate::journal::{Action, Entry, Pass};
 use crate::ledger::evidence::verdicts;
 use crate::ledger::{self, Access, Summary};
+use crate::policy::outcome::Outcome;
 use crate::policy::rules::AddressRule;
 use crate::policy::unread::Unread;
 use crate::policy::verification::{State, Verdict};
@@ -110,7 +111,7 @@ impl Metrics {
         // A series that is missing until something fails cannot be watched.
         let config = this.current.load();
         for rule in &config.rules.addresses {
-            for result in ["delivered", "deferred", "failed"] {
+            for result in [Outcome::Delivered, Outcome::Delayed, Outcome::Failed] {
                 let _ = this.forwards.get_or_create(&forward_labels(&config, rule, result));
             }
         }
@@ -133,12 +134,12 @@ impl Metrics {
             self.unread.get_or_create(&vec![("reason", why.word().to_owned())]).inc();
         }
         match entry.action {
-            Action::Diverted => {
+            Action::Copy(Outcome::Diverted) => {
                 if let Some(token) = &entry.token {
                     self.came().note(token, entry.time);
                 }
             }
-            Action::KeptLocal | Action::GivenBack | Action::Held => {
+            Action::Copy(outcome) if outcome.stays_here() => {
                 let reason = entry.reason.clone().unwrap_or_default();
                 self.skips.get_or_create(&vec![("reason", reason)]).inc();
             }
@@ -152,12 +153,7 @@ impl Metrics {
     }
 
     fn report(&self, entry: &Entry) {
-        let result = match entry.report {
-            Some(ReportAction::Delivered | ReportAction::Relayed) => "delivered",
-            Some(ReportAction::Delayed) => "deferred",
-            Some(ReportAction::Failed) => "failed",
-            None => return,
-        };
+        let Some(result) = entry.report.and_then(Outcome::reported) else { return };
         let config = self.current.load();
         let rules = &config.rules;
         let address = entry.address.as_deref().unwrap_or_default();
@@ -168,7 +164,7 @@ impl Metrics {
             self.forwards.get_or_create(&forward_labels(&config, rule, result)).inc();
         }
         let came = entry.token.as_ref().and_then(|token| self.came().at.get(token).copied());
-        if let Some(came) = came.filter(|_| result == "delivered") {
+        if let Some(came) = came.filter(|_| result == Outcome::Delivered) {
             self.delay.observe((entry.time - came).total(jiff::Unit::Second).unwrap_or(0.0));
         }
     }
@@ -332,11 +328,11 @@ fn way(registry: &mut Registry, view: Option<&View>) {
     );
 }
 
-fn forward_labels(config: &Config, rule: &AddressRule, result: &str) -> Labels {
+fn forward_labels(config: &Config, rule: &AddressRule, result: Outcome) -> Labels {
     vec![
         ("address", rule.pattern.to_string()),
         ("system", config.rules.system(rule).id.clone()),
-        ("result", result.to_owned()),
+        ("result", result.to_string()),
     ]
 }
 
@@ -344,6 +340,7 @@ fn forward_labels(config: &Config, rule: &AddressRule, result: &str) -> Labels {
 mod tests {
     use super::*;
     use crate::config::Socket;
+    use crate::policy::report::Said;
     use crate::way::{Spot, Way};
 
     fn metrics() -> (Metrics, tempfile::TempDir) {
@@ -383,20 +380,33 @@ mod tests {
     }
 
     #[test]
+    fn each_outcome_is_counted_by_its_word() {
+        let (metrics, _folder) = metrics();
+        for outcome in Outcome::ALL {
+            metrics.take(&entry(0, Pass::Handoff, Action::Copy(outcome)));
+        }
+        let text = metrics.text();
+        for outcome in Outcome::ALL {
+            let series = format!("messages_total{{pass=\"handoff\",action=\"{outcome}\"}} 1\n");
+            assert!(text.contains(&series), "{series}{text}");
+        }
+    }
+
+    #[test]
     fn what_goes_into_the_ledger_is_counted_and_names_nobody() {
         let (metrics, _folder) = metrics();
         let text = metrics.text();
         let zero = "recruit_milter_forwards_total{address=\"jobs@acme.example\",system=\"personio\",\
                     result=\"failed\"} 0\n";
         assert!(text.contains(zero), "{text}");
-        metrics.take(&entry(0, Pass::Front, Action::Diverted));
+        metrics.take(&entry(0, Pass::Front, Action::Copy(Outcome::Diverted)));
         let mut report = entry(4, Pass::Handoff, Action::Report);
-        report.report = Some(ReportAction::Relayed);
+        report.report = Some(Said::Relayed);
         metrics.take(&report);
-        let mut kept = entry(9, Pass::Handoff, Action::KeptLocal);
+        let mut kept = entry(9, Pass::Handoff, Action::Copy(Outcome::Kept));
         kept.reason = Some("sealed".into());
         metrics.take(&kept);
-        let mut unread = entry(9, Pass::Handoff, Action::Forwarded);
+        let mut unread = entry(9, Pass::Handoff, Action::Copy(Outcome::HandedOver));
         unread.reason = Some(Unread::Panic.reason().into());
         metrics.take(&unread);
         let mut stranger = report.clone();
@@ -424,7 +434,7 @@ mod tests {
     #[test]
     fn the_rules_and_the_dashboard_name_figures_that_there_are() {
         let (metrics, _folder) = metrics();
-        let mut kept = entry(9, Pass::Handoff, Action::KeptLocal);
+        let mut kept = entry(9, Pass::Handoff, Action::Copy(Outcome::Kept));
         kept.reason = Some("sealed".into());
         metrics.take(&kept);
         let text = metrics.text();
@@ -464,10 +474,11 @@ mod tests {
         let config = metrics.current.load_full();
         let mut report = entry(4, Pass::Handoff, Action::Report);
         report.time = Timestamp::now();
-        report.report = Some(ReportAction::Relayed);
+        report.report = Some(Said::Relayed);
         report.address = Some("jobs@acme.example".into());
         let mut came = report.clone();
-        (came.pass, came.action, came.report) = (Pass::Front, Action::Diverted, None);
+        (came.pass, came.action, came.report) =
+            (Pass::Front, Action::Copy(Outcome::Diverted), None);
         let mut ledger = ledger::open(&config, Access::Write).unwrap();
         for entry in [came, report] {
             ledger.record(&ledger::host_of(&config), &entry).unwrap();

@@ -252,7 +252,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn what_was_verified_before_a_change_is_late_and_what_is_first_seen_is_no_change() {
-        use crate::journal::ReportAction;
+        use crate::policy::report::Said;
         let folder = tempfile::tempdir().unwrap();
         let before = config(folder.path(), "");
         let mut ledger = ledger::open(&before, Access::Write).unwrap();
@@ -260,7 +260,7 @@ mod tests {
         let delivered = Entry {
             token: Some("aaaa".into()),
             address: Some("jobs@acme.example".into()),
-            report: Some(ReportAction::Relayed),
+            report: Some(Said::Relayed),
             ..Entry::new(past, Pass::Handoff, Action::Report)
         };
         ledger.record("mx1", &delivered).unwrap();

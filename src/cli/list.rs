@@ -8,9 +8,10 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::lang::{Lang, LangArg};
-use super::looking::{clock, open, point, refused, state};
+use super::looking::{clock, open, outcome, point, refused};
 use super::{ConfigArg, Exit};
-use crate::ledger::{Copy, Filter, State};
+use crate::ledger::{Copy, Filter};
+use crate::policy::outcome::Outcome;
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
@@ -22,10 +23,11 @@ pub(super) struct ListArgs {
     /// For this recruiting system.
     #[arg(long, value_name = "NAME")]
     system: Option<String>,
-    /// In this state: diverted, unwrapping, handed-over, deferred, delivered, failed, local, held,
-    /// merged, probe-arrived; can be given several times.
+    /// In this state, a word of recruit-milter-words(7): diverted, unwrapping, handed-over, delayed,
+    /// delivered, failed, kept, returned, to-person, given-up, merged, probe-arrived; can be given
+    /// several times.
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
-    state: Vec<State>,
+    state: Vec<Outcome>,
     /// Of this kind: application, reply, probe, system-test ...
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
@@ -48,9 +50,9 @@ pub(super) struct ListArgs {
     lang: LangArg,
 }
 
-fn parse_state(text: &str) -> Result<State, String> {
-    State::from_word(text).ok_or_else(|| {
-        let words: Vec<&str> = State::ALL.iter().map(|state| state.word()).collect();
+fn parse_state(text: &str) -> Result<Outcome, String> {
+    Outcome::from_word(text).ok_or_else(|| {
+        let words: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.word()).collect();
         let near = crate::config::suggest(text, words.iter().copied());
         near.unwrap_or_else(|| format!("states are {}", words.join(", ")))
     })
@@ -99,17 +101,17 @@ pub(super) fn list(args: &ListArgs) -> Exit {
     }
 }
 
-fn line(copy: &Copy, lang: Lang) -> String {
+pub(super) fn line(copy: &Copy, lang: Lang) -> String {
     let or = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
     let said = copy.reply.as_ref().or(copy.status.as_ref());
-    let reason = copy.reason.as_ref().filter(|_| copy.state == State::Local);
+    let reason = copy.reason.as_ref().filter(|_| copy.state.stays_here());
     format!(
         "{}  {:<16}  {:<24}  {:<10}  {:<14}  {:<12}  {}",
         clock(copy.first, Timestamp::now()),
         copy.token,
         or(&copy.address),
         or(&copy.system),
-        state(copy.state, lang),
+        outcome(copy.state, lang),
         or(&copy.kind),
         said.or(reason).map(String::as_str).unwrap_or_default(),
     )

@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::lang::Lang;
 use super::{Exit, load, say};
 use crate::config::Config;
-use crate::journal::{Action, Entry, Pass, ReportAction};
-use crate::ledger::{self, Access, Error, Ledger, State};
+use crate::journal::{Action, Entry, Pass};
+use crate::ledger::{self, Access, Error, Ledger};
+use crate::policy::outcome::Outcome;
 
 /// The configuration, and its ledger for reading; what is wrong goes to standard error.
 pub(super) fn open(config: &Path) -> Result<(Config, Ledger), Exit> {
@@ -77,49 +78,41 @@ pub(super) fn size(octets: u64) -> String {
     }
 }
 
-/// A state, for people.
-pub(super) fn state(state: State, lang: Lang) -> &'static str {
-    match state {
-        State::Diverted => lang.pick("on its way to pass 2", "auf dem Weg zu Durchgang 2"),
-        State::Unwrapping => lang.pick("being unwrapped", "wird ausgepackt"),
-        State::HandedOver => lang.pick("handed over", "übergeben"),
-        State::Deferred => lang.pick("waiting", "wartet"),
-        State::Delivered => lang.pick("delivered", "zugestellt"),
-        State::Failed => lang.pick("FAILED", "FEHLGESCHLAGEN"),
-        State::Local => lang.pick("kept here", "hier behalten"),
-        State::Held => lang.pick("held for review", "zur Prüfung"),
-        State::Merged => {
-            lang.pick("one copy for several addresses", "eine Kopie für mehrere Adressen")
-        }
-        State::ProbeArrived => lang.pick("test arrived", "Test angekommen"),
-    }
+/// What became of a copy, for people: in English the word itself.
+pub(super) fn outcome(outcome: Outcome, lang: Lang) -> &'static str {
+    let german = match outcome {
+        Outcome::Diverted => "abgezweigt",
+        Outcome::Unwrapping => "wird ausgepackt",
+        Outcome::HandedOver => "übergeben",
+        Outcome::Delayed => "wartet",
+        Outcome::Delivered => "zugestellt",
+        Outcome::Failed => "gescheitert",
+        Outcome::Kept => "hier behalten",
+        Outcome::Returned => "zurückgegeben",
+        Outcome::ToPerson => "an Person",
+        Outcome::GivenUp => "aufgegeben",
+        Outcome::Merged => "zusammengelegt",
+        Outcome::ProbeArrived => "Test angekommen",
+    };
+    lang.pick(outcome.word(), german)
 }
 
 /// What an entry says, for people.
 pub(super) fn what(entry: &Entry, lang: Lang) -> String {
-    let system = entry.system.as_deref().unwrap_or("?");
     let server = entry.next_hop.as_deref();
     let text = match entry.action {
-        Action::Diverted => lang.pick("came in, copy made", "eingegangen, Kopie erzeugt"),
-        Action::Forwarded => {
-            return lang
-                .pick(format!("handed over for {system}"), format!("für {system} übergeben"));
+        Action::Copy(Outcome::HandedOver) => {
+            let word = outcome(Outcome::HandedOver, lang);
+            let system = entry.system.as_deref().unwrap_or("?");
+            return lang.pick(format!("{word} for {system}"), format!("für {system} {word}"));
         }
-        Action::Unwrap => lang.pick("to the agent, to be unwrapped", "zum Agenten, zum Auspacken"),
-        Action::KeptLocal => lang.pick("kept in the local mailbox", "im lokalen Postfach behalten"),
-        Action::GivenBack => {
-            lang.pick("given back to local delivery", "an die lokale Zustellung zurück")
-        }
-        Action::Held => {
-            lang.pick("to the person who looks at it", "an die Person, die danach sieht")
-        }
-        Action::Discarded => lang.pick("ends here", "endet hier"),
+        Action::Copy(done) => outcome(done, lang),
+        Action::Discarded => lang.pick("discarded", "verworfen"),
         Action::Report => return report(entry, server, lang),
         Action::Tempfail => lang.pick("put off (4xx)", "aufgeschoben (4xx)"),
         Action::Rejected => lang.pick("refused (5xx)", "abgelehnt (5xx)"),
         Action::Sent => lang.pick("sent", "gesendet"),
         Action::Refused => lang.pick("sending refused", "Versand abgelehnt"),
-        Action::ProbeArrived => lang.pick("test arrived, ends here", "Test angekommen, endet hier"),
         Action::ProbeSent => lang.pick("test sent", "Test gesendet"),
         Action::ProbeRefused => {
             lang.pick("test not taken by Postfix", "Test von Postfix nicht angenommen")
@@ -142,18 +135,12 @@ pub(super) fn what(entry: &Entry, lang: Lang) -> String {
 }
 
 fn report(entry: &Entry, server: Option<&str>, lang: Lang) -> String {
-    let by = server.map(|server| lang.pick(format!(" by {server}"), format!(" von {server}")));
-    let by = by.unwrap_or_default();
-    match entry.report {
-        Some(ReportAction::Delivered | ReportAction::Relayed) => {
-            lang.pick(format!("taken{by}"), format!("angenommen{by}"))
-        }
-        Some(ReportAction::Delayed) => {
-            lang.pick(format!("not yet taken{by}"), format!("noch nicht angenommen{by}"))
-        }
-        Some(ReportAction::Failed) => lang.pick(format!("refused{by}"), format!("abgelehnt{by}")),
-        None => lang.pick("a report that says nothing", "ein Bericht, der nichts sagt").into(),
-    }
+    let Some(done) = entry.report.and_then(Outcome::reported) else {
+        return lang.pick("a report that says nothing", "ein Bericht, der nichts sagt").into();
+    };
+    let word = outcome(done, lang);
+    let at = server.map(|server| lang.pick(format!(" at {server}"), format!(" bei {server}")));
+    format!("{word}{}", at.unwrap_or_default())
 }
 
 /// What an entry adds: queue ID, reason, the words of the other server.

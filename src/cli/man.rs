@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 mod reference;
+pub(super) mod words;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -163,6 +164,7 @@ fn pages() -> io::Result<Vec<Page>> {
         pages.push(page(group, &of_group(group)?)?);
     }
     pages.push(Page { name: "recruit-milter.toml.5".into(), text: reference::page() });
+    pages.push(Page { name: "recruit-milter-words.7".into(), text: words::page() });
     pages.push(Page { name: GUIDE_NAME.into(), text: GUIDE.into() });
     Ok(pages)
 }
@@ -205,6 +207,7 @@ fn overview(whole: &Command, groups: &[&Command]) -> io::Result<String> {
     text.push_str(&exit_status(true));
     text.push_str(&see_also(&[
         "recruit-milter-postfix(7)",
+        "recruit-milter-words(7)",
         "recruit-milter.toml(5)",
         "postconf(5)",
     ]));
@@ -289,7 +292,7 @@ mod tests {
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
         let pages = pages().unwrap();
-        assert_eq!(pages.len(), visible(&whole).count() + 3);
+        assert_eq!(pages.len(), visible(&whole).count() + 4);
         for page in &pages {
             assert!(page.text.contains(".TH "), "{}", page.name);
             assert!(page.text.contains(".SH NAME"), "{}", page.name);

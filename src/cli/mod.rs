@@ -30,6 +30,8 @@ mod status;
 mod subject;
 mod trace;
 mod verify;
+#[cfg(test)]
+mod words_tests;
 
 /// Where the configuration is looked for if nothing else is said.
 const CONFIG: &str = "/etc/recruit-milter/recruit-milter.toml";

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use super::{ConfigArg, Exit, answer, load, say};
 use crate::config::Config;
 use crate::journal::{Action, Entry, Pass};
-use crate::ledger::{self, Access, Needle, State};
+use crate::ledger::{self, Access, Needle};
 use crate::mail::{Address, Orcpt};
+use crate::policy::outcome::Outcome;
 use crate::policy::resend::{Original, original};
 use crate::policy::token::{Flags, Handoff, TokenId, Way};
 use crate::submit::{self, Content, Submission, submit};
@@ -72,7 +73,7 @@ pub(super) fn resend(args: &ResendArgs) -> Exit {
 fn delivered_already(config: &Config, token: TokenId, force: bool) -> Option<Exit> {
     let mut ledger = ledger::open(config, Access::Read).ok()?;
     let copies = ledger.find(&Needle::Token(token.to_string())).ok()?;
-    let delivered = copies.iter().any(|copy| copy.state == State::Delivered);
+    let delivered = copies.iter().any(|copy| copy.state == Outcome::Delivered);
     if !delivered || force {
         return None;
     }

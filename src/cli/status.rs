@@ -16,8 +16,9 @@ use super::{ConfigArg, Exit, answer, load_whole, standing};
 use crate::config::{Config, Surroundings};
 use crate::doctor;
 use crate::ledger::evidence::verdicts;
-use crate::ledger::{Error, Ledger, State, Summary};
+use crate::ledger::{Error, Ledger, Summary};
 use crate::mail::domain::address_key;
+use crate::policy::outcome::Outcome;
 use crate::policy::rules::Pattern;
 use crate::policy::verification::{self, Verdict};
 use crate::way::{self, Depth, Place, Spot, Way, look};
@@ -63,7 +64,8 @@ pub(super) struct Row {
     handed_over: u64,
     waiting: u64,
     failed: u64,
-    local: u64,
+    /// Did not go to the recruiting system, and is with somebody here.
+    stayed: u64,
     oldest_waiting: Option<Timestamp>,
     /// What keeps its mail from getting through now.
     #[serde(serialize_with = "in_words")]
@@ -258,7 +260,7 @@ impl Row {
             handed_over: 0,
             waiting: 0,
             failed: 0,
-            local: 0,
+            stayed: 0,
             oldest_waiting: None,
             stopped: Vec::new(),
             besides: Vec::new(),
@@ -272,12 +274,12 @@ impl Row {
         self.last_application = self.last_application.max(summary.last_application);
         for (state, count) in &summary.counts {
             let counter = match state {
-                State::Delivered => &mut self.delivered,
-                State::HandedOver => &mut self.handed_over,
-                State::Failed => &mut self.failed,
-                State::Local | State::Held => &mut self.local,
-                State::Diverted | State::Unwrapping | State::Deferred => &mut self.waiting,
-                State::Merged | State::ProbeArrived => continue,
+                Outcome::Delivered => &mut self.delivered,
+                Outcome::HandedOver => &mut self.handed_over,
+                Outcome::Failed => &mut self.failed,
+                outcome if outcome.stays_here() => &mut self.stayed,
+                Outcome::Diverted | Outcome::Unwrapping | Outcome::Delayed => &mut self.waiting,
+                _ => continue,
             };
             *counter += count;
         }
@@ -425,7 +427,7 @@ fn counts(row: &Row, lang: Lang) -> String {
         format!("{} weitergeleitet", row.delivered + row.handed_over),
     )];
     for (count, english, german) in
-        [(row.waiting, "waiting", "wartend"), (row.local, "kept here", "hier behalten")]
+        [(row.waiting, "waiting", "wartend"), (row.stayed, "stayed here", "hier geblieben")]
     {
         if count > 0 {
             parts.push(format!("{count} {}", lang.pick(english, german)));

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::lang::{Lang, LangArg};
-use super::looking::{ago, clock, details, open, refused, size, span, state, what};
+use super::looking::{ago, clock, details, open, outcome, refused, size, span, what};
 use super::{ConfigArg, Exit, answer};
 use crate::config::Config;
 use crate::journal::Entry;
-use crate::ledger::{Copy, Error, EventFilter, Ledger, Needle, State};
+use crate::ledger::{Copy, Error, EventFilter, Ledger, Needle};
+use crate::policy::outcome::Outcome;
 use crate::policy::subject::{hashes_of_address, hashes_of_message};
 
 /// At most so many copies are shown.
@@ -153,10 +154,10 @@ impl Life {
             "{} -> {}: {}, {}",
             copy.address.as_deref().unwrap_or("?"),
             copy.system.as_deref().unwrap_or("?"),
-            state(copy.state, lang),
+            outcome(copy.state, lang),
             ago(copy.since, now, lang),
         );
-        if copy.state == State::Delivered {
+        if copy.state == Outcome::Delivered {
             let span = span(took);
             let after = lang
                 .pick(format!(" ({span} after it came)"), format!(" ({span} nach dem Eingang)"));
@@ -182,11 +183,11 @@ impl Life {
     /// What should be done about it.
     fn remedy(&self, lang: Lang) -> Option<&'static str> {
         match self.copy.state {
-            State::Failed => Some(lang.pick(
+            Outcome::Failed => Some(lang.pick(
                 "the mail is in the local mailbox or at the fallback; when the cause is mended: recruit-milter resend",
                 "die Mail ist im lokalen Postfach oder beim Fallback; wenn die Ursache behoben ist: recruit-milter resend",
             )),
-            State::Deferred => Some(lang.pick(
+            Outcome::Delayed => Some(lang.pick(
                 "Postfix tries again by itself; at once: postqueue -f",
                 "Postfix versucht es von selbst wieder; sofort: postqueue -f",
             )),

@@ -19,9 +19,11 @@ use crate::agent::verify::COOL_DOWN;
 use crate::agent::verify::probe::{self, Asked};
 use crate::config::{Config, Probes};
 use crate::doctor;
-use crate::journal::{Action, Entry, Pass, ReportAction};
+use crate::journal::{Action, Entry, Pass};
 use crate::ledger::{self, Access, EventFilter, Ledger};
 use crate::mail::Address;
+use crate::policy::outcome::Outcome;
+use crate::policy::report::Said;
 use crate::policy::rules::Pattern;
 use crate::policy::verification::Hop;
 use crate::postfix::{self, Instance, Severity};
@@ -80,7 +82,7 @@ impl VerifyArgs {
 /// What a probe came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Outcome {
+enum Ending {
     Verified,
     NotVerified,
     NotYet,
@@ -96,7 +98,7 @@ struct Step {
 #[derive(Debug, Serialize)]
 struct Result {
     address: String,
-    outcome: Outcome,
+    outcome: Ending,
     probe: String,
     steps: Vec<Step>,
     diagnosis: Option<Diagnosis>,
@@ -127,9 +129,9 @@ pub(super) fn verify(args: &VerifyArgs) -> Exit {
     for address in addresses {
         let mut round = Round::new(&config, &instance, args, lang);
         let exit = match runtime.block_on(round.follow(&address)) {
-            Outcome::Verified => Exit::Ok,
-            Outcome::NotYet => Exit::TryAgain,
-            Outcome::NotVerified => Exit::NotWorking,
+            Ending::Verified => Exit::Ok,
+            Ending::NotYet => Exit::TryAgain,
+            Ending::NotVerified => Exit::NotWorking,
         };
         if worst == Exit::Ok || exit == Exit::NotWorking {
             worst = exit;
@@ -202,7 +204,7 @@ impl<'a> Round<'a> {
         Self { config, instance, args, lang, ledger, steps: Vec::new() }
     }
 
-    async fn follow(&mut self, address: &Address) -> Outcome {
+    async fn follow(&mut self, address: &Address) -> Ending {
         if !self.args.json {
             print(address.as_str());
         }
@@ -212,13 +214,13 @@ impl<'a> Round<'a> {
                 format!("not yet: the last probe was {ago} s ago (again in {seconds} s, or --force)."),
                 format!("noch nicht: der letzte Test war vor {ago} s (wieder in {seconds} s, oder --force)."),
             );
-            return self.end(address, "-", Outcome::NotYet, None, &text);
+            return self.end(address, "-", Ending::NotYet, None, &text);
         }
         if let Some(diagnosis) = stranger::expected(self.config, self.lang) {
             return self.fail(address, "-", diagnosis);
         }
         let now = Timestamp::now();
-        let Some(probe) = probe::new(address, now) else { return Outcome::NotYet };
+        let Some(probe) = probe::new(address, now) else { return Ending::NotYet };
         let id = probe.id.to_string();
         let mut tail = Tail::new(&self.config.state_dir);
         // The probe would get through: its client is in mynetworks.
@@ -327,49 +329,49 @@ impl<'a> Round<'a> {
         let mine = entry.probe.as_deref() == Some(id);
         let of_copy = entry.token.is_some() && entry.token == progress.copy;
         let same_mail = entry.queue_id.is_some() && entry.queue_id == progress.queue_id;
-        progress.unknown |= same_mail && !mine && entry.action == Action::Diverted;
+        progress.unknown |= same_mail && !mine && entry.action == Action::Copy(Outcome::Diverted);
         if !mine && !of_copy {
             return;
         }
         let queue_id = entry.queue_id.as_deref().unwrap_or_default();
         let said = || entry.reply.clone().or_else(|| entry.status.clone()).unwrap_or_default();
         match entry.action {
-            Action::Diverted if progress.seen => {
+            Action::Copy(Outcome::Diverted) if progress.seen => {
                 progress.twice = true;
                 let what = ("seen by the milter again", "vom Milter noch einmal gesehen");
                 self.step(entry.time, what, queue_id);
             }
-            Action::Diverted => {
+            Action::Copy(Outcome::Diverted) => {
                 progress.seen = true;
                 progress.copy.clone_from(&entry.token);
                 self.step(entry.time, ("seen by the milter", "vom Milter gesehen"), queue_id);
             }
-            Action::ProbeArrived => {
+            Action::Copy(Outcome::ProbeArrived) => {
                 progress.twice |= progress.arrived;
                 progress.arrived = true;
                 let what =
                     ("arrived at pass 2, where it ends", "bei Durchgang 2 angekommen, wo er endet");
                 self.step(entry.time, what, queue_id);
             }
-            Action::Forwarded => {
+            Action::Copy(Outcome::HandedOver) => {
                 progress.arrived = true;
                 let what = ("handed over for the system", "für das System übergeben");
                 self.step(entry.time, what, queue_id);
             }
-            Action::KeptLocal | Action::GivenBack | Action::Held => {
+            Action::Copy(outcome) if outcome.stays_here() => {
                 progress.stayed = entry.reason.clone().or(Some("?".into()));
             }
             Action::Report => match entry.report {
-                Some(ReportAction::Delivered | ReportAction::Relayed) => {
+                Some(Said::Delivered | Said::Relayed) => {
                     let what =
                         ("taken by the system's server", "vom Server des Systems angenommen");
                     self.step(entry.time, what, &said());
                     progress.delivered = Some(Ok(()));
                 }
-                Some(ReportAction::Failed) if of_copy => progress.delivered = Some(Err(said())),
-                Some(ReportAction::Failed) => progress.bounced = Some(said()),
-                Some(ReportAction::Delayed) => progress.waits = Some(said()),
-                None => {}
+                Some(Said::Failed) if of_copy => progress.delivered = Some(Err(said())),
+                Some(Said::Failed) => progress.bounced = Some(said()),
+                Some(Said::Delayed) => progress.waits = Some(said()),
+                Some(Said::Unknown) | None => {}
             },
             _ => {}
         }
@@ -385,7 +387,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn judge(&mut self, address: &Address, id: &str, progress: &Progress) -> Outcome {
+    fn judge(&mut self, address: &Address, id: &str, progress: &Progress) -> Ending {
         let queue_id = progress.queue_id.as_deref();
         let mut stuck = |hop, said: Option<&str>| self.stuck(address, id, hop, said, queue_id);
         if let Some(said) = &progress.bounced {
@@ -411,7 +413,7 @@ impl<'a> Round<'a> {
             (Some(Err(said)), _) | (_, Some(Err(said))) => stuck(Hop::Inbound, Some(said)),
             (Some(Ok(())), _) | (_, Some(Ok(()))) => {
                 let text = self.lang.pick("verified.", "verifiziert.");
-                self.end(address, id, Outcome::Verified, None, text)
+                self.end(address, id, Ending::Verified, None, text)
             }
             (None, None) => {
                 let said = progress.waits.clone().unwrap_or_default();
@@ -424,7 +426,7 @@ impl<'a> Round<'a> {
                          einmal; wo Postfix über ein Relay sendet: [verify] probes = \"through\", oder der Test \
                          des Systems selbst"),
                 );
-                self.end(address, id, Outcome::NotYet, None, &text)
+                self.end(address, id, Ending::NotYet, None, &text)
             }
         }
     }
@@ -470,13 +472,13 @@ impl<'a> Round<'a> {
         hop: Hop,
         said: Option<&str>,
         queue_id: Option<&str>,
-    ) -> Outcome {
+    ) -> Ending {
         let stuck = Stuck { hop, address: address.as_str(), said, queue_id };
         let diagnosis = diagnose(self.config, self.instance, self.lang, &stuck);
         self.fail(address, id, diagnosis)
     }
 
-    fn fail(&mut self, address: &Address, id: &str, diagnosis: Diagnosis) -> Outcome {
+    fn fail(&mut self, address: &Address, id: &str, diagnosis: Diagnosis) -> Ending {
         let mut text = self.lang.pick("not verified", "nicht verifiziert").to_owned();
         for (n, cause) in diagnosis.causes.iter().enumerate() {
             text.push_str(if n == 0 { ": " } else { "\n  " });
@@ -484,17 +486,17 @@ impl<'a> Round<'a> {
         }
         text.push_str("\n  -> ");
         text.push_str(&diagnosis.remedy);
-        self.end(address, id, Outcome::NotVerified, Some(diagnosis), &text)
+        self.end(address, id, Ending::NotVerified, Some(diagnosis), &text)
     }
 
     fn end(
         &mut self,
         address: &Address,
         id: &str,
-        outcome: Outcome,
+        outcome: Ending,
         diagnosis: Option<Diagnosis>,
         text: &str,
-    ) -> Outcome {
+    ) -> Ending {
         if self.args.json {
             let result = Result {
                 address: address.to_string(),

@@ -6,14 +6,18 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::policy::outcome::Outcome;
+use crate::policy::report::Said;
 
 /// The version that is written, and the only one that is read.
 pub const VERSION: u64 = 1;
 /// The most characters that [`Entry::detail`] keeps.
 pub const MAX_DETAIL: usize = 200;
 
-/// The reason of [`Action::Diverted`] where a probe came to pass 1 a second time.
+/// The reason of [`Action::Copy(Outcome::Diverted)`] where a probe came to pass 1 a second time.
 pub const AGAIN: &str = "again";
 
 /// One line of the journal.
@@ -79,7 +83,7 @@ pub struct Entry {
     pub probe: Option<String>,
     /// What a delivery report says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<ReportAction>,
+    pub report: Option<Said>,
     /// The enhanced status code of a delivery report (RFC 3463).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
@@ -156,26 +160,16 @@ pub enum Pass {
     Agent,
 }
 
-/// What was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// What was decided, or done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// A copy for the recruiting system was made (pass 1).
-    Diverted,
-    /// The copy was handed over to Postfix for the recruiting system (pass 2).
-    Forwarded,
-    /// The copy was handed to the agent, which unwraps it and hands it back (pass 2).
-    Unwrap,
-    /// The copy ended here: the recruiting address has its own.
-    KeptLocal,
-    /// The copy went back to local delivery.
-    GivenBack,
-    /// The copy went to the person who looks at such mail.
-    Held,
-    /// The copy was dropped.
-    Discarded,
-    /// A delivery report on a copy was read.
+    /// What became of a copy. `delayed`, `delivered` and `failed` are told by [`Action::Report`], with
+    /// what the report says.
+    Copy(Outcome),
+    /// A delivery report on mail of ours was read.
     Report,
+    /// Something came to a bounce address that is no report on mail of ours, and ended.
+    Discarded,
     /// The client was told to try again.
     Tempfail,
     /// The client was told never to try again.
@@ -184,8 +178,6 @@ pub enum Action {
     Sent,
     /// Outgoing mail was refused.
     Refused,
-    /// A probe of ours came to where it ends, before the recruiting system (pass 2).
-    ProbeArrived,
     /// A probe of ours was submitted, and Postfix took it.
     ProbeSent,
     /// A probe of ours was not taken.
@@ -203,70 +195,107 @@ pub enum Action {
     Changed,
 }
 
-/// What a delivery report says (RFC 3464 2.3.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReportAction {
-    /// It reached its mailbox.
-    Delivered,
-    /// It was handed to a server that sends no reports.
-    Relayed,
-    /// It will not arrive.
-    Failed,
-    /// It has not arrived yet.
-    Delayed,
-}
+/// Words of copies in lines that were written before there was one list of them.
+const FORMER: [(&str, Outcome); 5] = [
+    ("forwarded", Outcome::HandedOver),
+    ("unwrap", Outcome::Unwrapping),
+    ("kept-local", Outcome::Kept),
+    ("given-back", Outcome::Returned),
+    ("held", Outcome::ToPerson),
+];
 
-/// Displays each as the word that stands in the journal, for log lines.
-macro_rules! display_as_word {
-    ($($type:ty { $($variant:ident => $word:literal),+ $(,)? })+) => {$(
-        impl $type {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
+impl Action {
+    /// All that are not about what became of a copy.
+    pub const OTHERS: [Self; 13] = [
+        Self::Report,
+        Self::Discarded,
+        Self::Tempfail,
+        Self::Rejected,
+        Self::Sent,
+        Self::Refused,
+        Self::ProbeSent,
+        Self::ProbeRefused,
+        Self::InboundAccepted,
+        Self::InboundRefused,
+        Self::Resent,
+        Self::Alerted,
+        Self::Changed,
+    ];
 
-            /// The word that stands in the journal.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
+    /// The word that stands in the journal.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Copy(outcome) => outcome.word(),
+            Self::Report => "report",
+            Self::Discarded => "discarded",
+            Self::Tempfail => "tempfail",
+            Self::Rejected => "rejected",
+            Self::Sent => "sent",
+            Self::Refused => "refused",
+            Self::ProbeSent => "probe-sent",
+            Self::ProbeRefused => "probe-refused",
+            Self::InboundAccepted => "inbound-accepted",
+            Self::InboundRefused => "inbound-refused",
+            Self::Resent => "resent",
+            Self::Alerted => "alerted",
+            Self::Changed => "changed",
         }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-    )+};
-}
-
-display_as_word! {
-    Pass { Front => "front", Submission => "submission", Handoff => "handoff", Return => "return", Agent => "agent" }
-    Action {
-        Diverted => "diverted",
-        Forwarded => "forwarded",
-        Unwrap => "unwrap",
-        KeptLocal => "kept-local",
-        GivenBack => "given-back",
-        Held => "held",
-        Discarded => "discarded",
-        Report => "report",
-        Tempfail => "tempfail",
-        Rejected => "rejected",
-        Sent => "sent",
-        Refused => "refused",
-        ProbeArrived => "probe-arrived",
-        ProbeSent => "probe-sent",
-        ProbeRefused => "probe-refused",
-        InboundAccepted => "inbound-accepted",
-        InboundRefused => "inbound-refused",
-        Resent => "resent",
-        Alerted => "alerted",
-        Changed => "changed",
     }
-    ReportAction {
-        Delivered => "delivered",
-        Relayed => "relayed",
-        Failed => "failed",
-        Delayed => "delayed",
+
+    fn from_word(word: &str) -> Option<Self> {
+        let former = || FORMER.into_iter().find(|(old, _)| *old == word).map(|(_, new)| new);
+        let copy = Outcome::from_word(word).or_else(former).map(Self::Copy);
+        copy.or_else(|| Self::OTHERS.into_iter().find(|other| other.word() == word))
+    }
+
+    /// What it says became of a copy.
+    pub fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::Copy(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Serialize for Action {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.word())
+    }
+}
+
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(d)?;
+        Self::from_word(&word).ok_or_else(|| D::Error::custom(format_args!("no action: {word:?}")))
+    }
+}
+
+impl Pass {
+    /// All of them.
+    pub const ALL: &[Self] =
+        &[Self::Front, Self::Submission, Self::Handoff, Self::Return, Self::Agent];
+
+    /// The word that stands in the journal.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Front => "front",
+            Self::Submission => "submission",
+            Self::Handoff => "handoff",
+            Self::Return => "return",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 
@@ -376,6 +405,19 @@ mod tests {
         String::from_utf8(record.to_line().unwrap()).unwrap()
     }
 
+    fn all_actions() -> Vec<Action> {
+        Outcome::ALL.into_iter().map(Action::Copy).chain(Action::OTHERS).collect()
+    }
+
+    #[test]
+    fn lines_with_former_words_are_read() {
+        for (word, outcome) in FORMER {
+            let action = serde_json::from_str::<Action>(&format!("\"{word}\"")).unwrap();
+            assert_eq!(action, Action::Copy(outcome));
+        }
+        assert!(serde_json::from_str::<Action>("\"eaten\"").is_err());
+    }
+
     #[test]
     fn an_entry_is_one_line_of_json_in_a_fixed_order() {
         let entry = Entry {
@@ -386,20 +428,20 @@ mod tests {
             system: Some("personio".into()),
             kind: Some("mail".into()),
             sender: Some("h:abcdefghij".into()),
-            report: Some(ReportAction::Failed),
+            report: Some(Said::Failed),
             status: Some("5.1.1".into()),
-            ..Entry::new(time(), Pass::Handoff, Action::KeptLocal)
+            ..Entry::new(time(), Pass::Handoff, Action::Copy(Outcome::Kept))
         };
         let entry = entry.with_detail("no such user");
         assert_eq!(
             line(&Record::Entry(Box::new(entry))),
             "{\"v\":1,\"time\":\"2026-03-01T09:05:07.123Z\",\"pass\":\"handoff\",\
-             \"action\":\"kept-local\",\"reason\":\"sealed\",\"queue_id\":\"4Xk2\",\
+             \"action\":\"kept\",\"reason\":\"sealed\",\"queue_id\":\"4Xk2\",\
              \"token\":\"ABCDEFGHIJKLMNOP\",\"address\":\"jobs@acme.example\",\
              \"system\":\"personio\",\"kind\":\"mail\",\"sender\":\"h:abcdefghij\",\
              \"report\":\"failed\",\"status\":\"5.1.1\",\"detail\":\"no such user\"}\n"
         );
-        let bare = Entry::new(time(), Pass::Front, Action::Diverted);
+        let bare = Entry::new(time(), Pass::Front, Action::Copy(Outcome::Diverted));
         assert_eq!(
             line(&Record::Entry(Box::new(bare))),
             "{\"v\":1,\"time\":\"2026-03-01T09:05:07.123Z\",\"pass\":\"front\",\
@@ -437,8 +479,8 @@ mod tests {
             }
         }
         check(Pass::ALL);
-        check(Action::ALL);
-        check(ReportAction::ALL);
+        check(&all_actions());
+        check(&Said::ALL);
     }
 
     #[test]
@@ -477,8 +519,8 @@ mod tests {
             ms in -1_000_000_000_000i64..10_000_000_000_000,
             texts in proptest::collection::vec(any_text(), 10),
             pass in proptest::sample::select(Pass::ALL),
-            action in proptest::sample::select(Action::ALL),
-            report in proptest::option::of(proptest::sample::select(ReportAction::ALL)),
+            action in proptest::sample::select(all_actions()),
+            report in proptest::option::of(proptest::sample::select(&Said::ALL[..])),
         ) {
             let [reason, queue_id, token, address, system, kind, sender, login, route, detail] =
                 <[_; 10]>::try_from(texts).unwrap();

@@ -16,9 +16,7 @@ mod reader;
 mod tests;
 mod writer;
 
-pub use entry::{
-    AGAIN, Action, BadLine, Entry, Lost, MAX_DETAIL, Pass, Record, ReportAction, VERSION,
-};
+pub use entry::{AGAIN, Action, BadLine, Entry, Lost, MAX_DETAIL, Pass, Record, VERSION};
 pub use reader::{Position, Replay, replay};
 pub use writer::Journal;
 

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::observe;
+use crate::policy::outcome::Outcome;
 
 const NEVER: u64 = u64::MAX;
 /// Long enough for anything that should happen, on a busy machine too.
@@ -22,7 +23,7 @@ fn entry(id: &str) -> Entry {
     Entry {
         queue_id: Some(id.to_owned()),
         address: Some("jobs@acme.example".into()),
-        ..Entry::new(Timestamp::now(), Pass::Front, Action::Diverted)
+        ..Entry::new(Timestamp::now(), Pass::Front, Action::Copy(Outcome::Diverted))
     }
 }
 

@@ -3,103 +3,14 @@
 //! Must not know where it is kept.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::journal::{Action, Entry, Pass, ReportAction};
+use crate::journal::{Action, Entry, Pass};
+use crate::policy::outcome::Outcome;
 
 /// The most queue IDs that are kept of a copy.
 const MAX_QUEUE_IDS: usize = 8;
-
-/// Where a copy stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// On its way to pass 2.
-    Diverted,
-    /// With the agent, which takes the attached message out of it.
-    Unwrapping,
-    /// Handed over to Postfix for the recruiting system.
-    HandedOver,
-    /// The recruiting system's server has not taken it yet.
-    Deferred,
-    /// The recruiting system's server took it.
-    Delivered,
-    /// It will not arrive.
-    Failed,
-    /// It did not go to the recruiting system, and is where its kind belongs.
-    Local,
-    /// It did not go to the recruiting system: somebody has to look at it.
-    Held,
-    /// Another recruiting address of the message leads the copy that goes on.
-    Merged,
-    /// A probe of ours, arrived where it ends.
-    ProbeArrived,
-}
-
-impl State {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::Diverted,
-        Self::Unwrapping,
-        Self::HandedOver,
-        Self::Deferred,
-        Self::Delivered,
-        Self::Failed,
-        Self::Local,
-        Self::Held,
-        Self::Merged,
-        Self::ProbeArrived,
-    ];
-
-    /// The word for it, in the ledger and for people.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Diverted => "diverted",
-            Self::Unwrapping => "unwrapping",
-            Self::HandedOver => "handed-over",
-            Self::Deferred => "deferred",
-            Self::Delivered => "delivered",
-            Self::Failed => "failed",
-            Self::Local => "local",
-            Self::Held => "held",
-            Self::Merged => "merged",
-            Self::ProbeArrived => "probe-arrived",
-        }
-    }
-
-    /// The state with a word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
-    }
-
-    /// Whether nothing more is to be expected.
-    pub fn is_settled(self) -> bool {
-        !matches!(self, Self::Diverted | Self::Unwrapping | Self::HandedOver | Self::Deferred)
-    }
-
-    /// How far along it is. An entry that is read late (two hosts, a report that overtakes) must not
-    /// turn a copy back. A failure can follow a delivery: a server further on may send it back.
-    fn rank(self) -> u8 {
-        match self {
-            Self::Diverted => 0,
-            Self::Unwrapping => 1,
-            Self::HandedOver | Self::Local | Self::Merged | Self::ProbeArrived => 2,
-            // What is held has its way back to local delivery told as well.
-            Self::Deferred | Self::Held => 3,
-            Self::Delivered => 4,
-            Self::Failed => 5,
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
 
 /// A copy, as far as the ledger knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -125,7 +36,7 @@ pub struct Copy {
     /// The envelope sender as the configuration lets it be kept.
     pub sender: Option<String>,
     /// Where it stands.
-    pub state: State,
+    pub state: Outcome,
     /// Why, as one word.
     pub reason: Option<String>,
     /// The enhanced status code of the last report (RFC 3463).
@@ -154,7 +65,7 @@ impl Copy {
             kind: None,
             size: None,
             sender: None,
-            state: State::Diverted,
+            state: Outcome::Diverted,
             reason: None,
             status: None,
             next_hop: None,
@@ -215,22 +126,13 @@ fn keep(slot: &mut Option<String>, value: Option<&String>) {
 }
 
 /// Where an entry says that its copy stands; none if it says nothing about that.
-fn state_after(entry: &Entry) -> Option<State> {
+fn state_after(entry: &Entry) -> Option<Outcome> {
     match entry.action {
-        Action::Diverted | Action::Resent => Some(State::Diverted),
-        Action::Unwrap => Some(State::Unwrapping),
-        Action::Forwarded => Some(State::HandedOver),
-        Action::KeptLocal | Action::GivenBack => Some(State::Local),
-        Action::Held => Some(State::Held),
-        Action::Discarded if entry.reason.as_deref() == Some("not-ours") => None,
-        Action::Discarded => Some(State::Merged),
-        Action::ProbeArrived => Some(State::ProbeArrived),
-        Action::Report => match entry.report? {
-            ReportAction::Delivered | ReportAction::Relayed => Some(State::Delivered),
-            ReportAction::Delayed => Some(State::Deferred),
-            ReportAction::Failed => Some(State::Failed),
-        },
-        Action::Tempfail
+        Action::Copy(outcome) => Some(outcome),
+        Action::Resent => Some(Outcome::Diverted),
+        Action::Report => Outcome::reported(entry.report?),
+        Action::Discarded
+        | Action::Tempfail
         | Action::Rejected
         | Action::Sent
         | Action::Refused
@@ -246,6 +148,7 @@ fn state_after(entry: &Entry) -> Option<State> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::report::Said;
 
     const TOKEN: &str = "nikqqt3vabcdefgh";
 
@@ -254,7 +157,7 @@ mod tests {
         Entry { token: Some(TOKEN.into()), ..Entry::new(time, pass, action) }
     }
 
-    fn report(second: i64, report: ReportAction) -> Entry {
+    fn report(second: i64, report: Said) -> Entry {
         let words = format!("{report} says the server");
         Entry {
             report: Some(report),
@@ -265,13 +168,13 @@ mod tests {
     }
 
     fn life() -> Vec<Entry> {
-        let mut front = entry(0, Pass::Front, Action::Diverted);
+        let mut front = entry(0, Pass::Front, Action::Copy(Outcome::Diverted));
         front.queue_id = Some("4XA".into());
         front.sender = Some("h:abc".into());
-        let mut handoff = entry(1, Pass::Handoff, Action::Forwarded);
+        let mut handoff = entry(1, Pass::Handoff, Action::Copy(Outcome::HandedOver));
         handoff.queue_id = Some("4XB".into());
         handoff.kind = Some("application".into());
-        vec![front, handoff, report(60, ReportAction::Delayed), report(90, ReportAction::Relayed)]
+        vec![front, handoff, report(60, Said::Delayed), report(90, Said::Relayed)]
     }
 
     fn fold(entries: &[Entry]) -> Copy {
@@ -283,8 +186,9 @@ mod tests {
     #[test]
     fn a_copy_goes_through_its_states_in_time_order() {
         let entries = life();
-        let states: Vec<State> = (1..=4).map(|n| fold(&entries[..n]).state).collect();
-        let expected = [State::Diverted, State::HandedOver, State::Deferred, State::Delivered];
+        let states: Vec<Outcome> = (1..=4).map(|n| fold(&entries[..n]).state).collect();
+        let expected =
+            [Outcome::Diverted, Outcome::HandedOver, Outcome::Delayed, Outcome::Delivered];
         assert_eq!(states, expected);
         let copy = fold(&entries);
         assert_eq!(copy.queue_ids, ["4XA", "4XB"]);
@@ -301,7 +205,11 @@ mod tests {
         for order in [[3, 2, 1, 0], [0, 3, 1, 2], [2, 0, 3, 1]] {
             let shuffled: Vec<Entry> = order.iter().map(|&at| entries[at].clone()).collect();
             let copy = fold(&shuffled);
-            assert_eq!((copy.state, &copy.reply), (State::Delivered, &expected.reply), "{order:?}");
+            assert_eq!(
+                (copy.state, &copy.reply),
+                (Outcome::Delivered, &expected.reply),
+                "{order:?}"
+            );
             assert_eq!((copy.first, copy.last), (expected.first, expected.last));
         }
         let twice: Vec<Entry> = entries.iter().chain(&entries).cloned().collect();
@@ -311,23 +219,23 @@ mod tests {
     #[test]
     fn a_failure_can_follow_a_delivery_and_a_second_attempt_a_failure() {
         let mut entries = life();
-        entries.push(report(99, ReportAction::Failed));
-        assert_eq!(fold(&entries).state, State::Failed);
+        entries.push(report(99, Said::Failed));
+        assert_eq!(fold(&entries).state, Outcome::Failed);
         entries.push(entry(200, Pass::Agent, Action::Resent));
         let copy = fold(&entries);
-        assert_eq!((copy.state, copy.reply), (State::Diverted, None));
-        entries.push(entry(201, Pass::Handoff, Action::Forwarded));
-        assert_eq!(fold(&entries).state, State::HandedOver);
+        assert_eq!((copy.state, copy.reply), (Outcome::Diverted, None));
+        entries.push(entry(201, Pass::Handoff, Action::Copy(Outcome::HandedOver)));
+        assert_eq!(fold(&entries).state, Outcome::HandedOver);
     }
 
     #[test]
     fn what_somebody_has_to_look_at_stays_so_on_its_way_back() {
-        let front = entry(0, Pass::Front, Action::Diverted);
-        let held = entry(1, Pass::Handoff, Action::Held);
-        let back = entry(2, Pass::Return, Action::GivenBack);
-        for order in [[&front, &held, &back], [&front, &back, &held]] {
+        let front = entry(0, Pass::Front, Action::Copy(Outcome::Diverted));
+        let seen = entry(1, Pass::Handoff, Action::Copy(Outcome::ToPerson));
+        let back = entry(2, Pass::Return, Action::Copy(Outcome::Returned));
+        for order in [[&front, &seen, &back], [&front, &back, &seen]] {
             let copy = fold(&order.map(Clone::clone));
-            assert_eq!((copy.state, copy.state.is_settled()), (State::Held, true));
+            assert_eq!((copy.state, copy.state.is_settled()), (Outcome::ToPerson, true));
         }
     }
 
@@ -338,14 +246,5 @@ mod tests {
         outgoing.pass = Pass::Front;
         outgoing.token = None;
         assert_eq!(Copy::begun_by(&outgoing, "mx1"), None);
-    }
-
-    #[test]
-    fn words_are_read_back() {
-        for state in State::ALL {
-            assert_eq!(State::from_word(state.word()), Some(state));
-            assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{state}\""));
-        }
-        assert_eq!(State::from_word("eaten"), None);
     }
 }

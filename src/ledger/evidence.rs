@@ -5,10 +5,13 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Copy, Error, EventFilter, Filter, Ledger, State};
+use super::{Copy, Error, EventFilter, Filter, Ledger};
 use crate::config::Config;
-use crate::journal::{AGAIN, Action, Entry, ReportAction};
+use crate::journal::{AGAIN, Action, Entry};
 use crate::mail::domain::address_key;
+use crate::policy::kind::Kind;
+use crate::policy::outcome::Outcome;
+use crate::policy::report::Said;
 use crate::policy::rules::Rules;
 use crate::policy::verification::{Event, Settings, Source, Step, Verdict, judge};
 
@@ -48,7 +51,7 @@ pub fn verdicts(
             events[place].push(event);
         }
     }
-    let test = Some("system-test".to_owned());
+    let test = Some(Kind::SystemTest.word().to_owned());
     for (filter, source) in [
         (Filter { probes: true, ..<_>::default() }, Source::Probe),
         (Filter { kind: test, ..<_>::default() }, Source::TestMail),
@@ -104,15 +107,15 @@ fn of_entry(entry: &Entry, probe: &str) -> Option<Event> {
     let step = match entry.action {
         Action::ProbeSent => Step::Submitted,
         Action::ProbeRefused => Step::Refused,
-        Action::Diverted if entry.reason.as_deref() == Some(AGAIN) => Step::Again,
-        Action::Diverted => Step::Diverted,
-        Action::ProbeArrived => Step::Arrived,
-        Action::Forwarded => Step::Forwarded,
-        Action::KeptLocal | Action::GivenBack | Action::Held => Step::Stayed,
+        Action::Copy(Outcome::Diverted) if entry.reason.as_deref() == Some(AGAIN) => Step::Again,
+        Action::Copy(Outcome::Diverted) => Step::Diverted,
+        Action::Copy(Outcome::ProbeArrived) => Step::Arrived,
+        Action::Copy(Outcome::HandedOver) => Step::Forwarded,
+        Action::Copy(outcome) if outcome.stays_here() => Step::Stayed,
         Action::InboundAccepted => Step::InboundAccepted,
         Action::InboundRefused => Step::InboundRefused,
         // What comes back to a probe's own sender: behind pass 2 it has another.
-        Action::Report if entry.report == Some(ReportAction::Failed) => Step::Bounced,
+        Action::Report if entry.report == Some(Said::Failed) => Step::Bounced,
         _ => return None,
     };
     let words = entry.reply.clone().or_else(|| entry.reason.clone());
@@ -127,14 +130,14 @@ fn of_entry(entry: &Entry, probe: &str) -> Option<Event> {
 
 fn of_copy(copy: &Copy, source: Source) -> Option<Event> {
     let step = match copy.state {
-        State::Diverted | State::Unwrapping => Step::Diverted,
-        State::HandedOver => Step::Forwarded,
-        State::Deferred => Step::Deferred,
-        State::Delivered => Step::Delivered,
-        State::Failed => Step::Failed,
+        Outcome::Diverted | Outcome::Unwrapping => Step::Diverted,
+        Outcome::HandedOver => Step::Forwarded,
+        Outcome::Delayed => Step::Deferred,
+        Outcome::Delivered => Step::Delivered,
+        Outcome::Failed => Step::Failed,
         // The steps of a probe are told by its entries.
-        State::Local | State::Held if source == Source::TestMail => Step::Stayed,
-        State::Local | State::Held | State::Merged | State::ProbeArrived => return None,
+        outcome if outcome.stays_here() && source == Source::TestMail => Step::Stayed,
+        _ => return None,
     };
     Some(Event {
         at: seconds(copy.since),

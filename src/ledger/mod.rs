@@ -31,7 +31,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-pub use copy::{Copy, State};
+pub use copy::Copy;
 pub use open::{file_of, host_of, open, set_aside};
 pub use read::{EventFilter, Filter, HostState, LedgerState, Needle, Summary};
 

@@ -3,13 +3,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::copy::{Copy, State};
+use super::copy::Copy;
 use super::engine::{Row, Value};
 use super::schema::VERSION;
 use super::subject::Hasher;
 use super::{Error, Ledger, millis, timestamp};
 use crate::journal::{Action, Entry};
 use crate::mail::domain::domain_spellings;
+use crate::policy::kind::Kind;
+use crate::policy::outcome::Outcome;
 
 /// The columns of a copy, in the order in which [`copy_of`] reads them.
 pub(super) const COPY: &str = "token, host, first_seen, last_seen, state_since, address, system, \
@@ -23,7 +25,7 @@ pub struct Filter {
     /// For this system.
     pub system: Option<String>,
     /// In one of these states; in any, if empty.
-    pub states: Vec<State>,
+    pub states: Vec<Outcome>,
     /// Of this kind.
     pub kind: Option<String>,
     /// First seen then or later.
@@ -75,7 +77,7 @@ pub struct Summary {
     pub address: String,
     /// How many copies were first seen since the time that was asked for, by state. Probes and test
     /// mail are not among them.
-    pub counts: Vec<(State, u64)>,
+    pub counts: Vec<(Outcome, u64)>,
     /// How many copies wait, whenever they were first seen, and since when the oldest does.
     pub waiting: Option<(u64, Timestamp)>,
     /// When the last mail came, probes and test mail apart.
@@ -303,14 +305,15 @@ impl Ledger {
         all.sort_by(|a, b| a.address.cmp(&b.address));
         let sql = "SELECT address, state, COUNT(*) FROM copy WHERE first_seen >= $1 \
                    AND address IS NOT NULL AND probe IS NULL \
-                   AND (kind IS NULL OR kind <> 'system-test') GROUP BY address, state";
-        for row in &mut self.engine.rows(sql, &[millis(since).into()])? {
+                   AND (kind IS NULL OR kind <> $2) GROUP BY address, state";
+        let test = Kind::SystemTest.word().into();
+        for row in &mut self.engine.rows(sql, &[millis(since).into(), test])? {
             let (address, state, count) = (row.text()?, row.text()?, row.int()?);
-            if let (Some(at), Some(state)) = (of(&mut all, &address), State::from_word(&state)) {
+            if let (Some(at), Some(state)) = (of(&mut all, &address), Outcome::from_word(&state)) {
                 all[at].counts.push((state, u64::try_from(count).unwrap_or(0)));
             }
         }
-        let waiting = State::ALL.into_iter().filter(|state| !state.is_settled());
+        let waiting = Outcome::ALL.into_iter().filter(|state| !state.is_settled());
         let words: Vec<String> = waiting.map(|state| format!("'{state}'")).collect();
         let sql = format!(
             "SELECT address, COUNT(*), MIN(first_seen) FROM copy WHERE state IN ({}) \
@@ -338,11 +341,15 @@ impl Ledger {
     ) -> Result<Vec<(String, u64, Timestamp)>, Error> {
         let sql = "SELECT address, COUNT(*), MIN(first_seen) FROM copy WHERE first_seen < $1 \
                    AND address IS NOT NULL AND probe IS NULL \
-                   AND (state IN ('diverted', 'unwrapping') \
-                   OR state = 'handed-over' AND queue_ids LIKE '% % % %' AND last_seen > $2) \
+                   AND (state IN ($2, $3) \
+                   OR state = $4 AND queue_ids LIKE '% % % %' AND last_seen > $5) \
                    GROUP BY address ORDER BY address";
         let tried = before - SignedDuration::from_hours(2);
-        let mut rows = self.engine.rows(sql, &[millis(before).into(), millis(tried).into()])?;
+        let [diverted, unwrapping, handed_over] =
+            [Outcome::Diverted, Outcome::Unwrapping, Outcome::HandedOver].map(|o| o.word().into());
+        let values =
+            [millis(before).into(), diverted, unwrapping, handed_over, millis(tried).into()];
+        let mut rows = self.engine.rows(sql, &values)?;
         let one = |row: &mut Row| {
             let (address, count, oldest) = (row.text()?, row.int()?, row.int()?);
             Ok((address, u64::try_from(count).unwrap_or(0), timestamp(oldest)?))
@@ -384,7 +391,7 @@ pub(super) fn copy_of(row: &mut Row) -> Result<Copy, Error> {
         sender: row.maybe_text()?,
         state: {
             let word = row.text()?;
-            State::from_word(&word)
+            Outcome::from_word(&word)
                 .ok_or_else(|| Error::Damaged(format!("{word:?} is no state of a copy")))?
         },
         reason: row.maybe_text()?,

@@ -8,7 +8,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::Config;
-use crate::journal::{Action, Entry, Journal, Lost, Pass, Position, Record, ReportAction, replay};
+use crate::journal::{Action, Entry, Journal, Lost, Pass, Position, Record, replay};
+use crate::policy::outcome::Outcome;
+use crate::policy::report::Said;
 
 const HOST: &str = "mx1";
 
@@ -49,14 +51,14 @@ fn entry(token: &str, second: i64, pass: Pass, action: Action) -> Entry {
 }
 
 fn life(token: &str, second: i64) -> Vec<Record> {
-    let mut front = entry(token, second, Pass::Front, Action::Diverted);
+    let mut front = entry(token, second, Pass::Front, Action::Copy(Outcome::Diverted));
     front.subjects = vec!["erika".into()];
     front.sender = Some("h:erika".into());
-    let mut handoff = entry(token, second + 1, Pass::Handoff, Action::Forwarded);
+    let mut handoff = entry(token, second + 1, Pass::Handoff, Action::Copy(Outcome::HandedOver));
     handoff.kind = Some("application".into());
     handoff.message = Some("mid".into());
     let mut report = entry(token, second + 2, Pass::Handoff, Action::Report);
-    report.report = Some(ReportAction::Relayed);
+    report.report = Some(Said::Relayed);
     report.reply = Some("250 taken".into());
     report.queue_id = None;
     [front, handoff, report].map(|entry| Record::Entry(Box::new(entry))).into()
@@ -67,7 +69,7 @@ fn positions(count: usize) -> Vec<Position> {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path(), 1 << 20, 1);
     for _ in 0..count {
-        journal.record(Entry::new(time(0), Pass::Front, Action::Diverted));
+        journal.record(Entry::new(time(0), Pass::Front, Action::Copy(Outcome::Diverted)));
     }
     assert!(journal.close(std::time::Duration::from_secs(5)));
     replay(folder.path(), None).filter_map(|(position, _)| position).collect()
@@ -85,11 +87,14 @@ fn each_line_is_taken_once_and_in_its_place() {
     ledger.apply(HOST, Some(&one), &two, &life("bbbb", 60)).unwrap();
     let copies = ledger.copies(&Filter::default()).unwrap();
     let seen: Vec<_> = copies.iter().map(|copy| (copy.token.as_str(), copy.state)).collect();
-    assert_eq!(seen, [("aaaa", State::Delivered), ("bbbb", State::Delivered)]);
+    assert_eq!(seen, [("aaaa", Outcome::Delivered), ("bbbb", Outcome::Delivered)]);
     assert_eq!(copies[0].queue_ids, ["Q0", "Q1"]);
     assert_eq!(copies[0].reply.as_deref(), Some("250 taken"));
     let actions: Vec<_> = ledger.entries("aaaa").unwrap().iter().map(|(_, e)| e.action).collect();
-    assert_eq!(actions, [Action::Diverted, Action::Forwarded, Action::Report]);
+    assert_eq!(
+        actions,
+        [Action::Copy(Outcome::Diverted), Action::Copy(Outcome::HandedOver), Action::Report]
+    );
     assert_eq!(ledger.state().unwrap().hosts[0].entries, 6);
 }
 
@@ -118,8 +123,8 @@ fn a_copy_is_found_by_whatever_names_it() {
         (filter(|f| f.address = Some("@a_me.example".into())), 0),
         (filter(|f| f.address = Some("jobs@ACME.example".into())), 2),
         (filter(|f| f.kind = Some("spam".into())), 0),
-        (filter(|f| f.states = vec![State::Failed, State::Delivered]), 2),
-        (filter(|f| f.states = vec![State::Failed]), 0),
+        (filter(|f| f.states = vec![Outcome::Failed, Outcome::Delivered]), 2),
+        (filter(|f| f.states = vec![Outcome::Failed]), 0),
         (filter(|f| f.since = Some(time(60))), 1),
         (filter(|f| f.until = Some(time(60))), 1),
         (filter(|f| f.changed_after = Some(time(2))), 1),
@@ -132,10 +137,11 @@ fn a_copy_is_found_by_whatever_names_it() {
 #[test]
 fn the_summary_counts_by_state_and_knows_the_last_of_each() {
     let Scene { mut ledger, folder: _folder, .. } = scene();
-    let waiting = Record::Entry(Box::new(entry("cccc", 90, Pass::Front, Action::Diverted)));
+    let waiting =
+        Record::Entry(Box::new(entry("cccc", 90, Pass::Front, Action::Copy(Outcome::Diverted))));
     let mut failed = entry("dddd", 91, Pass::Handoff, Action::Report);
-    failed.report = Some(ReportAction::Failed);
-    let mut probe = entry("eeee", 99, Pass::Front, Action::Diverted);
+    failed.report = Some(Said::Failed);
+    let mut probe = entry("eeee", 99, Pass::Front, Action::Copy(Outcome::Diverted));
     probe.probe = Some("p".into());
     let more = [waiting, Record::Entry(Box::new(failed)), Record::Entry(Box::new(probe))];
     let records = [life("aaaa", 0), life("bbbb", 60), more.into()].concat();
@@ -145,7 +151,7 @@ fn the_summary_counts_by_state_and_knows_the_last_of_each() {
         summary,
         [Summary {
             address: "jobs@acme.example".into(),
-            counts: vec![(State::Diverted, 1), (State::Delivered, 1), (State::Failed, 1)],
+            counts: vec![(Outcome::Diverted, 1), (Outcome::Delivered, 1), (Outcome::Failed, 1)],
             waiting: Some((2, time(90))),
             last_application: Some(time(91)),
             last_delivered: Some(time(62)),
@@ -160,18 +166,26 @@ fn the_summary_counts_by_state_and_knows_the_last_of_each() {
 fn copies_that_are_not_through_pass_2_are_known() {
     let Scene { mut ledger, folder: _folder, .. } = scene();
     let one = |token: &str, second, action: Action| {
-        let pass = if action == Action::Diverted { Pass::Front } else { Pass::Handoff };
+        let pass =
+            if action == Action::Copy(Outcome::Diverted) { Pass::Front } else { Pass::Handoff };
         let mut entry = entry(token, second, pass, action);
         entry.queue_id = Some(format!("4X{token}{second}"));
         Record::Entry(Box::new(entry))
     };
-    let mut probe = entry("pppp", 1, Pass::Front, Action::Diverted);
+    let mut probe = entry("pppp", 1, Pass::Front, Action::Copy(Outcome::Diverted));
     probe.probe = Some("p".into());
     // One waits, one is through, one was let go by pass 2 and refused behind it again and again.
-    let mut records = vec![one("aaaa", 2, Action::Diverted), one("bbbb", 3, Action::Diverted)];
-    records.extend([one("bbbb", 4, Action::Forwarded), one("cccc", 5, Action::Diverted)]);
-    records.extend([6, 7, 8].map(|second| one("cccc", second, Action::Forwarded)));
-    records.extend([one("dddd", 90, Action::Diverted), Record::Entry(Box::new(probe))]);
+    let mut records = vec![
+        one("aaaa", 2, Action::Copy(Outcome::Diverted)),
+        one("bbbb", 3, Action::Copy(Outcome::Diverted)),
+    ];
+    records.extend([
+        one("bbbb", 4, Action::Copy(Outcome::HandedOver)),
+        one("cccc", 5, Action::Copy(Outcome::Diverted)),
+    ]);
+    records.extend([6, 7, 8].map(|second| one("cccc", second, Action::Copy(Outcome::HandedOver))));
+    records
+        .extend([one("dddd", 90, Action::Copy(Outcome::Diverted)), Record::Entry(Box::new(probe))]);
     ledger.apply(HOST, None, &positions(1)[0], &records).unwrap();
     let mut stuck = |before| ledger.not_through(time(before)).unwrap();
     assert_eq!(stuck(2), []);
@@ -215,7 +229,7 @@ fn somebody_can_be_forgotten() {
     assert_eq!(ledger.find(&Needle::Subject(vec!["erika".into()])).unwrap(), []);
     assert_eq!(ledger.find(&Needle::Message(vec!["mid".into()])).unwrap(), []);
     let copy = &ledger.copies(&Filter::default()).unwrap()[0];
-    assert_eq!((copy.sender.as_ref(), copy.state), (None, State::Delivered));
+    assert_eq!((copy.sender.as_ref(), copy.state), (None, Outcome::Delivered));
     for (_, entry) in ledger.entries("aaaa").unwrap() {
         assert_eq!((entry.sender, entry.reply), (None, None));
     }

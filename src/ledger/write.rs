@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::copy::{Copy, State};
+use super::copy::Copy;
 use super::engine::{Engine, Row, Value};
 use super::read::{COPY, copy_of};
 use super::subject::Hasher;
 use super::{Error, Ledger, millis};
 use crate::journal::{Entry, Position, Record};
+use crate::policy::kind::Kind;
+use crate::policy::outcome::Outcome;
 
 impl Ledger {
     /// Up to where the journal of a host was read; none if not at all.
@@ -246,13 +248,13 @@ struct Touch {
 impl Touch {
     fn see(&mut self, copy: &Copy) {
         self.seen = self.seen.max(millis(copy.last));
-        let is_mail = copy.probe.is_none() && copy.kind.as_deref() != Some("system-test");
+        let is_mail = copy.probe.is_none() && copy.kind.as_deref() != Some(Kind::SystemTest.word());
         if is_mail {
             self.application = self.application.max(Some(millis(copy.first)));
         }
         match copy.state {
-            State::Delivered => self.delivered = self.delivered.max(Some(millis(copy.since))),
-            State::Failed => self.failed = self.failed.max(Some(millis(copy.since))),
+            Outcome::Delivered => self.delivered = self.delivered.max(Some(millis(copy.since))),
+            Outcome::Failed => self.failed = self.failed.max(Some(millis(copy.since))),
             _ => {}
         }
     }

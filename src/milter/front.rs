@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::active::Active;
 use super::decide::{FrontMessage, Opening};
 use super::moment::{now, stamps};
-use super::record::{MailDetails, Outcome, Record};
+use super::record::{MailDetails, PassOutcome, Record};
 use super::stage::Pass;
 use crate::journal;
 use crate::mail::Recipient;
@@ -72,16 +72,16 @@ impl FrontMessage for Front {
         let addresses = self.recipients.iter().map(|to| &to.resolved);
         let addresses = addresses.filter(|to| divert::is_recruiting(&config.rules, to));
         if let (Some(Err(_)), Some(_)) = (claim, addresses.clone().next()) {
-            return (unproven(), record(Outcome::UnknownProbe(addresses.cloned().collect())));
+            return (unproven(), record(PassOutcome::UnknownProbe(addresses.cloned().collect())));
         }
         let diversion = stamps().and_then(|mut stamp| {
             divert(&config.rules, &config.keys, &self.recipients, origin, &mut stamp)
         });
         match diversion {
             Some(Diversion { plan, diverted, standing }) => {
-                (plan, record(Outcome::Diverted { diverted, standing }))
+                (plan, record(PassOutcome::Diverted { diverted, standing }))
             }
-            None => record(Outcome::Undecided(journal::Pass::Front, "no-token")).deferred(),
+            None => record(PassOutcome::Undecided(journal::Pass::Front, "no-token")).deferred(),
         }
     }
 }

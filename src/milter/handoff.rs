@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::active::Active;
 use super::decide::{Opening, WholeMessage};
 use super::moment::now;
-use super::record::{MailDetails, Outcome, Record};
+use super::record::{MailDetails, PassOutcome, Record};
 use super::stage::Pass;
 use crate::config::Config;
 use crate::journal;
@@ -153,7 +153,7 @@ impl WholeMessage for Handoff {
             outcome,
         };
         let Some((accepted, path)) = self.taken.as_deref() else {
-            let outcome = Outcome::Undecided(journal::Pass::Handoff, "no-recipient");
+            let outcome = PassOutcome::Undecided(journal::Pass::Handoff, "no-recipient");
             return record(MailDetails::default(), outcome).deferred();
         };
         let pass = match accepted {
@@ -185,10 +185,12 @@ impl WholeMessage for Handoff {
                 // A report is nobody's.
                 let size = decision.reading.is_some().then(|| self.opening.announced_size());
                 let mail = MailDetails { size: size.flatten(), ..self.mail };
-                let outcome = Outcome::Decided { pass, decision: Box::new(decision), forged };
+                let outcome = PassOutcome::Decided { pass, decision: Box::new(decision), forged };
                 (plan, record(mail, outcome))
             }
-            None => record(MailDetails::default(), Outcome::Undecided(pass, "no-token")).deferred(),
+            None => {
+                record(MailDetails::default(), PassOutcome::Undecided(pass, "no-token")).deferred()
+            }
         }
     }
 }

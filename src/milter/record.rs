@@ -8,13 +8,14 @@ pub(super) mod submission;
 use jiff::Timestamp;
 
 use super::active::{Active, ShownSender};
-use crate::journal::{self, Entry, ReportAction};
+use crate::journal::{self, Entry};
 use crate::mail::Address;
 use crate::observe;
 use crate::plan::{Plan, Reply, ReplyText};
 use crate::policy::divert::{Diverted, Standing};
 use crate::policy::forward::{Action, Decision, Reason};
-use crate::policy::report;
+use crate::policy::outcome::Outcome;
+use crate::policy::report::Said;
 use crate::policy::token::TokenId;
 use submission::SubmissionOutcome;
 
@@ -34,11 +35,11 @@ pub struct Record {
     pub(super) queue_id: Option<String>,
     pub(super) sender: ShownSender,
     pub(super) mail: MailDetails,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: PassOutcome,
 }
 
-/// What was decided.
-pub(super) enum Outcome {
+/// What a pass has decided.
+pub(super) enum PassOutcome {
     /// Outgoing mail.
     Outgoing(Box<SubmissionOutcome>),
     /// Pass 1, and what an earlier one had done.
@@ -53,7 +54,7 @@ pub(super) enum Outcome {
 }
 
 impl Record {
-    pub(super) fn new(queue_id: Option<String>, sender: ShownSender, outcome: Outcome) -> Self {
+    pub(super) fn new(queue_id: Option<String>, sender: ShownSender, outcome: PassOutcome) -> Self {
         Self { queue_id, sender, mail: MailDetails::default(), outcome }
     }
 
@@ -65,17 +66,17 @@ impl Record {
     pub(super) fn tell(self, active: &Active) {
         let queue_id = self.queue_id.as_deref();
         match &self.outcome {
-            Outcome::Outgoing(outcome) => {
+            PassOutcome::Outgoing(outcome) => {
                 outcome.tell(active, queue_id, &self.sender);
                 self.tell_diverted(active, &outcome.diverted);
             }
-            Outcome::Undecided(pass, reason) => {
+            PassOutcome::Undecided(pass, reason) => {
                 observe::tempfailed(queue_id, *pass, reason);
                 let mut entry = self.entry(*pass, journal::Action::Tempfail);
                 entry.reason = Some((*reason).to_owned());
                 active.note(entry);
             }
-            Outcome::UnknownProbe(addresses) => {
+            PassOutcome::UnknownProbe(addresses) => {
                 observe::unknown_probe(queue_id, &self.sender.logged, addresses);
                 for address in addresses {
                     let mut entry = self.entry(journal::Pass::Front, journal::Action::Rejected);
@@ -84,14 +85,14 @@ impl Record {
                     active.note(entry);
                 }
             }
-            Outcome::Diverted { diverted, standing } => {
+            PassOutcome::Diverted { diverted, standing } => {
                 if diverted.is_empty() && standing.is_empty() {
                     observe::not_forwarded(queue_id);
                 }
                 self.tell_diverted(active, diverted);
                 self.tell_standing(active, standing);
             }
-            Outcome::Decided { pass, decision, forged } => {
+            PassOutcome::Decided { pass, decision, forged } => {
                 self.log_decided(active, decision, *forged);
                 let mut entry = self.entry(*pass, journal_action(decision.action));
                 entry.reason = Some(decision.reason.word().to_owned());
@@ -99,7 +100,10 @@ impl Record {
                 entry.address.clone_from(&decision.address);
                 entry.system.clone_from(&decision.system);
                 entry.kind = decision.reading.as_ref().map(|r| r.kind.word().to_owned());
-                entry.report = report_action(decision.reason);
+                entry.report = match decision.reason {
+                    Reason::Report(said) => Some(said),
+                    _ => None,
+                };
                 entry.message.clone_from(&self.mail.message);
                 if let Some(report) = &decision.report {
                     entry.status.clone_from(&report.status);
@@ -117,7 +121,8 @@ impl Record {
             self.log_diverted(active, diverted);
         }
         for one in diverted {
-            let mut entry = self.entry(journal::Pass::Front, journal::Action::Diverted);
+            let mut entry =
+                self.entry(journal::Pass::Front, journal::Action::Copy(Outcome::Diverted));
             entry.token = one.handoff.map(|h| h.id.to_string());
             entry.address = Some(one.address.to_string());
             entry.system = Some(one.system.clone());
@@ -132,7 +137,8 @@ impl Record {
         let Some(first) = standing.first() else { return };
         observe::seen_again(self.queue_id.as_deref(), first.address.as_str());
         for one in standing.iter().filter(|one| one.probe.is_some()) {
-            let mut entry = self.entry(journal::Pass::Front, journal::Action::Diverted);
+            let mut entry =
+                self.entry(journal::Pass::Front, journal::Action::Copy(Outcome::Diverted));
             entry.reason = Some(journal::AGAIN.to_owned());
             entry.address = Some(one.address.to_string());
             entry.probe = one.probe.map(|probe| probe.to_string());
@@ -143,7 +149,9 @@ impl Record {
     /// The MTA did not get its edits, so its client was told to try again.
     pub(super) fn tell_unedited(mut self, active: &Active, error: &str) {
         let outgoing = match &mut self.outcome {
-            Outcome::Outgoing(outcome) => outcome.unedited().map(|entry| entry.with_detail(error)),
+            PassOutcome::Outgoing(outcome) => {
+                outcome.unedited().map(|entry| entry.with_detail(error))
+            }
             _ => None,
         };
         let unedited = |pass, token: Option<TokenId>, address, system| {
@@ -160,22 +168,22 @@ impl Record {
             unedited(journal::Pass::Front, token, address, Some(one.system.clone()))
         };
         let (pass, entries) = match &self.outcome {
-            Outcome::Outgoing(outcome) => {
+            PassOutcome::Outgoing(outcome) => {
                 let pass = journal::Pass::Submission;
                 (pass, outcome.diverted.iter().map(front).chain(outgoing).collect())
             }
-            Outcome::Diverted { diverted, .. } => {
+            PassOutcome::Diverted { diverted, .. } => {
                 (journal::Pass::Front, diverted.iter().map(front).collect())
             }
-            Outcome::Decided { pass, decision, .. } => {
+            PassOutcome::Decided { pass, decision, .. } => {
                 let (address, system) = (decision.address.clone(), decision.system.clone());
                 (*pass, vec![unedited(*pass, decision.token, address, system)])
             }
-            Outcome::UnknownProbe(_) => {
+            PassOutcome::UnknownProbe(_) => {
                 let pass = journal::Pass::Front;
                 (pass, vec![unedited(pass, None, None, None)])
             }
-            Outcome::Undecided(pass, _) => (*pass, vec![unedited(*pass, None, None, None)]),
+            PassOutcome::Undecided(pass, _) => (*pass, vec![unedited(*pass, None, None, None)]),
         };
         observe::tempfailed(self.queue_id.as_deref(), pass, error);
         for entry in entries {
@@ -238,30 +246,33 @@ impl Record {
         if decision.reason == Reason::LoopBudget {
             observe::loop_budget_exceeded(queue_id, copy.address, copy.system, rules.loop_budget);
         }
+        let report = match decision.reason {
+            Reason::Report(said) => Some(said).filter(|said| *said != Said::Unknown),
+            _ => None,
+        };
         match decision.action {
-            Action::Forwarded => {
+            Action::Copy(Outcome::HandedOver) => {
                 let inbound = rule.map(|rule| rules.system(rule).inbound.as_str());
                 let key = active.config().keys.current();
                 let unread = match decision.reason {
                     Reason::Unread(_) => Some(reason),
                     _ => None,
                 };
-                observe::forwarded(&copy, inbound.unwrap_or_default(), key, forged, unread);
+                observe::handed_over(&copy, inbound.unwrap_or_default(), key, forged, unread);
             }
-            Action::KeptLocal => observe::kept_local(&copy, reason),
-            Action::GivenBack | Action::Returned | Action::GivenUp => {
-                observe::given_back(&copy, back_to, reason);
+            Action::Copy(Outcome::Unwrapping) => observe::unwrapping(&copy),
+            Action::Copy(outcome) => {
+                let person = || rule?.person.as_ref().map(Address::as_str);
+                let to = match outcome {
+                    Outcome::ToPerson => person(),
+                    Outcome::Returned | Outcome::GivenUp => Some(back_to),
+                    _ => None,
+                };
+                observe::not_handed_over(&copy, outcome, to, reason);
             }
-            Action::ToPerson => {
-                let person = rule.and_then(|rule| rule.person.as_ref()).map(Address::as_str);
-                observe::given_back(&copy, person.unwrap_or_default(), reason);
-            }
-            Action::ToAgent => observe::to_agent(&copy),
-            Action::ProbeArrived => observe::discarded(&copy, "probe"),
-            Action::Merged => observe::discarded(&copy, "merged"),
-            Action::ReportForeign => observe::report_unreadable(queue_id, reason),
-            Action::ReportRead | Action::ReportGivenBack => {
-                if let Some(outcome) = report_action(decision.reason) {
+            Action::Discarded => observe::discarded(queue_id, reason),
+            Action::ReportRead | Action::ReportReturned => {
+                if let Some(outcome) = report {
                     let status =
                         decision.report.as_ref().and_then(|report| report.status.as_deref());
                     let line = observe::ReportLine {
@@ -276,8 +287,8 @@ impl Record {
                 } else if decision.action == Action::ReportRead {
                     observe::report_unreadable(queue_id, reason);
                 }
-                if decision.action == Action::ReportGivenBack {
-                    observe::given_back(&copy, back_to, reason);
+                if decision.action == Action::ReportReturned {
+                    observe::not_handed_over(&copy, Outcome::Returned, Some(back_to), reason);
                 }
             }
         }
@@ -286,23 +297,8 @@ impl Record {
 
 fn journal_action(action: Action) -> journal::Action {
     match action {
-        Action::Forwarded => journal::Action::Forwarded,
-        Action::ToAgent => journal::Action::Unwrap,
-        Action::KeptLocal => journal::Action::KeptLocal,
-        Action::GivenBack | Action::Returned => journal::Action::GivenBack,
-        Action::ToPerson | Action::GivenUp => journal::Action::Held,
-        Action::Merged | Action::ReportForeign => journal::Action::Discarded,
-        Action::ProbeArrived => journal::Action::ProbeArrived,
-        Action::ReportRead | Action::ReportGivenBack => journal::Action::Report,
-    }
-}
-
-fn report_action(reason: Reason) -> Option<ReportAction> {
-    match reason {
-        Reason::Report(report::Outcome::Delivered) => Some(ReportAction::Delivered),
-        Reason::Report(report::Outcome::Relayed) => Some(ReportAction::Relayed),
-        Reason::Report(report::Outcome::Delayed) => Some(ReportAction::Delayed),
-        Reason::Report(report::Outcome::Failed) => Some(ReportAction::Failed),
-        _ => None,
+        Action::Copy(outcome) => journal::Action::Copy(outcome),
+        Action::Discarded => journal::Action::Discarded,
+        Action::ReportRead | Action::ReportReturned => journal::Action::Report,
     }
 }

@@ -9,7 +9,7 @@ use super::active::{Active, ShownSender};
 use super::decide::{Opening, WholeMessage};
 use super::moment::{date, now, now_ms, stamps};
 use super::record::submission::{Reservation, SubmissionOutcome, tell};
-use super::record::{Outcome, Record};
+use super::record::{PassOutcome, Record};
 use crate::journal;
 use crate::mail::Recipient;
 use crate::plan::{Plan, Reply};
@@ -79,7 +79,7 @@ impl WholeMessage for Submission {
         };
         let pass = journal::Pass::Submission;
         let Some(mut message) = self.message.take() else {
-            return record(&self.shown, Outcome::Undecided(pass, "no-message")).deferred();
+            return record(&self.shown, PassOutcome::Undecided(pass, "no-message")).deferred();
         };
         let client = message.client().clone();
         // Should anything fail from here on, they are given back with this.
@@ -91,10 +91,10 @@ impl WholeMessage for Submission {
             message.finish(&config.rules, &config.keys, &mut moment)
         });
         let Some(decision) = decision else {
-            return record(&self.shown, Outcome::Undecided(pass, "no-token")).deferred();
+            return record(&self.shown, PassOutcome::Undecided(pass, "no-token")).deferred();
         };
         reserved.accepted = decision.plan.reply() == Reply::Continue;
-        let outcome = Outcome::Outgoing(Box::new(SubmissionOutcome {
+        let outcome = PassOutcome::Outgoing(Box::new(SubmissionOutcome {
             diverted: decision.diverted,
             sent: decision.sent,
             client,

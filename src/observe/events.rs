@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use super::line::{Line, TARGET, join};
 use super::mask::Shown;
 use super::settings::LogLevel::{Debug, Error, Info, Warning};
-use crate::journal::{Pass, ReportAction};
+use crate::journal::Pass;
+use crate::policy::outcome::Outcome;
+use crate::policy::report::Said;
 
 /// The program runs. `sockets` are those it listens on.
 pub fn started(version: &str, config: &Path, systems: usize, addresses: usize, sockets: &[String]) {
@@ -109,7 +111,7 @@ pub struct DivertedCopy<'a> {
 pub fn diverted(queue_id: Option<&str>, from: &Shown, copies: &[DivertedCopy<'_>]) {
     let local = copies.iter().map(|c| if c.local_copy { "yes" } else { "no" });
     Line::message(Info, queue_id)
-        .pair("action", "diverted")
+        .pair("action", Outcome::Diverted)
         .path("from", from)
         .addresses(copies.iter().map(|c| c.address))
         .systems(copies.iter().map(|c| c.system))
@@ -170,7 +172,7 @@ pub struct CopyInHand<'a> {
 }
 
 impl CopyInHand<'_> {
-    fn line(&self, action: &str) -> Line {
+    fn line(&self, action: Outcome) -> Line {
         Line::message(Info, self.queue_id)
             .pair("action", action)
             .path("from", self.from)
@@ -184,14 +186,14 @@ impl CopyInHand<'_> {
 /// Pass 2 handed a copy over to Postfix for the recruiting system's inbound address `to`, sealed
 /// with the key `seal`; `forged` fields in our name were removed. `unread` says why it could not be
 /// read, if so.
-pub fn forwarded(
+pub fn handed_over(
     copy: &CopyInHand<'_>,
     to: &str,
     seal: u8,
     forged: usize,
     unread: Option<&'static str>,
 ) {
-    copy.line("forwarded")
+    copy.line(Outcome::HandedOver)
         .path("to", to)
         .some("reason", unread)
         .pair("seal", seal)
@@ -200,23 +202,15 @@ pub fn forwarded(
 }
 
 /// The copy goes to the agent, which takes out of it the message that a colleague has attached.
-pub fn to_agent(copy: &CopyInHand<'_>) {
-    copy.line("unwrap").emit();
+pub fn unwrapping(copy: &CopyInHand<'_>) {
+    copy.line(Outcome::Unwrapping).emit();
 }
 
-/// The copy ends here, for the recruiting address has its own.
-pub fn kept_local(copy: &CopyInHand<'_>, reason: &str) {
-    copy.line("kept-local").pair("reason", reason).emit();
-}
-
-/// The copy goes back to local delivery, to the address `to`.
-pub fn given_back(copy: &CopyInHand<'_>, to: &str, reason: &str) {
-    copy.line("given-back").path("to", to).pair("reason", reason).emit();
-}
-
-/// The copy is dropped.
-pub fn discarded(copy: &CopyInHand<'_>, reason: &str) {
-    copy.line("discarded").pair("reason", reason).emit();
+/// The copy does not go to the recruiting system, but `to` somebody here, or it ends.
+pub fn not_handed_over(copy: &CopyInHand<'_>, outcome: Outcome, to: Option<&str>, reason: &str) {
+    let line = copy.line(outcome);
+    let line = if let Some(to) = to { line.path("to", to) } else { line };
+    line.pair("reason", reason).emit();
 }
 
 /// A system's own inbound address sent more than `budget` mails in an hour: a loop, or a busy
@@ -314,14 +308,14 @@ pub struct ReportLine<'a> {
     /// Its system, where it is known.
     pub system: Option<&'a str>,
     /// What became of the copy.
-    pub outcome: ReportAction,
+    pub outcome: Said,
     /// The enhanced status code.
     pub status: Option<&'a str>,
 }
 
 /// A delivery report was read.
 pub fn report(report: &ReportLine<'_>) {
-    let failed = report.outcome == ReportAction::Failed;
+    let failed = report.outcome == Said::Failed;
     Line::message(if failed { Warning } else { Info }, report.queue_id)
         .some("alarm", failed.then_some("not-delivered"))
         .pair("action", "report")
@@ -333,13 +327,14 @@ pub fn report(report: &ReportLine<'_>) {
         .emit();
 }
 
-/// A report came to our address that tells of no copy of ours.
+/// A report of ours says nothing, or nobody can read it.
 pub fn report_unreadable(queue_id: Option<&str>, reason: &str) {
-    Line::message(Warning, queue_id)
-        .pair("action", "discarded")
-        .pair("kind", "report")
-        .pair("reason", reason)
-        .emit();
+    Line::message(Warning, queue_id).pair("action", "report").pair("reason", reason).emit();
+}
+
+/// Something came to a bounce address that is no report on mail of ours, and ended.
+pub fn discarded(queue_id: Option<&str>, reason: &str) {
+    Line::message(Warning, queue_id).pair("action", "discarded").pair("reason", reason).emit();
 }
 
 /// An outgoing message.

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{capture, *};
-use crate::journal::{Pass, ReportAction};
+use crate::journal::Pass;
 use crate::mail::RawPath;
 use crate::observe::Masking;
 use crate::policy::keys::Keys;
+use crate::policy::outcome::Outcome;
+use crate::policy::report::Said;
 
 fn shown(path: &str) -> Shown {
     Masker::new(Masking::Full, &Keys::default()).show(&RawPath::new(path))
@@ -178,32 +180,37 @@ fn pass_2_tells_what_became_of_the_copy() {
     let rest = "from=<eva@example.org>, address=jobs@acme.example, system=personio, kind=mail, \
                 token=ABCDEFGHIJKLMNOP";
     let to = "acme-jobs@m-personio.example";
-    check(&format!("4XkQ2: action=forwarded, {rest}, to=<{to}>, seal=3"), || {
-        forwarded(&copy, to, 3, 0, None);
-    });
-    check(&format!("4XkQ2: action=forwarded, {rest}, to=<{to}>, seal=3, forged_fields=7"), || {
-        forwarded(&copy, to, 3, 7, None);
-    });
-    let unread = format!("4XkQ2: action=forwarded, {rest}, to=<{to}>, reason=unread-panic, seal=3");
-    check(&unread, || {
-        forwarded(&copy, to, 3, 0, Some("unread-panic"));
-    });
-    check(&format!("4XkQ2: action=unwrap, {rest}"), || to_agent(&copy));
-    check(&format!("4XkQ2: action=kept-local, {rest}, reason=sealed"), || {
-        kept_local(&copy, "sealed");
+    check(&format!("4XkQ2: action=handed-over, {rest}, to=<{to}>, seal=3"), || {
+        handed_over(&copy, to, 3, 0, None);
     });
     check(
-        &format!("4XkQ2: action=given-back, {rest}, to=<hr@acme.example>, reason=sealed"),
-        || given_back(&copy, "hr@acme.example", "sealed"),
+        &format!("4XkQ2: action=handed-over, {rest}, to=<{to}>, seal=3, forged_fields=7"),
+        || {
+            handed_over(&copy, to, 3, 7, None);
+        },
     );
-    check(&format!("4XkQ2: action=discarded, {rest}, reason=sealed"), || {
-        discarded(&copy, "sealed");
+    let unread =
+        format!("4XkQ2: action=handed-over, {rest}, to=<{to}>, reason=unread-panic, seal=3");
+    check(&unread, || {
+        handed_over(&copy, to, 3, 0, Some("unread-panic"));
     });
+    check(&format!("4XkQ2: action=unwrapping, {rest}"), || unwrapping(&copy));
+    let ends = |outcome, to| not_handed_over(&copy, outcome, to, "sealed");
+    for (outcome, to, shown) in [
+        (Outcome::Kept, None, ""),
+        (Outcome::Returned, Some("hr@acme.example"), ", to=<hr@acme.example>"),
+        (Outcome::ToPerson, Some("bob@acme.example"), ", to=<bob@acme.example>"),
+        (Outcome::GivenUp, Some("hr@acme.example"), ", to=<hr@acme.example>"),
+        (Outcome::Merged, None, ""),
+    ] {
+        let line = format!("4XkQ2: action={outcome}, {rest}{shown}, reason=sealed");
+        check(&line, || ends(outcome, to));
+    }
     let plain = CopyInHand { kind: None, ..copy };
     check(
-        "4XkQ2: action=discarded, from=<eva@example.org>, address=jobs@acme.example, \
+        "4XkQ2: action=merged, from=<eva@example.org>, address=jobs@acme.example, \
          system=personio, token=ABCDEFGHIJKLMNOP, reason=sealed",
-        || discarded(&plain, "sealed"),
+        || not_handed_over(&plain, Outcome::Merged, None, "sealed"),
     );
 }
 
@@ -259,7 +266,7 @@ fn reports_tell_the_outcome_and_a_failure_is_an_alarm() {
         token: "ABCDEFGHIJKLMNOP",
         address: Some("jobs@acme.example"),
         system: Some("personio"),
-        outcome: ReportAction::Relayed,
+        outcome: Said::Relayed,
         status: Some("2.0.0"),
     };
     check(
@@ -267,20 +274,18 @@ fn reports_tell_the_outcome_and_a_failure_is_an_alarm() {
          system=personio, token=ABCDEFGHIJKLMNOP",
         || report(&line),
     );
-    let failed = ReportLine {
-        address: None,
-        system: None,
-        outcome: ReportAction::Failed,
-        status: None,
-        ..line
-    };
+    let failed =
+        ReportLine { address: None, system: None, outcome: Said::Failed, status: None, ..line };
     check(
         "warning: 4XkQ2: alarm=not-delivered, action=report, outcome=failed, \
          token=ABCDEFGHIJKLMNOP",
         || report(&failed),
     );
-    check("warning: 4XkQ2: action=discarded, kind=report, reason=no-token", || {
-        report_unreadable(Some("4XkQ2"), "no-token");
+    check("warning: 4XkQ2: action=report, reason=unread-panic", || {
+        report_unreadable(Some("4XkQ2"), "unread-panic");
+    });
+    check("warning: 4XkQ2: action=discarded, reason=not-ours", || {
+        discarded(Some("4XkQ2"), "not-ours");
     });
 }
 
@@ -311,7 +316,7 @@ fn a_strangers_address_forges_nothing() {
         token: "ABCDEFGHIJKLMNOP",
     };
     check(
-        r#"4XkQ2: action=discarded, from="<a,\\x20alarm=x\\x0D\\x0A5YYY:\\x20\"@example.org>", address=jobs@acme.example, system=personio, token=ABCDEFGHIJKLMNOP, reason=sealed"#,
-        || discarded(&copy, "sealed"),
+        r#"4XkQ2: action=merged, from="<a,\\x20alarm=x\\x0D\\x0A5YYY:\\x20\"@example.org>", address=jobs@acme.example, system=personio, token=ABCDEFGHIJKLMNOP, reason=sealed"#,
+        || not_handed_over(&copy, Outcome::Merged, None, "sealed"),
     );
 }

@@ -11,8 +11,9 @@ use super::applicant::{Context, Evidence, Reading};
 use super::budget::Budget;
 use super::facts::Facts;
 use super::keys::Keys;
+use super::outcome::Outcome;
 use super::probe::Probe;
-use super::report::{Outcome, Report};
+use super::report::{Report, Said};
 use super::rules::{AddressRule, Rules};
 use super::seal::UNSIGNED;
 use super::token::{
@@ -168,51 +169,26 @@ fn leads_to_agent(local: &str) -> bool {
     local.chars().next().is_some_and(|first| first.eq_ignore_ascii_case(&UNWRAP_LETTER))
 }
 
-/// What was decided on a handoff, in a word for logs and the journal.
+/// What was decided on a message behind the handoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The copy goes to the recruiting system.
-    Forwarded,
-    /// The copy ends here; the recruiting address has its own.
-    KeptLocal,
-    /// The copy goes back to local delivery.
-    GivenBack,
-    /// The copy goes to the person who looks at such mail.
-    ToPerson,
-    /// The copy goes to the agent, which takes the attached message out of it.
-    ToAgent,
-    /// The copy that was on its way back is at its recruiting address or fallback.
-    Returned,
-    /// Nothing could be decided about the copy for long: it goes to where somebody sees it.
-    GivenUp,
-    /// The copy ends here: another recruiting address of the message leads the one that goes on.
-    Merged,
-    /// A probe of ours came to where it ends.
-    ProbeArrived,
+    /// What became of a copy.
+    Copy(Outcome),
     /// A report was read and ends here.
     ReportRead,
-    /// A report of failure goes to the fallback, with the message in it.
-    ReportGivenBack,
-    /// A message to the bounce address that is no report on a copy of ours ends here.
-    ReportForeign,
+    /// A report goes to where somebody sees it, with the message in it: what it is about has failed.
+    ReportReturned,
+    /// A message to a bounce address that is no report on mail of ours ends here.
+    Discarded,
 }
 
 impl Action {
     /// The word for logs and the journal.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Forwarded => "forwarded",
-            Self::KeptLocal => "kept-local",
-            Self::GivenBack => "given-back",
-            Self::ToPerson => "to-person",
-            Self::ToAgent => "unwrap",
-            Self::Returned => "returned",
-            Self::GivenUp => "given-up",
-            Self::Merged => "merged",
-            Self::ProbeArrived => "probe-arrived",
-            Self::ReportRead => "report",
-            Self::ReportGivenBack => "report-given-back",
-            Self::ReportForeign => "report-foreign",
+            Self::Copy(outcome) => outcome.word(),
+            Self::ReportRead | Self::ReportReturned => "report",
+            Self::Discarded => "discarded",
         }
     }
 }
@@ -247,11 +223,11 @@ pub enum Reason {
     /// It came to the other of the two smtpd services behind the handoff.
     OtherWay,
     /// It came back from outgoing mail, and is no report.
-    Returned,
+    NoReport,
     /// It could not be read, and goes on for review.
     Unread(Unread),
     /// What the report says.
-    Report(Outcome),
+    Report(Said),
 }
 
 impl Reason {
@@ -271,7 +247,7 @@ impl Reason {
             Self::UnknownKeyBudget => "unknown-key-budget",
             Self::UnknownAddress => "unknown-address",
             Self::OtherWay => "other-way",
-            Self::Returned => "returned",
+            Self::NoReport => "no-report",
             Self::Unread(why) => why.reason(),
             Self::Report(outcome) => outcome.word(),
         }
@@ -404,8 +380,9 @@ pub fn decide(
             } else {
                 plan.replace_rcpt_plain(path, fallback().unwrap_or_else(|| address.clone()));
             }
+            let outcome = if person.is_some() { Outcome::ToPerson } else { Outcome::Returned };
             let system = rule.map(|rule| rules.system(rule).id.clone());
-            let decision = Decision::new(plan.build(), Action::Returned, Reason::Rule);
+            let decision = Decision::new(plan.build(), Action::Copy(outcome), Reason::Rule);
             Some(decision.of_copy(token.id, address, system))
         }
         Accepted::Handoff { token, address } => {
@@ -450,17 +427,17 @@ impl Decision {
     pub fn is_given_up(&self) -> bool {
         let undecidable =
             matches!(self.reason, Reason::UnknownKey | Reason::UnknownAddress | Reason::OtherWay);
-        let ended = self.action == Action::KeptLocal && self.reason == Reason::Expired;
+        let ended = self.action == Action::Copy(Outcome::Kept) && self.reason == Reason::Expired;
         match self.action {
-            Action::ReportForeign => self.over_budget,
-            Action::GivenUp => true,
+            Action::Discarded => self.over_budget,
+            Action::Copy(Outcome::GivenUp) => true,
             _ => undecidable || ended,
         }
     }
 
     /// A message to a bounce address ends, whatever it is.
     fn foreign(reason: Reason) -> Self {
-        Self::new(Plan::only(Reply::Discard), Action::ReportForeign, reason)
+        Self::new(Plan::only(Reply::Discard), Action::Discarded, reason)
     }
 
     /// What a report is about.

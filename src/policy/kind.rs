@@ -120,9 +120,9 @@ pub enum Action {
     /// It goes on with a field that asks for somebody to look (`X-Recruiting-Review`).
     ForwardTagged,
     /// It stays in the local mailbox.
-    LocalOnly,
+    Keep,
     /// It stays, and a person gets a copy.
-    CopyToPerson,
+    ToPerson,
 }
 
 impl Kind {
@@ -182,8 +182,8 @@ impl Kind {
             | Self::Bounce
             | Self::List
             | Self::Calendar
-            | Self::Spam => Action::LocalOnly,
-            Self::NeedsHuman => Action::CopyToPerson,
+            | Self::Spam => Action::Keep,
+            Self::NeedsHuman => Action::ToPerson,
         }
     }
 }
@@ -218,16 +218,15 @@ impl Actions {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 4] =
-        [Self::Forward, Self::ForwardTagged, Self::LocalOnly, Self::CopyToPerson];
+    pub const ALL: [Self; 4] = [Self::Forward, Self::ForwardTagged, Self::Keep, Self::ToPerson];
 
     /// The word for it in configuration and output.
     pub fn word(self) -> &'static str {
         match self {
             Self::Forward => "forward",
             Self::ForwardTagged => "forward-tagged",
-            Self::LocalOnly => "local",
-            Self::CopyToPerson => "copy-to-person",
+            Self::Keep => "keep",
+            Self::ToPerson => "to-person",
         }
     }
 }

@@ -4,7 +4,8 @@
 //! * [`divert`]: pass 1, the envelope on its way in: which recipients become a handoff.
 //! * [`forward`]: pass 2, the handoff: goes on to the recruiting system, or back.
 //! * [`token`], [`seal`]: how we recognise our own handoffs, bounce addresses and copies.
-//! * [`report`]: what a delivery report says about a copy.
+//! * [`outcome`]: what became of a copy: the list of the words for it; [`report`]: what a delivery report
+//!   says about one.
 //! * [`applicant`], [`kind`]: who the applicant is and what kind of mail a message is, read from
 //!   header and body; `tags`: the fields that tell it.
 //! * [`outbound`]: outgoing mail: logins and routes; [`identity`]: under which address it comes;
@@ -35,6 +36,7 @@ pub mod limits;
 pub mod look;
 pub mod network;
 pub mod outbound;
+pub mod outcome;
 pub mod pattern;
 pub mod probe;
 pub mod report;

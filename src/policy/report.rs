@@ -6,6 +6,10 @@
 
 mod plain;
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::mail::Address;
 use crate::mail::text::{head, tail};
 
@@ -17,9 +21,12 @@ pub const MAX_REPLY: usize = 300;
 /// The most characters of a server's name.
 const MAX_HOST: usize = 100;
 
-/// What became of a copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+/// What a report says of a copy: the actions of RFC 3464 2.3.3, as far as they tell something else.
+///
+/// What that makes of the copy: [`Outcome::reported`](super::outcome::Outcome::reported).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Said {
     /// It reached a mailbox.
     Delivered,
     /// The next hop took it, and sends no reports of its own.
@@ -32,15 +39,30 @@ pub enum Outcome {
     Unknown,
 }
 
-impl Outcome {
-    /// The word for logs.
-    pub fn word(self) -> &'static str {
+impl Said {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Delivered, Self::Relayed, Self::Delayed, Self::Failed, Self::Unknown];
+
+    /// The word for it, as it is printed and stored.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
             Self::Relayed => "relayed",
             Self::Delayed => "delayed",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// What it means, for the manual.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Delivered => "It reached a mailbox.",
+            Self::Relayed => "The next server took it, and sends no reports of its own.",
+            Self::Delayed => "It has not arrived yet.",
+            Self::Failed => "It will not arrive.",
+            Self::Unknown => "The report does not say, in a form that is known here.",
         }
     }
 
@@ -56,11 +78,17 @@ impl Outcome {
     }
 }
 
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
 /// What a report says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// What became of the copy.
-    pub outcome: Outcome,
+    pub outcome: Said,
     /// The enhanced status code (RFC 3463), such as `5.1.1`.
     pub status: Option<String>,
     /// The server that said so.
@@ -72,7 +100,7 @@ pub struct Report {
 impl Report {
     /// Says nothing.
     pub(super) const NOTHING: Self =
-        Self { outcome: Outcome::Unknown, status: None, next_hop: None, reply: None };
+        Self { outcome: Said::Unknown, status: None, next_hop: None, reply: None };
 }
 
 /// Reads the first octets of a report's body.
@@ -162,12 +190,12 @@ impl Slot {
         match self {
             Self::Action => {
                 report.outcome = match word.to_ascii_lowercase().as_str() {
-                    "delivered" => Outcome::Delivered,
+                    "delivered" => Said::Delivered,
                     // RFC 3464 2.3.3: "expanded" means the same for us: it was taken over.
-                    "relayed" | "expanded" => Outcome::Relayed,
-                    "delayed" => Outcome::Delayed,
-                    "failed" => Outcome::Failed,
-                    _ => Outcome::Unknown,
+                    "relayed" | "expanded" => Said::Relayed,
+                    "delayed" => Said::Delayed,
+                    "failed" => Said::Failed,
+                    _ => Said::Unknown,
                 };
             }
             Self::Status => report.status = is_status(word).then(|| word.to_owned()),
@@ -270,7 +298,7 @@ mod tests {
     #[test]
     fn only_the_delivery_status_part_counts() {
         let report = Report {
-            outcome: Outcome::Relayed,
+            outcome: Said::Relayed,
             status: Some("2.0.0".into()),
             next_hop: Some("mx.ats.example".into()),
             reply: Some("250 2.0.0 Ok: queued as 4XA".into()),
@@ -282,11 +310,11 @@ mod tests {
     #[test]
     fn each_action_has_its_outcome() {
         for (word, outcome) in [
-            ("FAILED", Outcome::Failed),
-            ("delayed (still trying)", Outcome::Delayed),
-            ("expanded", Outcome::Relayed),
-            ("delivered", Outcome::Delivered),
-            ("eaten", Outcome::Unknown),
+            ("FAILED", Said::Failed),
+            ("delayed (still trying)", Said::Delayed),
+            ("expanded", Said::Relayed),
+            ("delivered", Said::Delivered),
+            ("eaten", Said::Unknown),
         ] {
             assert_eq!(
                 read(POSTFIX.replace("relayed", word).as_bytes()).outcome,
@@ -302,7 +330,7 @@ mod tests {
             Final-Recipient: rfc822; a@x\nAction: failed\nStatus: 5.2.2\n\n\
             Final-Recipient: rfc822; b@x\nAction: delivered\nStatus: 2.0.0\n";
         let report = read(two.as_bytes());
-        assert_eq!((report.outcome, report.status.as_deref()), (Outcome::Failed, Some("5.2.2")));
+        assert_eq!((report.outcome, report.status.as_deref()), (Said::Failed, Some("5.2.2")));
     }
 
     /// `tests/reports/wild.txt`: a name, what is to be read, a blank line and the body.

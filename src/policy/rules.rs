@@ -43,9 +43,9 @@ pub struct AddressRule {
     pub fallback: Option<Address>,
     /// Who hears when the address stops being verified.
     pub owner: Option<Address>,
-    /// Who gets a copy of mail that somebody must see ([`Action::CopyToPerson`]).
+    /// Who gets a copy of mail that somebody must see ([`Action::ToPerson`]).
     ///
-    /// [`Action::CopyToPerson`]: super::kind::Action::CopyToPerson
+    /// [`Action::ToPerson`]: super::kind::Action::ToPerson
     pub person: Option<Address>,
     /// What happens with which kind of mail.
     pub actions: Actions,

@@ -7,6 +7,7 @@ use super::divert::{Diversion, Origin, concerns, divert};
 use super::facts::Facts;
 use super::forward::{Action, Advice, Arrival, Decision, Reason, decide, forward, read, recipient};
 use super::outbound::rules::{Login, OnViolation, SenderPattern};
+use super::outcome::Outcome;
 use super::probe::Probe;
 use super::rules::{AddressRule, Pattern, Rules};
 use super::subject::{hashes_of_address, of_mail};
@@ -144,7 +145,11 @@ fn both_spellings_are_forwarded_and_nothing_of_ours_needs_smtputf8_from_the_next
             let rules = rules_of(&[configured], true);
             let decision =
                 decided(&rules, &handed_over(&rules, sent_to), &[("From", " <e@x.example>")]);
-            assert_eq!(decision.action, Action::Forwarded, "{configured} {sent_to}");
+            assert_eq!(
+                decision.action,
+                Action::Copy(Outcome::HandedOver),
+                "{configured} {sent_to}"
+            );
             let plan = decision.plan.to_string();
             assert!(plan.is_ascii(), "{plan}");
             for part in ["add_rcpt <in@xn--sstem-2va.example>", "@xn--bro-hoa.example> ENVID="] {
@@ -160,7 +165,7 @@ fn what_does_not_go_on_goes_back_to_the_address_as_the_mta_had_it() {
     let spam = [("From", " <e@x.example>"), ("X-Spam-Flag", " YES")];
     let back = |rules: &Rules, sent_to: &str| {
         let back = decided(rules, &handed_over(rules, sent_to), &spam);
-        assert_eq!(back.action, Action::GivenBack);
+        assert_eq!(back.action, Action::Copy(Outcome::Returned));
         let plan = back.plan.to_string();
         let (to, more) = plan.strip_prefix("add_rcpt <").unwrap().split_once('>').unwrap();
         let orcpt = more.lines().next().unwrap().rsplit_once(' ').unwrap().1;

@@ -83,7 +83,7 @@ fn what_we_sealed_comes_back_only_to_the_local_mailbox() {
     let back = site.mx.maildir(HR);
     assert_eq!(back.len(), 1, "given back to the fallback");
     assert_eq!(back[0].envelope_sender, "mailer@m-personio.example");
-    site.daemon.wait_for_log("action=given-back");
+    site.daemon.wait_for_log("action=returned");
 }
 
 #[test]

@@ -9,12 +9,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use recruit_milter::config::{self, Config};
-use recruit_milter::journal::{
-    Action, Entry, Journal, Lost, Pass, Position, Record, ReportAction, replay,
-};
-use recruit_milter::ledger::{
-    self, Access, Error, EventFilter, Filter, Ledger, Needle, State, Summary,
-};
+use recruit_milter::journal::{Action, Entry, Journal, Lost, Pass, Position, Record, replay};
+use recruit_milter::ledger::{self, Access, Error, EventFilter, Filter, Ledger, Needle, Summary};
+use recruit_milter::policy::outcome::Outcome;
+use recruit_milter::policy::report::Said;
 
 use crate::harness::postgresql::Postgresql;
 use crate::harness::{LIMIT, Scratch};
@@ -48,15 +46,15 @@ fn entry(token: &str, second: i64, pass: Pass, action: Action) -> Entry {
 
 /// The life of a copy.
 fn life(token: &str, second: i64) -> Vec<Entry> {
-    let mut front = entry(token, second, Pass::Front, Action::Diverted);
+    let mut front = entry(token, second, Pass::Front, Action::Copy(Outcome::Diverted));
     front.subjects = vec!["erika".into()];
     front.sender = Some("h:erika\0".into());
-    let mut handoff = entry(token, second + 1, Pass::Handoff, Action::Forwarded);
+    let mut handoff = entry(token, second + 1, Pass::Handoff, Action::Copy(Outcome::HandedOver));
     handoff.kind = Some("application".into());
     handoff.message = Some("mid".into());
     handoff.size = Some(u64::MAX);
     let mut report = entry(token, second + 2, Pass::Handoff, Action::Report);
-    report.report = Some(ReportAction::Relayed);
+    report.report = Some(Said::Relayed);
     report.reply = Some("250 \"taken\"; it's ä".into());
     report.queue_id = None;
     vec![front, handoff, report]
@@ -71,7 +69,7 @@ fn positions(count: usize) -> Vec<Position> {
     let scratch = Scratch::new();
     let journal = Journal::open(scratch.path(), 1 << 20, 1);
     for _ in 0..count {
-        journal.record(Entry::new(time(0), Pass::Front, Action::Diverted));
+        journal.record(Entry::new(time(0), Pass::Front, Action::Copy(Outcome::Diverted)));
     }
     assert!(journal.close(LIMIT));
     replay(scratch.path(), None).filter_map(|(position, _)| position).collect()
@@ -89,14 +87,14 @@ fn battery(config: &Config) {
     finds(&mut ledger);
     // Another host sees the report of a copy that this one has made.
     let mut report = entry("cccc", 99, Pass::Handoff, Action::Report);
-    report.report = Some(ReportAction::Failed);
+    report.report = Some(Said::Failed);
     ledger.apply("mx2", None, &one, &records(vec![report])).unwrap();
-    let front = entry("cccc", 90, Pass::Front, Action::Diverted);
+    let front = entry("cccc", 90, Pass::Front, Action::Copy(Outcome::Diverted));
     let lost = Record::Lost(Lost { time: time(0), lost: 17 });
     let more = [records(vec![front]), vec![lost]].concat();
     ledger.apply(HOST, Some(&two), &three, &more).unwrap();
     let copy = &ledger.find(&Needle::Token("cccc".into())).unwrap()[0];
-    assert_eq!((copy.state, copy.first), (State::Failed, time(90)));
+    assert_eq!((copy.state, copy.first), (Outcome::Failed, time(90)));
     let mut probe = Entry::new(time(95), Pass::Agent, Action::ProbeSent);
     probe.probe = Some("pppp".into());
     ledger.record(HOST, &probe).unwrap();
@@ -117,7 +115,8 @@ fn finds(ledger: &mut Ledger) {
     assert_eq!(copies[0].reply.as_deref(), Some("250 \"taken\"; it's ä"));
     assert_eq!(copies[0].sender.as_deref(), Some("h:erika\u{fffd}"));
     let actions = ledger.entries("aaaa").unwrap().into_iter().map(|(_, entry)| entry.action);
-    let expected = [Action::Diverted, Action::Forwarded, Action::Report];
+    let expected =
+        [Action::Copy(Outcome::Diverted), Action::Copy(Outcome::HandedOver), Action::Report];
     assert_eq!(actions.collect::<Vec<_>>(), expected);
     let mut find = |needle| -> Vec<String> {
         ledger.find(&needle).unwrap().into_iter().map(|copy| copy.token).collect()
@@ -128,7 +127,7 @@ fn finds(ledger: &mut Ledger) {
     assert_eq!(find(Needle::Subject(vec!["' OR ''='".into()])), [""; 0]);
     let domain = Filter { address: Some("@acme.example".into()), ..Filter::default() };
     assert_eq!(ledger.copies(&domain).unwrap().len(), 2);
-    let late = Filter { since: Some(time(60)), states: vec![State::Delivered], ..domain };
+    let late = Filter { since: Some(time(60)), states: vec![Outcome::Delivered], ..domain };
     assert_eq!(ledger.copies(&late).unwrap().len(), 1);
     let newest = Filter { limit: Some(1), ..Filter::default() };
     assert_eq!(ledger.copies(&newest).unwrap()[0].token, "bbbb");
@@ -139,7 +138,7 @@ fn counts(ledger: &mut Ledger) {
         ledger.summary(time(30)).unwrap(),
         [Summary {
             address: "jobs@acme.example".into(),
-            counts: vec![(State::Delivered, 1), (State::Failed, 1)],
+            counts: vec![(Outcome::Delivered, 1), (Outcome::Failed, 1)],
             waiting: None,
             last_application: Some(time(99)),
             last_delivered: Some(time(62)),

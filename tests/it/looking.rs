@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use recruit_milter::config;
 use recruit_milter::journal::{Action, Entry, Journal, Pass, replay};
 use recruit_milter::ledger::{self, Access};
+use recruit_milter::policy::outcome::Outcome;
 
 use crate::harness::daemon::command;
 use crate::harness::site::{BOB, ERIKA, JOBS, KARRIERE, Setup};
@@ -173,17 +174,17 @@ fn list_finds_it(site: &Site) {
 #[test]
 fn what_somebody_has_to_look_at_is_told_apart() {
     let config = format!(
-        "[address.\"{JOBS}\"]\nperson = \"{BOB}\"\nkinds = {{ application = \"copy-to-person\" }}\n"
+        "[address.\"{JOBS}\"]\nperson = \"{BOB}\"\nkinds = {{ application = \"to-person\" }}\n"
     );
     let site = Site::with(Setup { config, ..Setup::default() });
     let id = send(&site, JOBS, 1, 300);
-    expect(&site, &id, &["held for review", "to the person who looks at it"]);
+    expect(&site, &id, &["to-person"]);
     site.settle();
-    let (_, text) = ask(&site, &["list", "--state", "held", "--json"]);
+    let (_, text) = ask(&site, &["list", "--state", "to-person", "--json"]);
     assert_eq!(text.lines().count(), 1, "{text}");
     let (_, text) = ask(&site, &["status", JOBS, "--json"]);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&json[0]["local"], &json[0]["failed"]), (&1.into(), &0.into()));
+    assert_eq!((&json[0]["stayed"], &json[0]["failed"]), (&1.into(), &0.into()));
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn a_ledger_of_yesterday_is_told_by_all_who_show_it() {
     let journal = Journal::open(&config.state_dir, 1 << 20, 1);
     let line = |back: i64| {
         let time = Timestamp::now() - SignedDuration::from_secs(back);
-        journal.record(Entry::new(time, Pass::Front, Action::Diverted));
+        journal.record(Entry::new(time, Pass::Front, Action::Copy(Outcome::Diverted)));
     };
     let says = "the ledger is behind: the agent has not read what came since";
     let shown = || ask(&site, &["list"]).1.contains(says);

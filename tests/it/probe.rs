@@ -55,7 +55,7 @@ fn a_probe_goes_the_whole_way_and_litters_nothing_and_a_replay_is_mail() {
     let local = site.mx.maildir(JOBS);
     assert_eq!(local.len(), 3);
     assert!(local.iter().any(|mail| mail.text().contains("Subject: mine")));
-    site.daemon.wait_for_log("action=given-back");
+    site.daemon.wait_for_log("action=returned");
     assert_eq!(journal(&site, jobs).len(), 3, "pass 1 cannot know that it was used");
     assert_eq!(site.mx.report_records(), Vec::<std::path::PathBuf>::new());
 }
@@ -105,7 +105,7 @@ fn a_probe_that_goes_through_arrives_and_its_report_comes_back() {
     let arrived = site.inbound();
     assert_eq!(arrived.len(), 1);
     assert!(arrived[0].text().contains("X-Recruiting-Kind: probe\n"), "{}", arrived[0].text());
-    assert_eq!(journal(&site, probe), ["diverted", "forwarded"]);
+    assert_eq!(journal(&site, probe), ["diverted", "handed-over"]);
     site.daemon.wait_for_log("action=report, outcome=relayed");
     assert_eq!((site.mx.delivery_count(), site.ats.delivery_count()), (0, 1));
     assert_eq!(site.mx.maildir(HR).len(), 0);

@@ -263,7 +263,7 @@ fn check_and_explain_answer_with_the_exit_codes_of_sysexits() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["action"], &json["kind"]), (&"forward".into(), &"application".into()));
     assert_eq!(json["envelope"]["to"][0], "acme-jobs@m-personio.example");
-    assert_eq!(json["copies"][0]["outcome"], "forwarded");
+    assert_eq!(json["copies"][0]["outcome"], "handed-over");
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn copies_whose_key_is_gone_go_to_where_the_configuration_says() {
     );
     let trace = site.journal();
     assert!(
-        trace.iter().any(|line| line.contains("\"held\"") && line.contains("unknown-key")),
+        trace.iter().any(|line| line.contains("\"given-up\"") && line.contains("unknown-key")),
         "{trace:#?}"
     );
 }
@@ -153,7 +153,7 @@ fn copies_whose_address_is_gone_go_to_that_address_where_it_kept_none() {
     wait_until("it is at its address", LIMIT, || got(&site, KARRIERE) == ["no copy"]);
     wait_until("the other has ended", LIMIT, || {
         let log = site.daemon.log();
-        log.contains("action=kept-local") && log.contains("alarm=given-up, reason=unknown-address")
+        log.contains("action=kept") && log.contains("alarm=given-up, reason=unknown-address")
     });
     nobody_heard(&site);
     assert_eq!(got(&site, JOBS), ["copy"]);

@@ -117,7 +117,7 @@ impl Mail {
             Some(Confidence::Likely) => return Mark::Likely,
             _ => {}
         }
-        if !goes && reading.kind.default_action() != Action::CopyToPerson {
+        if !goes && reading.kind.default_action() != Action::ToPerson {
             return Mark::KeptOut;
         }
         let fits = self.kinds.is_empty() || self.kinds.contains(&reading.kind);

@@ -106,7 +106,7 @@ impl Soak {
                 let text = self.ask(&["status", JOBS, "--json"]);
                 let json: serde_json::Value = serde_json::from_str(&text).expect(&text);
                 let count = |name: &str| json[0][name].as_u64().unwrap();
-                let all = ["delivered", "handed_over", "waiting", "failed", "local"].map(count);
+                let all = ["delivered", "handed_over", "waiting", "failed", "stayed"].map(count);
                 usize::try_from(all.iter().sum::<u64>()).unwrap()
             }
             1 => {

@@ -7,9 +7,11 @@ use jiff::Timestamp;
 
 use super::{Alert, DAY, Place, What};
 use crate::agent::lookout::News;
-use crate::journal::{Action, Entry, Pass, ReportAction};
+use crate::journal::{Action, Entry, Pass};
 use crate::ledger::Summary;
 use crate::policy::forward;
+use crate::policy::outcome::Outcome;
+use crate::policy::report::Said;
 use crate::policy::rules::{AddressRule, Rules};
 use crate::policy::verification::{State, Verdict};
 use crate::way;
@@ -21,7 +23,7 @@ pub const SOON: Duration = Duration::from_secs(3600);
 
 /// A copy that failed, if an entry says that.
 pub fn failed_copy(rules: &Rules, entry: &Entry) -> Option<Alert> {
-    let failed = entry.action == Action::Report && entry.report == Some(ReportAction::Failed);
+    let failed = entry.action == Action::Report && entry.report == Some(Said::Failed);
     // What comes back from outgoing mail goes to where somebody sees it, and a probe is judged.
     if !failed || entry.pass != Pass::Handoff || entry.probe.is_some() {
         return None;
@@ -50,8 +52,8 @@ pub fn given_up(rules: &Rules, entry: &Entry) -> Option<Alert> {
             .chain([&forward::Reason::Expired, &forward::Reason::NotOurs])
             .any(|reason| reason.word() == why);
     let kept = match entry.action {
-        Action::Held => false,
-        Action::KeptLocal => true,
+        Action::Copy(Outcome::GivenUp) => false,
+        Action::Copy(Outcome::Kept) => true,
         _ => return None,
     };
     let token = entry.token.clone().filter(|_| undecidable)?;
@@ -123,7 +125,7 @@ mod tests {
     use crate::mail::Address;
     use crate::policy::testing::rules;
 
-    fn report(address: &str, outcome: ReportAction) -> Entry {
+    fn report(address: &str, outcome: Said) -> Entry {
         let now = Timestamp::from_second(1_795_500_000).unwrap();
         Entry {
             token: Some("aaaa".into()),
@@ -137,7 +139,7 @@ mod tests {
     #[test]
     fn a_failed_copy_is_told_with_the_place_where_its_mail_is() {
         let place = |address: &str| {
-            let alert = failed_copy(&rules(), &report(address, ReportAction::Failed)).unwrap();
+            let alert = failed_copy(&rules(), &report(address, Said::Failed)).unwrap();
             let What::CopyFailed { place, said, .. } = alert.what else { panic!("{alert:?}") };
             assert_eq!(said, "550 no");
             place
@@ -152,12 +154,12 @@ mod tests {
     #[test]
     fn nothing_else_is() {
         let rules = rules();
-        assert_eq!(failed_copy(&rules, &report("jobs@acme.example", ReportAction::Delayed)), None);
-        assert_eq!(failed_copy(&rules, &report("eve@x.example", ReportAction::Failed)), None);
-        let mut outgoing = report("jobs@acme.example", ReportAction::Failed);
+        assert_eq!(failed_copy(&rules, &report("jobs@acme.example", Said::Delayed)), None);
+        assert_eq!(failed_copy(&rules, &report("eve@x.example", Said::Failed)), None);
+        let mut outgoing = report("jobs@acme.example", Said::Failed);
         outgoing.pass = Pass::Submission;
         assert_eq!(failed_copy(&rules, &outgoing), None);
-        let mut probe = report("jobs@acme.example", ReportAction::Failed);
+        let mut probe = report("jobs@acme.example", Said::Failed);
         probe.probe = Some("pppp".into());
         assert_eq!(failed_copy(&rules, &probe), None);
     }
@@ -167,19 +169,24 @@ mod tests {
         let entry = |action, reason: &str, address: Option<&str>| Entry {
             reason: Some(reason.into()),
             address: address.map(Into::into),
-            ..Entry { report: None, action, ..report("x@x.example", ReportAction::Failed) }
+            ..Entry { report: None, action, ..report("x@x.example", Said::Failed) }
         };
         let told = |entry: &Entry| given_up(&rules(), entry).map(|alert| alert.what);
         let jobs = Some("jobs@acme.example");
         for reason in ["unknown-key", "unknown-address", "expired", "other-way", "not-ours"] {
-            for (action, kept) in [(Action::Held, false), (Action::KeptLocal, true)] {
+            for (outcome, kept) in [(Outcome::GivenUp, false), (Outcome::Kept, true)] {
+                let action = Action::Copy(outcome);
                 let what = What::GivenUp { token: "aaaa".into(), why: reason.into(), kept };
                 assert_eq!(told(&entry(action, reason, jobs)), Some(what.clone()));
                 assert_eq!(told(&entry(action, reason, None)), Some(what));
             }
         }
-        assert_eq!(told(&entry(Action::Held, "kind", jobs)), None);
-        assert_eq!(told(&entry(Action::GivenBack, "expired", jobs)), None, "told at pass 2");
+        assert_eq!(told(&entry(Action::Copy(Outcome::ToPerson), "kind", jobs)), None);
+        assert_eq!(
+            told(&entry(Action::Copy(Outcome::Returned), "expired", jobs)),
+            None,
+            "told at pass 2"
+        );
         assert_eq!(told(&entry(Action::Discarded, "unknown-key", None)), None, "anybody's");
     }
 

@@ -34,7 +34,7 @@ use crate::policy::forward::{
     Accepted, Action, Arrival, Decision, body_need, context, decide, recipient,
 };
 use crate::policy::keys::Keys;
-use crate::policy::kind;
+use crate::policy::outcome::Outcome;
 use crate::policy::probe::{Probe, unproven};
 use crate::policy::rules::{Pattern, Rules};
 use crate::policy::token::{Flags, Handoff, TokenId, Way};
@@ -76,7 +76,8 @@ pub struct Explanation {
     forwarder: Option<String>,
     original: ShownOriginal,
     evidence: Vec<ShownClue>,
-    action: &'static str,
+    /// What becomes of it, as a word of the list; of mail that is for no recruiting address `untouched`.
+    outcome: &'static str,
     reason: &'static str,
     envelope: Shown,
     added: Vec<String>,
@@ -134,9 +135,7 @@ struct ShownRecipient {
 struct Copy {
     address: String,
     system: Option<String>,
-    /// In the words of the log.
     outcome: &'static str,
-    action: &'static str,
     reason: &'static str,
     edits: Vec<String>,
     envelope: Shown,
@@ -233,7 +232,7 @@ fn explain_in(world: World<'_>, question: &Question) -> Option<Explanation> {
             date: reading.original.and_then(|o| o.date),
         },
         evidence: reading.clues.into_iter().map(ShownClue::from).collect(),
-        action: leading.map_or(untouched.0, |copy| copy.action),
+        outcome: leading.map_or(untouched.0, |copy| copy.outcome),
         reason: leading.map_or(untouched.1, |copy| copy.reason),
         envelope: leading.map_or_else(|| incoming.clone(), |copy| copy.envelope.clone()),
         added: result(|copy| &copy.added),
@@ -360,18 +359,18 @@ fn copy(
     };
     let advice = net.advise(rules, keys, &arrival, unread, &SoFar::default());
     let decision = decide(rules, keys, now, &arrival, &advice, budget)?;
-    let action = action(rules, &accepted, &decision);
     let mut envelope =
         Envelope { sender: sender.clone(), sender_args: Vec::new(), recipients: vec![handoff] };
     let mut header = question.message.header.clone();
     apply(&decision.plan, usize::MAX, &mut envelope, &mut header);
     let Decision { plan, action: done, reason, address, system, reading, .. } = decision;
-    if let (Action::ToAgent, Accepted::Handoff { token, address }) = (done, &accepted) {
+    if let (Action::Copy(Outcome::Unwrapping), Accepted::Handoff { token, address }) =
+        (done, &accepted)
+    {
         let first = Copy {
             address: address.to_string(),
             system,
             outcome: done.word(),
-            action,
             reason: reason.word(),
             edits: words(&plan),
             envelope: Shown { from: envelope.sender.printable(), to: Vec::new() },
@@ -383,14 +382,15 @@ fn copy(
     }
     let address = address.unwrap_or_default();
     let to = match done {
-        Action::Forwarded => envelope.recipients.iter().map(|r| r.path.printable()).collect(),
-        Action::Merged => Vec::new(),
+        Action::Copy(Outcome::HandedOver) => {
+            envelope.recipients.iter().map(|r| r.path.printable()).collect()
+        }
+        Action::Copy(Outcome::Merged) => Vec::new(),
         _ => local(rules, &address, done),
     };
     Some(Copy {
         system,
         outcome: done.word(),
-        action,
         reason: reason.word(),
         edits: words(&plan),
         envelope: Shown { from: envelope.sender.printable(), to },
@@ -433,36 +433,11 @@ fn unwrapped(
     }
     Some(Copy {
         outcome: first.outcome,
-        action: first.action,
         reason: first.reason,
         reading: first.reading,
         edits,
         ..second
     })
-}
-
-/// What happens, in the words of the configuration; `review` where it goes on and somebody should
-/// look.
-fn action(rules: &Rules, accepted: &Accepted, decision: &Decision) -> &'static str {
-    match decision.action {
-        Action::Forwarded => {
-            let reading = decision.reading.as_ref();
-            if reading.is_some_and(|reading| reading.needs_review) {
-                return "review";
-            }
-            let Accepted::Handoff { address, .. } = accepted else {
-                return kind::Action::Forward.word();
-            };
-            let rule = rules.lookup(address.as_str()).map(|(_, rule)| rule);
-            let configured = reading.zip(rule).map(|(read, rule)| rule.actions.of(read.kind));
-            configured.unwrap_or(kind::Action::Forward).word()
-        }
-        Action::ToPerson => kind::Action::CopyToPerson.word(),
-        Action::Merged => "merged",
-        Action::ToAgent => "unwrap",
-        Action::ProbeArrived => "probe",
-        _ => kind::Action::LocalOnly.word(),
-    }
 }
 
 /// Where mail to an address ends that does not go on.
@@ -472,7 +447,7 @@ fn local(rules: &Rules, address: &str, done: Action) -> Vec<String> {
     };
     let fallback = rule.fallback.as_ref().map(ToString::to_string);
     let home = fallback.filter(|_| !rule.local_copy).unwrap_or_else(|| address.to_owned());
-    let person = rule.person.as_ref().filter(|_| done == Action::ToPerson);
+    let person = rule.person.as_ref().filter(|_| done == Action::Copy(Outcome::ToPerson));
     [home].into_iter().chain(person.map(ToString::to_string)).collect()
 }
 

@@ -14,7 +14,7 @@ use super::Explanation;
 pub(super) struct Summary {
     messages: u64,
     kinds: BTreeMap<&'static str, Counts>,
-    actions: BTreeMap<&'static str, u64>,
+    outcomes: BTreeMap<&'static str, u64>,
 }
 
 /// What was found in messages of one kind.
@@ -32,7 +32,7 @@ struct Counts {
 impl Summary {
     pub(super) fn add(&mut self, explanation: &Explanation) {
         self.messages += 1;
-        *self.actions.entry(explanation.action).or_default() += 1;
+        *self.outcomes.entry(explanation.outcome).or_default() += 1;
         let counts = self.kinds.entry(explanation.kind).or_default();
         counts.messages += 1;
         counts.needs_review += u64::from(explanation.needs_review);
@@ -71,7 +71,7 @@ impl fmt::Display for Summary {
             total.needs_review += counts.needs_review;
         }
         row(f, "all", &total)?;
-        writeln!(f, "\n{:<18}{:>9}", "action", "messages")?;
-        self.actions.iter().try_for_each(|(action, n)| writeln!(f, "{action:<18}{n:>9}"))
+        writeln!(f, "\n{:<18}{:>9}", "outcome", "messages")?;
+        self.outcomes.iter().try_for_each(|(outcome, n)| writeln!(f, "{outcome:<18}{n:>9}"))
     }
 }

@@ -39,7 +39,7 @@ kind       application
 applicant  Erika <erika@example.org> (from, certain)
 because    header: a first contact from outside
            header: from is the author
-action     forward (rule)
+outcome    handed-over (rule)
 
 envelope   from <erika@example.org> to <jobs@acme.example>, <bob@acme.example>
            jobs@acme.example  recruiting address, local copy kept (personio)
@@ -49,7 +49,7 @@ pass 1, incoming mail
            add_rcpt ... NOTIFY=NEVER ORCPT=rfc822;jobs@acme.example
            continue
 
-pass 2, the copy for jobs@acme.example: forwarded (rule)
+pass 2, the copy for jobs@acme.example: handed-over (rule)
            add_rcpt <acme-jobs@m-personio.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;jobs@acme.example
            del_header 1 X-Recruiting-Kind
            ins_header 0 X-Recruiting-Applicant Erika <erika@example.org>; source=from; confidence=certain
@@ -68,7 +68,7 @@ fn mail_of_others_is_explained_in_a_line() {
     let answer = ask("a@x.example", &["bob@acme.example"], "Subject: x\n\n");
     assert!(answer.copies.is_empty());
     assert_eq!(answer.pass1, ["continue"]);
-    assert_eq!((answer.action, answer.kind), ("untouched", "application"));
+    assert_eq!((answer.outcome, answer.kind), ("untouched", "application"));
 }
 
 /// Asks where every place that is read at is one at which reading panics.
@@ -92,7 +92,7 @@ fn ask_unreadable(at: Place, to: &str) -> Explanation {
 fn what_cannot_be_read_is_shown_to_go_on_for_review() {
     for at in [Place::Field, Place::Need, Place::Message] {
         let answer = ask_unreadable(at, "jobs@acme.example");
-        assert_eq!((answer.action, answer.reason), ("review", "unread-panic"), "{at}");
+        assert_eq!((answer.outcome, answer.reason), ("handed-over", "unread-panic"), "{at}");
         assert_eq!(answer.envelope.to, ["acme-jobs@m-personio.example"], "{at}");
         let text = answer.to_string();
         assert!(text.contains("because    header: could not be read (panic), for review\n"));
@@ -100,8 +100,8 @@ fn what_cannot_be_read_is_shown_to_go_on_for_review() {
     }
     for at in [Place::Sender, Place::Seal, Place::Author, Place::Attached] {
         let answer = ask_unreadable(at, "jobs@acme.example");
-        assert_eq!((answer.action, answer.reason), ("forward", "rule"), "{at}");
+        assert_eq!((answer.outcome, answer.reason), ("handed-over", "rule"), "{at}");
     }
     let alone = ask_unreadable(Place::Message, "bob@acme.example");
-    assert_eq!((alone.action, alone.needs_review), ("untouched", true));
+    assert_eq!((alone.outcome, alone.needs_review), ("untouched", true));
 }

@@ -77,7 +77,7 @@ impl Explanation {
             let label = if i == 0 { "because" } else { "" };
             writeln!(f, "{label:10} {}", escaped(&clue.text))?;
         }
-        writeln!(f, "action     {} ({})", self.action, self.reason)?;
+        writeln!(f, "outcome    {} ({})", self.outcome, self.reason)?;
         if self.needs_review {
             writeln!(f, "           somebody should look at it")?;
         }
@@ -87,7 +87,7 @@ impl Explanation {
     /// The answer in a line.
     pub(super) fn line(&self) -> String {
         let applicant = self.applicant.as_ref().map_or("-".to_owned(), ToString::to_string);
-        format!("{}, {}, {}", self.action, self.kind, escaped(&applicant))
+        format!("{}, {}, {}", self.outcome, self.kind, escaped(&applicant))
     }
 }
 

@@ -212,7 +212,7 @@ async fn a_copy_goes_on_whatever_cannot_be_read_of_it() {
             assert_eq!(struck > 0, at != Place::Report, "{what}");
             assert_eq!(milter.unread(), vec![(at, why); struck], "{what}");
             let reason = if read { "rule" } else { why.reason() };
-            assert_eq!(milter.journal(), [("forwarded".to_owned(), reason.to_owned())], "{what}");
+            assert_eq!(milter.journal(), [("handed-over".to_owned(), reason.to_owned())], "{what}");
         }
     }
 }

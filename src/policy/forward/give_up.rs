@@ -25,6 +25,7 @@ use crate::plan::{Plan, PlanBuilder, Reply};
 use crate::policy::budget::Budget;
 use crate::policy::keys::Keys;
 use crate::policy::outbound::bounce;
+use crate::policy::outcome::Outcome;
 use crate::policy::rules::Rules;
 use crate::policy::token::{Bounce, Flags, Handoff, OutgoingBounce, TokenId, Way};
 
@@ -99,17 +100,17 @@ pub(super) fn give_up(
 ) -> Option<Decision> {
     let token = given.token;
     let (plan, action) = match &given.to {
-        None => (Plan::only(Reply::Discard), Action::KeptLocal),
+        None => (Plan::only(Reply::Discard), Action::Copy(Outcome::Kept)),
         // It is where the site's aliases apply.
         Some(to) if token.way == Way::Return => {
             let mut plan = PlanBuilder::default();
             plan.replace_rcpt_plain(arrival.path.clone(), ends_at(rules, to).in_ascii());
-            (plan.build(), Action::GivenUp)
+            (plan.build(), Action::Copy(Outcome::GivenUp))
         }
         Some(to) => {
             let flags = if given.is_proven { token.flags } else { Flags::default() };
             let back = Handoff { flags, ..token };
-            (give_back(rules, keys, arrival, &back, to)?, Action::GivenUp)
+            (give_back(rules, keys, arrival, &back, to)?, Action::Copy(Outcome::GivenUp))
         }
     };
     let mut decision = Decision::new(plan, action, given.why);
@@ -167,7 +168,7 @@ pub(super) fn on_stray(
     let id = TokenId { time: u32::try_from(now).unwrap_or(u32::MAX), nonce: stray.id.nonce };
     let back = Handoff { way: Way::Return, id, flags: Flags::default(), leader: [0; 4] };
     let plan = give_back(rules, keys, arrival, &back, to)?;
-    let mut decision = Decision::new(plan, Action::ReportGivenBack, Reason::UnknownKey);
+    let mut decision = Decision::new(plan, Action::ReportReturned, Reason::UnknownKey);
     decision.given_to = Some(to.clone());
     Some(decision)
 }

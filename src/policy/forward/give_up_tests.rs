@@ -71,7 +71,7 @@ fn what_cannot_be_decided_waits_a_day_and_goes_where_it_is_known_to_belong() {
         ("hr@acme.example", GONE, false, "given-up unknown-key hr@acme.example"),
         // We have signed that it was a recruiting address.
         (OLD, GONE, true, "given-up unknown-address old@acme.example"),
-        (OLD, KEPT, true, "kept-local unknown-address -"),
+        (OLD, KEPT, true, "kept unknown-address -"),
     ] {
         for way in [Way::Forward, Way::Unwrap] {
             let r = handoff_to(to, token(way, flags));
@@ -101,7 +101,7 @@ fn what_has_expired_is_given_up_at_once() {
     let d = decide_on(&told(), &keys(), late, &kept, "<e@x.example>", &mut Budget::default());
     let d = d.unwrap();
     assert!(d.is_given_up());
-    assert_eq!((d.action, d.plan), (Action::KeptLocal, Plan::only(Reply::Discard)));
+    assert_eq!((d.action, d.plan), (Action::Copy(Outcome::Kept), Plan::only(Reply::Discard)));
 }
 
 #[test]
@@ -160,12 +160,12 @@ fn the_way_back_ends_however_long_it_took() {
     {
         let r = handoff_to(to, token(Way::Forward, GONE));
         let d = decide_on(&told(), &keys, late, &r, "<e@x.example>", budget).unwrap();
-        assert_eq!(d.action, Action::GivenUp);
+        assert_eq!(d.action, Action::Copy(Outcome::GivenUp));
         let orcpt = if ends == IT { IT } else { to };
         let back = next(&d.plan, orcpt);
         assert!(back.resolved.ends_with("@return.handoff.internal"), "{}", back.resolved);
         let d = decide_on(&told(), &keys, late, &back, "<e@x.example>", budget).unwrap();
-        assert_eq!(d.action, Action::Returned);
+        assert_eq!(d.action, Action::Copy(Outcome::Returned));
         assert!(d.plan.to_string().starts_with(&format!("add_rcpt <{ends}>\ndel_rcpt <g")));
     }
     // Nobody can be asked any more what it says: it goes on from where it is.
@@ -173,7 +173,7 @@ fn the_way_back_ends_however_long_it_took() {
         let back = handoff_to(to, token(Way::Return, KEPT));
         assert_eq!(becomes(&told(), &others(), NOW, &back), WAITS);
         let d = decide_on(&told(), &others(), NOW + DAY, &back, "<e@x.example>", budget).unwrap();
-        assert_eq!((d.action, d.reason), (Action::GivenUp, Reason::UnknownKey));
+        assert_eq!((d.action, d.reason), (Action::Copy(Outcome::GivenUp), Reason::UnknownKey));
         assert!(d.plan.to_string().starts_with(&format!("add_rcpt <{ends}>\ndel_rcpt <g")));
     }
 }
@@ -186,7 +186,7 @@ fn a_report_brings_back_a_copy_that_was_forwarded_on_the_last_day_of_its_handoff
     for days in [0, 15, 30, 44] {
         let now = u64::from(id.time) + days * DAY;
         let d = decide_on(&told(), &keys(), now, &r, "<>", &mut Budget::default()).unwrap();
-        assert_eq!(d.action, Action::ReportGivenBack, "{days}");
+        assert_eq!(d.action, Action::ReportReturned, "{days}");
         assert_eq!(d.given_to, Some(address("hr@acme.example")), "{days}");
     }
 }
@@ -216,12 +216,12 @@ fn nothing_waits_for_a_key_at_the_bounce_address() {
                     };
                     // Anybody: it ends.
                     let d = sent("<victim@example.org>", &mut Budget::default());
-                    assert_eq!((d.action, d.reason), (Action::ReportForeign, Reason::UnknownKey));
+                    assert_eq!((d.action, d.reason), (Action::Discarded, Reason::UnknownKey));
                     assert_eq!(d.plan, Plan::only(Reply::Discard));
                     assert!(!d.is_given_up(), "nobody is to hear of each mail of a stranger");
                     // What may be a report: somebody sees it.
                     let d = sent("<>", &mut Budget::default());
-                    assert_eq!((d.action, d.reason), (Action::ReportGivenBack, Reason::UnknownKey));
+                    assert_eq!((d.action, d.reason), (Action::ReportReturned, Reason::UnknownKey));
                     assert!(d.is_given_up());
                     assert_eq!(d.token, None, "nobody has shown that it is this copy's");
                     let next = next(&d.plan, to);
@@ -243,7 +243,7 @@ fn so_many_an_hour_go_to_somebody_and_the_rest_ends() {
         let extension = Bounce { id, flags: GONE, rule: [0; 4] }.extension(&others()).unwrap();
         let r = Recipient::plain(&format!("recruit-bounces+{extension}@handoff.internal"));
         let d = decide_on(&told(), &keys(), now, &r, "<>", &mut budget).unwrap();
-        if d.action == Action::ReportGivenBack {
+        if d.action == Action::ReportReturned {
             given += 1;
             assert!(d.is_given_up());
         } else {

@@ -13,6 +13,7 @@ use crate::policy::applicant::Reading;
 use crate::policy::budget::Budget;
 use crate::policy::keys::Keys;
 use crate::policy::kind::{self, Kind};
+use crate::policy::outcome::Outcome;
 use crate::policy::probe::Probe;
 use crate::policy::rules::{AddressRule, Probes, Rules};
 use crate::policy::seal::{SEAL, seal};
@@ -134,7 +135,7 @@ impl InHand<'_> {
             Some(Reason::Sealed)
         } else if self.token.flags.own_login {
             Some(Reason::OwnLogin)
-        } else if matches!(self.action, kind::Action::LocalOnly | kind::Action::CopyToPerson) {
+        } else if matches!(self.action, kind::Action::Keep | kind::Action::ToPerson) {
             Some(Reason::Kind)
         } else if may_loop
             && !self.token.flags.companion
@@ -150,11 +151,11 @@ impl InHand<'_> {
     fn back(&self, why: Reason) -> Option<(Plan, Action)> {
         let Self { rules, keys, arrival, token, address, .. } = self;
         Some(if why == Reason::Kind && self.is_for_person() {
-            (to_person(rules, keys, arrival, token, address)?, Action::ToPerson)
+            (to_person(rules, keys, arrival, token, address)?, Action::Copy(Outcome::ToPerson))
         } else if token.flags.kept {
-            (Plan::only(Reply::Discard), Action::KeptLocal)
+            (Plan::only(Reply::Discard), Action::Copy(Outcome::Kept))
         } else {
-            (give_back(rules, keys, arrival, token, address)?, Action::GivenBack)
+            (give_back(rules, keys, arrival, token, address)?, Action::Copy(Outcome::Returned))
         })
     }
 
@@ -163,7 +164,7 @@ impl InHand<'_> {
         let Some(person) = &self.rule.person else { return false };
         let is_kept = self.token.flags.kept;
         let gets_it_anyway = if is_kept { Some(self.address) } else { self.rule.fallback.as_ref() };
-        self.action == kind::Action::CopyToPerson
+        self.action == kind::Action::ToPerson
             && !self.token.flags.companion
             && gets_it_anyway.is_none_or(|other| other.key() != person.key())
     }
@@ -175,15 +176,15 @@ impl InHand<'_> {
         Some(if token.flags.companion && (may_loop || is_unread) {
             // The leading copy may have spent its budget, or have been read and stay here: then this
             // one must not end here.
-            (give_back(rules, keys, arrival, token, address)?, Action::GivenBack)
+            (give_back(rules, keys, arrival, token, address)?, Action::Copy(Outcome::Returned))
         } else if self.probe.is_some() && rules.probes == Probes::Stop {
-            (Plan::only(Reply::Discard), Action::ProbeArrived)
+            (Plan::only(Reply::Discard), Action::Copy(Outcome::ProbeArrived))
         } else if token.flags.companion {
-            (Plan::only(Reply::Discard), Action::Merged)
+            (Plan::only(Reply::Discard), Action::Copy(Outcome::Merged))
         } else if self.advice.opens && !is_unread {
-            (to_agent(rules, keys, arrival, token, address)?, Action::ToAgent)
+            (to_agent(rules, keys, arrival, token, address)?, Action::Copy(Outcome::Unwrapping))
         } else {
-            (self.to_system(self.tags()?)?, Action::Forwarded)
+            (self.to_system(self.tags()?)?, Action::Copy(Outcome::HandedOver))
         })
     }
 

@@ -36,7 +36,7 @@ fn whatever_comes_back_goes_to_the_recruiting_address_or_its_fallback() {
     {
         for action in ["failed", "delayed", "delivered", "relayed"] {
             let d = returned(&rules(), from, "<>", &report(action));
-            assert_eq!(d.action, Action::ReportGivenBack, "{action}");
+            assert_eq!(d.action, Action::ReportReturned, "{action}");
             assert_eq!(d.reason.word(), action);
             assert_eq!(d.address.as_deref(), Some(from));
             assert_eq!(d.token, Some(ID));
@@ -48,7 +48,7 @@ fn whatever_comes_back_goes_to_the_recruiting_address_or_its_fallback() {
             assert!(back_to(&d, to), "{}", d.plan);
         }
         let d = returned(&rules(), from, "<erika@example.org>", "I am away");
-        assert_eq!(d.reason, Reason::Returned);
+        assert_eq!(d.reason, Reason::NoReport);
     }
 }
 
@@ -57,7 +57,7 @@ fn where_nobody_is_left_to_see_it_it_goes_to_whoever_there_is() {
     for from in ["gone@acme.example", "*@karriere.acme.example"] {
         for sender in ["<>", "<erika@example.org>"] {
             let d = returned(&rules(), from, sender, &report("failed"));
-            assert_eq!(d.action, Action::ReportGivenBack);
+            assert_eq!(d.action, Action::ReportReturned);
             assert!(back_to(&d, "hr@acme.example"), "{}", d.plan);
             let mut nobody = rules();
             nobody.addresses.iter_mut().for_each(|rule| rule.fallback = None);
@@ -74,15 +74,15 @@ fn a_forged_or_old_bounce_address_leads_nowhere_but_to_a_fallback() {
     let forged = format!("{}a", &extension[..extension.len() - 1]);
     // From the null sender it may be a report whose key was made anew; see `give_up`.
     for (extension, sender, expected) in [
-        (forged.clone(), "<eve@evil.example>", (Action::ReportForeign, Reason::UnknownKey)),
-        (forged.clone(), "<>", (Action::ReportGivenBack, Reason::UnknownKey)),
-        (format!("{forged}a"), "<>", (Action::ReportForeign, Reason::NotOurs)),
+        (forged.clone(), "<eve@evil.example>", (Action::Discarded, Reason::UnknownKey)),
+        (forged.clone(), "<>", (Action::ReportReturned, Reason::UnknownKey)),
+        (format!("{forged}a"), "<>", (Action::Discarded, Reason::NotOurs)),
     ] {
         let to = Recipient::plain(&format!("recruit-bounces+{extension}@handoff.internal"));
         let budget = &mut Budget::default();
         let d = decide_by(&rules(), &to, sender, &facts(&[]), &report("failed"), budget);
         assert_eq!((d.action, d.reason), expected);
-        if d.action == Action::ReportForeign {
+        if d.action == Action::Discarded {
             assert_eq!(d.plan, Plan::only(Reply::Discard));
         }
     }
@@ -103,7 +103,7 @@ fn a_copy_of_what_a_colleague_sent_names_whom_he_wrote_to() {
         decide_by(&rules(), &to, "<b@acme.example>", &facts(&fields), "", &mut Budget::default())
     };
     let d = copy(" Erika <erika@example.org>, bob@acme.example");
-    assert_eq!((d.action, d.reason), (Action::Forwarded, Reason::Rule));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::HandedOver), Reason::Rule));
     let plan = d.plan.to_string();
     for edit in [
         "add_rcpt <acme-jobs@m-personio.example> NOTIFY=SUCCESS,FAILURE,DELAY",
@@ -125,5 +125,5 @@ fn what_a_systems_own_login_sends_goes_back_and_not_on() {
     let to = handoff_to("karriere@acme.example", token(Way::Forward, flags));
     let from = "<karriere@acme.example>";
     let d = decide_by(&rules(), &to, from, &facts(&fields), "", &mut Budget::default());
-    assert_eq!((d.action, d.reason), (Action::GivenBack, Reason::OwnLogin));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::Returned), Reason::OwnLogin));
 }

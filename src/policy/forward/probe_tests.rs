@@ -33,11 +33,14 @@ fn decide(rules: &Rules, to: &str, sender: &str, budget: &mut Budget) -> Decisio
 fn a_probe_ends_in_pass_2_or_goes_on_as_configured() {
     let mut budget = Budget::default();
     let d = decide(&rules(), "jobs@acme.example", &sender(), &mut budget);
-    assert_eq!((d.action, d.probe), (Action::ProbeArrived, Some(probe().id)));
+    assert_eq!((d.action, d.probe), (Action::Copy(Outcome::ProbeArrived), Some(probe().id)));
     assert_eq!(d.plan, Plan::only(Reply::Discard));
     assert_eq!(d.reading.unwrap().kind, Kind::Probe);
     let d = decide(&through(), "jobs@acme.example", &sender(), &mut Budget::default());
-    assert_eq!((d.action, d.reason, d.probe), (Action::Forwarded, Reason::Rule, Some(probe().id)));
+    assert_eq!(
+        (d.action, d.reason, d.probe),
+        (Action::Copy(Outcome::HandedOver), Reason::Rule, Some(probe().id))
+    );
     let plan = d.plan.to_string();
     assert!(plan.contains("X-Recruiting-Kind probe"), "{plan}");
     assert!(plan.contains("RET=HDRS"), "nobody has to give it back: {plan}");
@@ -47,15 +50,18 @@ fn a_probe_ends_in_pass_2_or_goes_on_as_configured() {
 fn a_replay_goes_to_the_mailbox_that_pass_1_took_it_from() {
     let mut budget = Budget::default();
     let first = decide(&rules(), "jobs@acme.example", &sender(), &mut budget);
-    assert_eq!(first.action, Action::ProbeArrived);
+    assert_eq!(first.action, Action::Copy(Outcome::ProbeArrived));
     // The same copy again, as after a lost answer.
     let again = decide(&rules(), "jobs@acme.example", &sender(), &mut budget);
-    assert_eq!(again.action, Action::ProbeArrived);
+    assert_eq!(again.action, Action::Copy(Outcome::ProbeArrived));
     let mut other = token(Way::Forward, KEPT);
     other.id.nonce = [9; 6];
     let r = handoff_to("jobs@acme.example", other);
     let d = decide_by(&rules(), &r, &sender(), &facts(&FIELDS), "", &mut budget);
-    assert_eq!((d.action, d.reason, d.probe), (Action::GivenBack, Reason::ProbeReplayed, None));
+    assert_eq!(
+        (d.action, d.reason, d.probe),
+        (Action::Copy(Outcome::Returned), Reason::ProbeReplayed, None)
+    );
 }
 
 #[test]
@@ -69,7 +75,7 @@ fn a_probe_for_another_address_or_of_somebody_else_is_ordinary_mail() {
     ] {
         let d = decide(&rules(), to, &sender, &mut Budget::default());
         assert_eq!(d.probe, None, "{to} {sender}");
-        assert_ne!(d.action, Action::ProbeArrived);
+        assert_ne!(d.action, Action::Copy(Outcome::ProbeArrived));
     }
 }
 
@@ -79,13 +85,13 @@ fn what_comes_back_to_a_probe_is_read_and_ends() {
     let r = Recipient::plain(&base);
     let report = "--b\nContent-Type: message/delivery-status\n\nAction: failed\nStatus: 5.1.1\n";
     let d = decide_by(&rules(), &r, "<>", &facts(&[]), report, &mut Budget::default());
-    assert_eq!((d.action, d.reason), (Action::ReportRead, Reason::Report(Outcome::Failed)));
+    assert_eq!((d.action, d.reason), (Action::ReportRead, Reason::Report(Said::Failed)));
     assert_eq!((d.probe, d.report.unwrap().status.as_deref()), (Some(probe().id), Some("5.1.1")));
     assert_eq!(d.plan, Plan::only(Reply::Discard));
     for (to, from) in [(base.as_str(), "<eve@x.example>"), (&base.replace("+8", "+8a"), "<>")] {
         let r = Recipient::plain(to);
         let d = decide_by(&rules(), &r, from, &facts(&[]), report, &mut Budget::default());
-        assert_eq!((d.action, d.probe), (Action::ReportForeign, None), "{to} {from}");
+        assert_eq!((d.action, d.probe), (Action::Discarded, None), "{to} {from}");
         assert_eq!(d.plan, Plan::only(Reply::Discard));
     }
 }
@@ -119,5 +125,5 @@ fn a_probe_that_waited_for_pass_2_for_days_is_no_application() {
     };
     let later = NOW + 3 * 86_400;
     let d = forward(&rules(), &keys(), later, &arrival, &mut Budget::default()).unwrap();
-    assert_eq!((d.action, d.probe), (Action::ProbeArrived, Some(probe().id)));
+    assert_eq!((d.action, d.probe), (Action::Copy(Outcome::ProbeArrived), Some(probe().id)));
 }

@@ -8,7 +8,7 @@ use crate::plan::{Plan, Reply};
 use crate::policy::keys::Keys;
 use crate::policy::outbound::bounce;
 use crate::policy::probe::Probe;
-use crate::policy::report::{Outcome, Report};
+use crate::policy::report::{Report, Said};
 use crate::policy::rules::Rules;
 use crate::policy::token::{Bounce, Flags, Handoff, OutgoingBounce, TokenError, Way};
 
@@ -42,9 +42,9 @@ pub(super) fn on_report(
     // The recruiting system knows the bounce address, and automatic answers come to it too. But what
     // nobody can read may be the report that brings back the only copy.
     let lost = match outcome {
-        Outcome::Failed => true,
-        Outcome::Unknown => !advice.answer,
-        Outcome::Delivered | Outcome::Relayed | Outcome::Delayed => false,
+        Said::Failed => true,
+        Said::Unknown => !advice.answer,
+        Said::Delivered | Said::Relayed | Said::Delayed => false,
     };
     if lost && !token.flags.kept {
         // The only copy is in this report. Its rule may be gone.
@@ -53,7 +53,7 @@ pub(super) fn on_report(
         let handoff =
             Handoff { way: Way::Return, id: token.id, flags: token.flags, leader: [0; 4] };
         decision.plan = give_back(rules, keys, arrival, &handoff, &to)?;
-        decision.action = Action::ReportGivenBack;
+        decision.action = Action::ReportReturned;
         decision.given_to = Some(to);
     }
     Some(decision)
@@ -101,7 +101,7 @@ pub(super) fn on_returned(
         let (report, reason) = told(advice);
         (reason, Some(report))
     } else {
-        (Reason::Returned, None)
+        (Reason::NoReport, None)
     };
     // Who had a mail of ours knows its bounce address: nothing may wait here.
     let to = bounce::goes_to(rules, token).or_else(|| rules.last_resort().cloned());
@@ -109,7 +109,7 @@ pub(super) fn on_returned(
     let handoff =
         Handoff { way: Way::Return, id: token.id, flags: Flags::default(), leader: [0; 4] };
     let plan = give_back(rules, keys, arrival, &handoff, &to)?;
-    let mut decision = Decision::new(plan, Action::ReportGivenBack, reason);
+    let mut decision = Decision::new(plan, Action::ReportReturned, reason);
     decision.given_to = Some(to);
     decision.token = Some(token.id);
     decision.report = report;

@@ -73,7 +73,7 @@ const FROM: [(&str, &str); 2] = [("From", " Erika <erika@example.org>"), ("Messa
 fn a_copy_goes_on_with_our_fields_and_a_bounce_address() {
     let r = handoff_to("Jobs+B@acme.example", token(Way::Forward, KEPT));
     let d = decide(&r, "<erika@example.org>", &facts(&FROM), "", &mut Budget::default());
-    assert_eq!((d.action, d.reason), (Action::Forwarded, Reason::Rule));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::HandedOver), Reason::Rule));
     let rule = rule_tag("jobs@acme.example");
     let tag = Bounce { id: ID, flags: KEPT, rule }.extension(&keys()).unwrap();
     let text = d.plan.to_string();
@@ -103,7 +103,7 @@ fn a_copy_goes_on_with_our_fields_and_a_bounce_address() {
 fn what_the_agent_could_not_unwrap_goes_on_as_it_is() {
     let r = handoff_to("jobs@acme.example", token(Way::Unwrap, KEPT));
     let d = decide(&r, "<bob@acme.example>", &facts(&FROM), "", &mut Budget::default());
-    assert_eq!((d.action, d.reason), (Action::Forwarded, Reason::Rule));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::HandedOver), Reason::Rule));
 }
 
 #[test]
@@ -127,12 +127,12 @@ fn what_we_sealed_before_stays_or_goes_back() {
         again.push(n.as_bytes(), b.as_bytes());
     }
     let d = decide(&r, "<e@x.example>", &again, "", &mut Budget::default());
-    assert_eq!((d.action, d.reason), (Action::KeptLocal, Reason::Sealed));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::Kept), Reason::Sealed));
     assert_eq!(d.plan, Plan::only(Reply::Discard));
 
     let r = handoff_to("karriere@acme.example", token(Way::Forward, GONE));
     let d = decide(&r, "<e@x.example>", &again, "", &mut Budget::default());
-    assert_eq!((d.action, d.reason), (Action::GivenBack, Reason::Sealed));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::Returned), Reason::Sealed));
     let back =
         token(Way::Return, GONE).local_part(&keys(), &address("karriere@acme.example")).unwrap();
     assert_eq!(
@@ -149,7 +149,7 @@ fn what_we_sealed_before_stays_or_goes_back() {
 fn what_comes_back_goes_to_the_fallback() {
     let r = handoff_to("karriere@acme.example", token(Way::Return, GONE));
     let d = decide(&r, "<e@x.example>", &facts(&FROM), "", &mut Budget::default());
-    assert_eq!(d.action, Action::Returned);
+    assert_eq!(d.action, Action::Copy(Outcome::Returned));
     assert!(d.plan.to_string().starts_with("add_rcpt <hr@acme.example>\ndel_rcpt <g"));
 }
 
@@ -158,7 +158,7 @@ fn a_companion_ends_where_the_leading_copy_goes_on() {
     let r =
         handoff_to("karriere@acme.example", token(Way::Forward, Flags { companion: true, ..GONE }));
     let d = decide(&r, "<e@x.example>", &facts(&FROM), "", &mut Budget::default());
-    assert_eq!((d.action, d.plan), (Action::Merged, Plan::only(Reply::Discard)));
+    assert_eq!((d.action, d.plan), (Action::Copy(Outcome::Merged), Plan::only(Reply::Discard)));
 }
 
 #[test]
@@ -172,22 +172,25 @@ fn a_companion_goes_on_itself_where_the_leading_copy_no_longer_serves_it() {
         decide_by(&rules, &r, "<e@x.example>", &facts, "", &mut Budget::default()).action
     };
     let jobs = |rules: &Rules| rules.lookup("jobs@acme.example").unwrap().0;
-    assert_eq!(action(&|_| ()), Action::Merged);
+    assert_eq!(action(&|_| ()), Action::Copy(Outcome::Merged));
     // The leading address is gone, moved to another system, or handled in another way since.
-    assert_eq!(action(&|rules| drop(rules.addresses.remove(jobs(rules)))), Action::Forwarded);
+    assert_eq!(
+        action(&|rules| drop(rules.addresses.remove(jobs(rules)))),
+        Action::Copy(Outcome::HandedOver)
+    );
     let moved = |rules: &mut Rules| {
         let at = jobs(rules);
         rules.addresses[at].system = 1;
     };
-    assert_eq!(action(&moved), Action::Forwarded);
+    assert_eq!(action(&moved), Action::Copy(Outcome::HandedOver));
     let opened = |rules: &mut Rules| {
         let at = jobs(rules);
         rules.addresses[at].unwrap = true;
     };
-    assert_eq!(action(&opened), Action::Forwarded);
+    assert_eq!(action(&opened), Action::Copy(Outcome::HandedOver));
     // Both were moved together.
     let both = |rules: &mut Rules| rules.addresses.iter_mut().for_each(|rule| rule.system = 1);
-    assert_eq!(action(&both), Action::Merged);
+    assert_eq!(action(&both), Action::Copy(Outcome::Merged));
 }
 
 #[test]
@@ -202,15 +205,24 @@ fn test_mail_passes_within_its_budget() {
     let from = " Test <ACME-jobs@m-personio.example>";
     assert_eq!(
         send(1, "<acme-jobs@m-personio.example>", from),
-        (Action::Forwarded, Kind::SystemTest)
+        (Action::Copy(Outcome::HandedOver), Kind::SystemTest)
     );
-    assert_eq!(send(2, "<bounce@m-personio.example>", from), (Action::Forwarded, Kind::SystemTest));
-    assert_eq!(send(2, "<bounce@m-personio.example>", from), (Action::Forwarded, Kind::SystemTest));
+    assert_eq!(
+        send(2, "<bounce@m-personio.example>", from),
+        (Action::Copy(Outcome::HandedOver), Kind::SystemTest)
+    );
+    assert_eq!(
+        send(2, "<bounce@m-personio.example>", from),
+        (Action::Copy(Outcome::HandedOver), Kind::SystemTest)
+    );
     assert_eq!(
         send(3, "<acme-jobs@m-personio.example>", " x@y.example"),
-        (Action::KeptLocal, Kind::SystemTest)
+        (Action::Copy(Outcome::Kept), Kind::SystemTest)
     );
-    assert_eq!(send(4, "<>", " x@y.example"), (Action::Forwarded, Kind::Application));
+    assert_eq!(
+        send(4, "<>", " x@y.example"),
+        (Action::Copy(Outcome::HandedOver), Kind::Application)
+    );
 }
 
 #[test]
@@ -231,7 +243,7 @@ fn what_goes_back_with_fields_of_ours_tells_the_signer_to_keep_off() {
         (&rules(), &[forged][..], false),
     ] {
         let d = decide(rules, more);
-        assert_eq!(d.action, Action::GivenBack);
+        assert_eq!(d.action, Action::Copy(Outcome::Returned));
         assert_eq!(d.plan.to_string().contains(mark), marked, "{}", d.plan);
     }
     // A copy takes it off with all the others.
@@ -279,7 +291,7 @@ fn a_flood_of_forged_fields_is_not_forwarded_and_not_lost() {
         "",
         &mut Budget::default(),
     );
-    assert_eq!((d.action, d.reason), (Action::GivenBack, Reason::TooManyForged));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::Returned), Reason::TooManyForged));
 }
 
 #[test]
@@ -342,7 +354,7 @@ fn to_bounce_address(flags: Flags, sender: &str, body: &str) -> Decision {
 #[test]
 fn reports_are_read_and_end_here() {
     let d = report_to(KEPT, "<>", "relayed");
-    assert_eq!((d.action, d.reason), (Action::ReportRead, Reason::Report(Outcome::Relayed)));
+    assert_eq!((d.action, d.reason), (Action::ReportRead, Reason::Report(Said::Relayed)));
     assert_eq!((d.plan, d.token), (Plan::only(Reply::Discard), Some(ID)));
     assert_eq!(d.address.as_deref(), Some("jobs@acme.example"));
     assert_eq!(report_to(KEPT, "<>", "failed").action, Action::ReportRead);
@@ -351,7 +363,7 @@ fn reports_are_read_and_end_here() {
 #[test]
 fn the_only_copy_comes_back_with_its_failure_report() {
     let d = report_to(GONE, "<>", "failed");
-    assert_eq!(d.action, Action::ReportGivenBack);
+    assert_eq!(d.action, Action::ReportReturned);
     assert!(d.plan.to_string().contains("ORCPT=rfc822;hr@acme.example\n"));
     for action in ["relayed", "delayed", "delivered"] {
         assert_eq!(report_to(GONE, "<>", action).action, Action::ReportRead, "{action}");
@@ -368,8 +380,8 @@ fn what_nobody_can_read_may_bring_back_the_only_copy() {
         "Content-Type: message/delivery-status\n\nAction: eaten\n",
     ] {
         let d = to_bounce_address(GONE, "<>", body);
-        assert_eq!(d.action, Action::ReportGivenBack, "{body}");
-        assert_eq!(d.reason, Reason::Report(Outcome::Unknown), "{body}");
+        assert_eq!(d.action, Action::ReportReturned, "{body}");
+        assert_eq!(d.reason, Reason::Report(Said::Unknown), "{body}");
         assert_eq!(to_bounce_address(KEPT, "<>", body).plan, Plan::only(Reply::Discard), "{body}");
     }
 }
@@ -385,16 +397,16 @@ fn an_automatic_answer_is_no_report_and_ends_here() {
     // But what a server says of a failure counts, whatever it calls itself.
     let failed = "This is a permanent error.\n550 5.1.1 no such user\n";
     let d = decide(&r, "<>", &away, failed, &mut Budget::default());
-    assert_eq!(d.action, Action::ReportGivenBack);
+    assert_eq!(d.action, Action::ReportReturned);
 }
 
 #[test]
 fn what_is_no_report_of_ours_changes_nothing() {
     let d = report_to(GONE, "<mallory@example.org>", "failed");
-    assert_eq!((d.action, d.reason, d.token), (Action::ReportForeign, Reason::NotOurs, None));
+    assert_eq!((d.action, d.reason, d.token), (Action::Discarded, Reason::NotOurs, None));
     let r = Recipient::plain("recruit-bounces@acme.example");
     let d = decide(&r, "<>", &Facts::default(), "", &mut Budget::default());
-    assert_eq!((d.action, d.plan), (Action::ReportForeign, Plan::only(Reply::Discard)));
+    assert_eq!((d.action, d.plan), (Action::Discarded, Plan::only(Reply::Discard)));
 }
 
 /// Pass 2 of a colleague's message; the karriere address has a person, `rules` may change more.
@@ -426,22 +438,22 @@ const VACATION: [(&str, &str); 2] = [("From", " a@x.example"), ("Auto-Submitted"
 #[test]
 fn what_is_no_application_stays_where_it_is() {
     let d = of_kind("jobs@acme.example", KEPT, &VACATION, |_| ());
-    assert_eq!((d.action, d.reason), (Action::KeptLocal, Reason::Kind));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::Kept), Reason::Kind));
     let d = of_kind("karriere@acme.example", GONE, &VACATION, |_| ());
-    assert_eq!((d.action, d.reason), (Action::GivenBack, Reason::Kind));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::Returned), Reason::Kind));
     let companion = Flags { companion: true, ..GONE };
     let d = of_kind("karriere@acme.example", companion, &VACATION, |_| ());
-    assert_eq!(d.action, Action::GivenBack);
+    assert_eq!(d.action, Action::Copy(Outcome::Returned));
 }
 
 #[test]
 fn an_admin_can_let_every_kind_go_on_with_a_tag_or_without() {
     let set = |action| move |rule: &mut AddressRule| rule.actions.set(Kind::AutoReply, action);
     let d = of_kind("jobs@acme.example", KEPT, &VACATION, set(kind::Action::Forward));
-    assert_eq!(d.action, Action::Forwarded);
+    assert_eq!(d.action, Action::Copy(Outcome::HandedOver));
     assert!(!d.plan.to_string().contains("X-Recruiting-Review"));
     let d = of_kind("jobs@acme.example", KEPT, &VACATION, set(kind::Action::ForwardTagged));
-    assert_eq!(d.action, Action::Forwarded);
+    assert_eq!(d.action, Action::Copy(Outcome::HandedOver));
     assert!(d.plan.to_string().contains("ins_header 0 X-Recruiting-Review kind\n"));
 }
 
@@ -449,7 +461,7 @@ fn an_admin_can_let_every_kind_go_on_with_a_tag_or_without() {
 fn a_person_gets_a_copy_and_the_address_keeps_its_own() {
     let person = |rule: &mut AddressRule| {
         rule.person = Some(address("eva@acme.example"));
-        rule.actions.set(Kind::AutoReply, kind::Action::CopyToPerson);
+        rule.actions.set(Kind::AutoReply, kind::Action::ToPerson);
     };
     let back =
         |to: &str, flags| token(Way::Return, flags).local_part(&keys(), &address(to)).unwrap();
@@ -461,7 +473,7 @@ fn a_person_gets_a_copy_and_the_address_keeps_its_own() {
     };
     let jobs = "jobs@acme.example";
     let d = of_kind(jobs, KEPT, &VACATION, person);
-    assert_eq!((d.action, d.reason), (Action::ToPerson, Reason::Kind));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::ToPerson), Reason::Kind));
     assert_eq!(recipients(&d), [back(jobs, Flags { person: true, ..KEPT })]);
     let karriere = "karriere@acme.example";
     let d = of_kind(karriere, GONE, &VACATION, person);
@@ -469,9 +481,9 @@ fn a_person_gets_a_copy_and_the_address_keeps_its_own() {
     assert_eq!(recipients(&d), both);
     // Nobody is set, so it stays.
     let d = of_kind(jobs, KEPT, &VACATION, |rule| {
-        rule.actions.set(Kind::AutoReply, kind::Action::CopyToPerson);
+        rule.actions.set(Kind::AutoReply, kind::Action::ToPerson);
     });
-    assert_eq!(d.action, Action::KeptLocal);
+    assert_eq!(d.action, Action::Copy(Outcome::Kept));
 }
 
 #[test]
@@ -553,9 +565,9 @@ fn mail_that_claims_to_come_from_ourselves_is_within_the_budget_too() {
         decide(&handoff_to(to, token), "<jobs@acme.example>", &from, "", &mut budget).action
     };
     // Extensions share the budget of their address.
-    assert_eq!(send(1, "jobs+a@acme.example"), Action::Forwarded);
-    assert_eq!(send(2, "jobs+b@acme.example"), Action::Forwarded);
-    assert_eq!(send(3, "jobs+c@acme.example"), Action::KeptLocal);
+    assert_eq!(send(1, "jobs+a@acme.example"), Action::Copy(Outcome::HandedOver));
+    assert_eq!(send(2, "jobs+b@acme.example"), Action::Copy(Outcome::HandedOver));
+    assert_eq!(send(3, "jobs+c@acme.example"), Action::Copy(Outcome::Kept));
 }
 
 #[test]
@@ -563,7 +575,7 @@ fn a_companion_of_test_mail_does_not_rely_on_the_leading_copy() {
     let token = token(Way::Forward, Flags { companion: true, ..GONE });
     let r = handoff_to("karriere@acme.example", token);
     let d = decide(&r, "<acme-jobs@m-personio.example>", &facts(&FROM), "", &mut Budget::default());
-    assert_eq!(d.action, Action::GivenBack);
+    assert_eq!(d.action, Action::Copy(Outcome::Returned));
 }
 
 #[test]
@@ -584,7 +596,7 @@ fn a_failure_report_on_the_only_copy_goes_to_somebody_where_its_rule_is_gone() {
         (without_places(), "postmaster@acme.example"),
     ] {
         let d = decide_by(&rules, &r, "<>", &Facts::default(), body, &mut Budget::default());
-        assert_eq!(d.action, Action::ReportGivenBack, "{to}");
+        assert_eq!(d.action, Action::ReportReturned, "{to}");
         assert!(d.plan.to_string().contains(&format!("ORCPT=rfc822;{to}\n")), "{}", d.plan);
         assert_eq!(d.given_to.unwrap().as_str(), to);
     }

@@ -54,13 +54,16 @@ fn one(to: (&str, Flags), advice: &Advice) -> Decision {
 fn it_goes_on_for_review_whatever_is_configured_for_its_kind() {
     let mut stays = rules();
     for rule in &mut stays.addresses {
-        rule.actions.set(Kind::Application, kind::Action::LocalOnly);
+        rule.actions.set(Kind::Application, kind::Action::Keep);
     }
     for why in Unread::ALL {
         for to in [(JOBS, KEPT), (KARRIERE, GONE)] {
             for advice in [Advice::none(why), Advice { reading: Err(why), ..KNOWN() }] {
                 let d = nth(1, &stays, to, (APPLICANT, PLAIN), &advice, &mut Budget::default());
-                assert_eq!((d.action, d.reason), (Action::Forwarded, Reason::Unread(why)));
+                assert_eq!(
+                    (d.action, d.reason),
+                    (Action::Copy(Outcome::HandedOver), Reason::Unread(why))
+                );
                 let text = d.plan.to_string();
                 for field in ["Review applicant, unread", "Kind application"] {
                     assert!(
@@ -78,15 +81,15 @@ fn it_goes_on_for_review_whatever_is_configured_for_its_kind() {
 fn what_is_known_of_it_counts() {
     let sealed = Advice { sealed: Some(true), ..KNOWN() };
     let d = one((JOBS, KEPT), &sealed);
-    assert_eq!((d.action, d.reason), (Action::KeptLocal, Reason::Sealed));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::Kept), Reason::Sealed));
     let d = one((KARRIERE, GONE), &sealed);
-    assert_eq!((d.action, d.reason), (Action::GivenBack, Reason::Sealed));
+    assert_eq!((d.action, d.reason), (Action::Copy(Outcome::Returned), Reason::Sealed));
     // Another address of the mail leads the copy, and may have been read and stay here.
     let d = one((KARRIERE, Flags { companion: true, ..GONE }), &KNOWN());
-    assert_eq!(d.action, Action::GivenBack);
+    assert_eq!(d.action, Action::Copy(Outcome::Returned));
     // Nothing is opened, nothing told of what was not read.
     let odd = Advice { opens: true, tags: Some(Vec::new()), ..KNOWN() };
-    assert_eq!(one((JOBS, KEPT), &odd).action, Action::Forwarded);
+    assert_eq!(one((JOBS, KEPT), &odd).action, Action::Copy(Outcome::HandedOver));
     assert!(one((JOBS, KEPT), &odd).plan.to_string().contains("X-Recruiting-Review"));
 }
 
@@ -114,20 +117,24 @@ fn what_may_be_a_round_of_a_loop_is_within_the_budget() {
     ] {
         let mut budget = Budget::default();
         let mut send = |n| nth(n, &rules(), (JOBS, KEPT), (sender, fields), &advice, &mut budget);
-        assert_eq!([send(1).action, send(2).action], [Action::Forwarded; 2], "{sender}");
+        assert_eq!(
+            [send(1).action, send(2).action],
+            [Action::Copy(Outcome::HandedOver); 2],
+            "{sender}"
+        );
         let third = send(3);
         let reason = if bounded { Reason::LoopBudget } else { Reason::Unread(Unread::Panic) };
         assert_eq!(third.reason, reason, "{sender} {advice:?}");
-        assert_eq!(third.action == Action::KeptLocal, bounded, "{sender}");
+        assert_eq!(third.action == Action::Copy(Outcome::Kept), bounded, "{sender}");
     }
 }
 
 #[test]
 fn a_report_that_cannot_be_read_is_the_last_of_the_only_copy() {
     for (flags, sender, done) in [
-        (GONE, "<>", (Action::ReportGivenBack, Reason::Unread(Unread::Deadline))),
+        (GONE, "<>", (Action::ReportReturned, Reason::Unread(Unread::Deadline))),
         (KEPT, "<>", (Action::ReportRead, Reason::Unread(Unread::Deadline))),
-        (GONE, "<eve@evil.example>", (Action::ReportForeign, Reason::NotOurs)),
+        (GONE, "<eve@evil.example>", (Action::Discarded, Reason::NotOurs)),
     ] {
         let id = token(Way::Forward, flags).id;
         let tag = Bounce { id, flags, rule: rule_tag(KARRIERE) }.extension(&keys()).unwrap();

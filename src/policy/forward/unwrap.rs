@@ -68,6 +68,7 @@ mod tests {
     use super::super::{Action, Decision, forward, recipient};
     use crate::mail::{FieldBody, OwnField, OwnName, RawPath};
     use crate::policy::budget::Budget;
+    use crate::policy::outcome::Outcome;
     use crate::policy::seal::{SYSTEM, seal};
     use crate::policy::testing::{keys, rules};
     use crate::policy::token::{Flags, Handoff, Way};
@@ -123,7 +124,7 @@ mod tests {
         let inner = attached(INNER);
         let parts = [TEXT, &inner];
         let d = decide(&usual(&parts));
-        assert_eq!(d.action, Action::ToAgent);
+        assert_eq!(d.action, Action::Copy(Outcome::Unwrapping));
         let local = token(Way::Unwrap, LOGIN);
         let local = local.local_part(&keys(), &Address::parse("jobs@acme.example").unwrap());
         let text = d.plan.to_string();
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!(lines[2..], ["continue"]);
         // The beginning of a large one shows enough; the agent sees the rest.
         let cut = Case { truncated: true, ..usual(&parts) };
-        assert_eq!(decide(&cut).action, Action::ToAgent);
+        assert_eq!(decide(&cut).action, Action::Copy(Outcome::Unwrapping));
     }
 
     #[test]
@@ -163,7 +164,7 @@ mod tests {
             (usual(&[TEXT, &several]), "several authors"),
             (usual(&[TEXT]), "nothing attached"),
         ] {
-            assert_eq!(decide(&case).action, Action::Forwarded, "{why}");
+            assert_eq!(decide(&case).action, Action::Copy(Outcome::HandedOver), "{why}");
         }
     }
 
@@ -174,9 +175,9 @@ mod tests {
         let seal = seal(&keys(), 1, std::slice::from_ref(&tag), &from).unwrap();
         let fields = [&seal, &tag].map(|f| format!("{}: {}\n", f.name, f.body.as_str())).concat();
         let sealed = attached(&format!("{fields}{INNER}"));
-        assert_eq!(decide(&usual(&[TEXT, &sealed])).action, Action::Forwarded);
+        assert_eq!(decide(&usual(&[TEXT, &sealed])).action, Action::Copy(Outcome::HandedOver));
         let torn = sealed.replace("System: x", "System: y");
-        assert_eq!(decide(&usual(&[TEXT, &torn])).action, Action::ToAgent);
+        assert_eq!(decide(&usual(&[TEXT, &torn])).action, Action::Copy(Outcome::Unwrapping));
     }
 
     #[test]
@@ -203,7 +204,7 @@ mod tests {
         let need = super::super::body_need(&rules, &accepted, arrival.sender, arrival.facts);
         assert_eq!(need, applicant::BodyNeed::Nothing);
         let d = forward(&rules, &keys(), NOW, &arrival, &mut Budget::default()).unwrap();
-        assert_eq!(d.action, Action::Forwarded);
+        assert_eq!(d.action, Action::Copy(Outcome::HandedOver));
         let text = d.plan.to_string();
         for line in [
             "del_header 1 X-Recruiting-Kind\n",

@@ -4,7 +4,7 @@
 //! person is no report.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::{Outcome, Report, is_status, one_line};
+use super::{Report, Said, is_status, one_line};
 use crate::mail::text::{head, tail};
 
 /// How much of the text is read.
@@ -134,16 +134,16 @@ pub(super) fn read(text: &str) -> Report {
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
     // Whoever answers by himself may quote anything.
     let outcome = if says(ANSWERS) {
-        Outcome::Unknown
+        Said::Unknown
     } else if says(DELAYED) {
-        Outcome::Delayed
+        Said::Delayed
     } else if says(FAILED) {
-        Outcome::Failed
+        Said::Failed
     } else {
-        Outcome::Unknown
+        Said::Unknown
     };
     let mut report = Report { outcome, ..Report::NOTHING };
-    if outcome != Outcome::Unknown {
+    if outcome != Said::Unknown {
         report.reply = own.lines().find(|line| reply_at(line).is_some()).map(str::to_owned);
         if let Some(line) = &report.reply {
             let at = reply_at(line).unwrap_or_default();
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn quoted_printable_is_read_in_either_charset() {
         let text = "Content-Transfer-Encoding: quoted-printable\n\nEmpf=C3=A4nger unbek=\nannt";
-        assert_eq!(read(text).outcome, Outcome::Failed);
-        assert_eq!(read(&text.replace("=C3=A4", "=E4")).outcome, Outcome::Failed);
+        assert_eq!(read(text).outcome, Said::Failed);
+        assert_eq!(read(&text.replace("=C3=A4", "=E4")).outcome, Said::Failed);
     }
 }

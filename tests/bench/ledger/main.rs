@@ -13,10 +13,10 @@ use harness::Scratch;
 use harness::postgresql::Postgresql;
 use jiff::{SignedDuration, Timestamp};
 use recruit_milter::config::{self, Config};
-use recruit_milter::journal::{
-    Action, Entry, Journal, Pass, Position, Record, ReportAction, replay,
-};
+use recruit_milter::journal::{Action, Entry, Journal, Pass, Position, Record, replay};
 use recruit_milter::ledger::{self, Access, Filter, Ledger, Needle};
+use recruit_milter::policy::outcome::Outcome;
+use recruit_milter::policy::report::Said;
 
 /// Copies in a transaction: 500 lines, as the agent takes.
 const BATCH: usize = 166;
@@ -46,14 +46,13 @@ fn life(number: usize, copies: usize, now: Timestamp) -> [Record; 3] {
         sender: Some("h:abcdefghij".into()),
         ..Entry::new(at + SignedDuration::from_millis(later), pass, action)
     };
-    let mut front = entry(Pass::Front, Action::Diverted, 0);
+    let mut front = entry(Pass::Front, Action::Copy(Outcome::Diverted), 0);
     front.subjects = vec![format!("subject{:019}", number / 2)];
-    let mut handoff = entry(Pass::Handoff, Action::Forwarded, 20);
+    let mut handoff = entry(Pass::Handoff, Action::Copy(Outcome::HandedOver), 20);
     handoff.kind = Some("application".into());
     handoff.message = Some(format!("message{number:019}"));
     let mut report = entry(Pass::Handoff, Action::Report, 900);
-    report.report =
-        Some(if number.is_multiple_of(500) { ReportAction::Failed } else { ReportAction::Relayed });
+    report.report = Some(if number.is_multiple_of(500) { Said::Failed } else { Said::Relayed });
     report.reply = Some("250 2.0.0 Ok: queued as 4XABCDEFGH".into());
     [front, handoff, report].map(|entry| Record::Entry(Box::new(entry)))
 }
@@ -63,7 +62,7 @@ fn positions() -> Vec<Position> {
     let scratch = Scratch::new();
     let journal = Journal::open(scratch.path(), 1 << 20, 1);
     for _ in 0..2 {
-        journal.record(Entry::new(Timestamp::now(), Pass::Front, Action::Diverted));
+        journal.record(Entry::new(Timestamp::now(), Pass::Front, Action::Copy(Outcome::Diverted)));
     }
     assert!(journal.close(harness::LIMIT));
     replay(scratch.path(), None).filter_map(|(position, _)| position).collect()

@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use recruit_milter::config;
-use recruit_milter::ledger::{self, Access, Filter, State};
+use recruit_milter::ledger::{self, Access, Filter};
+use recruit_milter::policy::outcome::Outcome;
 use rusqlite::Connection;
 
 use crate::harness::site::{BOB, ERIKA, JOBS, Setup, without_ours};
@@ -163,7 +164,7 @@ fn exchange(site: &Site) -> (Vec<String>, Vec<Vec<u8>>) {
 fn delivered(site: &Site) -> Result<usize, ledger::Error> {
     let config = config::load(&site.config).unwrap().config;
     let mut ledger = ledger::open(&config, Access::Read)?;
-    let filter = Filter { states: vec![State::Delivered], ..Filter::default() };
+    let filter = Filter { states: vec![Outcome::Delivered], ..Filter::default() };
     ledger.copies(&filter).map(|copies| copies.len())
 }
 

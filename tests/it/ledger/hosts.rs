@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use recruit_milter::config;
-use recruit_milter::journal::{Action, Entry, Journal, Pass, ReportAction};
-use recruit_milter::ledger::{self, Access, EventFilter, Filter, State};
+use recruit_milter::journal::{Action, Entry, Journal, Pass};
+use recruit_milter::ledger::{self, Access, EventFilter, Filter};
+use recruit_milter::policy::outcome::Outcome;
+use recruit_milter::policy::report::Said;
 use rustix::process::Signal;
 
 use super::entry;
@@ -54,11 +56,11 @@ impl Host {
         for n in from..to {
             let own = format!("{}aaaa{n:04}", self.name);
             let other = if self.name == "mxa" { "mxb" } else { "mxa" };
-            let front = entry(&own, n, Pass::Front, Action::Diverted);
-            let handoff = entry(&own, n + 1, Pass::Handoff, Action::Forwarded);
+            let front = entry(&own, n, Pass::Front, Action::Copy(Outcome::Diverted));
+            let handoff = entry(&own, n + 1, Pass::Handoff, Action::Copy(Outcome::HandedOver));
             let mut report =
                 entry(&format!("{other}aaaa{n:04}"), n + 2, Pass::Handoff, Action::Report);
-            report.report = Some(ReportAction::Relayed);
+            report.report = Some(Said::Relayed);
             for entry in [front, handoff, report] {
                 journal.record(entry);
             }
@@ -114,7 +116,7 @@ fn two_mx_hosts_with_real_mail_share_a_ledger() {
     // A daemon that is killed may have had the last line of a copy's life in its memory: the ledger has
     // what the journals have.
     let copies = ledger.copies(&Filter::default()).unwrap();
-    let delivered = copies.iter().filter(|copy| copy.state == State::Delivered).count();
+    let delivered = copies.iter().filter(|copy| copy.state == Outcome::Delivered).count();
     assert!(copies.len() <= 2 * mails && delivered > mails, "{delivered} of {}", copies.len());
     // Either host tells of both.
     let args = ["status", "--json", "--config", sites[1].config.to_str().unwrap()];
@@ -179,7 +181,7 @@ fn two_hosts_share_a_ledger_and_nothing_is_lost_or_doubled_whoever_dies() {
     assert_eq!(seen.values().max(), Some(&1), "nothing is doubled");
     let copies = ledger.copies(&Filter::default()).unwrap();
     assert_eq!(i64::try_from(copies.len()), Ok(2 * COPIES));
-    let unsettled: Vec<_> = copies.iter().filter(|copy| copy.state != State::Delivered).collect();
+    let unsettled: Vec<_> = copies.iter().filter(|copy| copy.state != Outcome::Delivered).collect();
     assert!(unsettled.is_empty(), "{unsettled:?}");
     for host in &mut hosts {
         assert!(host.agent.stop().success());

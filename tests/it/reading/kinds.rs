@@ -83,7 +83,7 @@ fn a_kind_goes_where_the_admin_sends_it() {
              local_copy = false\nfallback = \"{HR}\"\n",
             tag = all("forward-tagged"),
             on = all("forward"),
-            person = all("copy-to-person"),
+            person = all("to-person"),
         ),
         ..Setup::default()
     });
