@@ -166,11 +166,11 @@ fn folders_and_mailboxes_are_read_message_by_message() {
     scene.write("mail/c.mbox", &format!("From x Mon\n{VACATION}\n\nFrom y Tue\n{FORWARD}"));
     let text = scene.text(&["mail", "--login", "sabine"], "");
     let lena =
-        "forward, forward-inline, Lena Hoffmann <lena@post.example> (inline-forward, certain)";
+        "handed-over, forward-inline, Lena Hoffmann <lena@post.example> (inline-forward, certain)";
     let expected = [
-        "mail/1.eml: local, auto-reply, -".to_owned(),
+        "mail/1.eml: kept, auto-reply, -".to_owned(),
         format!("mail/b/2.eml: {lena}"),
-        "mail/c.mbox#1: local, auto-reply, -".to_owned(),
+        "mail/c.mbox#1: kept, auto-reply, -".to_owned(),
         format!("mail/c.mbox#2: {lena}"),
     ];
     assert_eq!(text.lines().collect::<Vec<_>>(), expected);
@@ -197,7 +197,7 @@ fn what_cannot_be_read_is_told_and_the_rest_is_read() {
     let output = scene.run(&["gone.eml", "1.eml"], "");
     assert_eq!(output.status.code(), Some(66));
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("error: gone.eml: "));
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "1.eml: local, auto-reply, -\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "1.eml: kept, auto-reply, -\n");
     assert_eq!(scene.run(&["1.eml", "--rcpt", "no address"], "").status.code(), Some(64));
     assert_eq!(scene.run(&[], "").status.code(), Some(64));
 }

@@ -193,7 +193,7 @@ settings! {
     BOARDS: Items<String> = Reading "boards", Default("[]"), value::domains;
     /// What happens with which kind of mail.
     KINDS: Items<(Vec<Kind>, Action)> = Reading "kinds",
-        Example("{ auto-reply = \"local\", spam = \"local\" }"), value::kinds;
+        Example("{ auto-reply = \"keep\", spam = \"keep\" }"), value::kinds;
 
     /// Where delivery reports on our copies go.
     BOUNCE_ADDRESS: Address = Bounces "address", Example("\"recruit-bounces@acme.example\""), value::address;
