@@ -40,7 +40,7 @@ pub(crate) fn afterthoughts() -> Vec<Case> {
         ("rule of equal signs", text("WG: x", &format!("==========\n{}\n==========\nHallo", rows("\n"))), lena()),
         ("numbered quotation", text("WG: x", &rows("\n").lines().map(|l| format!("| {l}\n")).collect::<String>()), lena()),
         ("reply of a colleague below", text("AW: WG: Bewerbung als Koch", &format!("Ja, gern!\n\nVon: Jens Vogt <jens.vogt@acme-werke.example>\nGesendet: d\nAn: Sabine <sabine.krueger@acme-werke.example>\nBetreff: WG: Bewerbung als Koch\n\nAnsehen?\n\n{}\n", rows("\n"))), lena()),
-        ("attribution only", text("Fwd: Bewerbung", "Am 3. März 2025 um 10:15 schrieb Lena <lena@post-nord.example>:\n> Hallo"), Truth::Nobody),
+        ("attribution only", text("Fwd: Bewerbung", "Am 3. März 2025 um 10:15 schrieb Lena <lena@post-nord.example>:\n> Hallo"), lena()),
         ("english labels, German letter", text("Fwd: x", &format!("Begin forwarded message:\n\nFrom: {l}\nSubject: x\nDate: d\nTo: b\n\nSehr geehrte")), lena()),
         ("a form in the letter", text("WG: x", &format!("{}\n\nName: Lena\nE-Mail: eva@decoy.example\nDatum: 1.1.\nBetreff: Bewerbung als Koch\n", rows("\n"))), lena()),
         ("a form above", text("WG: Bewerbung als Koch", &format!("Bewerber: Max\nKontakt: eva@decoy.example\nStelle: Koch\n\n{}", rows("\n"))), lena()),

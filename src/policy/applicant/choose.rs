@@ -12,6 +12,7 @@ use super::value::{Named, addresses, author, has_tail};
 use super::{Standing, Who, is_unread, without_via};
 use crate::mail::mailbox::Mailbox;
 use crate::mail::text::tail;
+use crate::policy::kind::is_machine;
 
 /// What a body's blocks say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,7 +230,7 @@ fn outside(mailbox: Mailbox, sure: bool, at: usize, blocks: &[Block], who: &Who<
         if let Some(behind) = who.behind_relay(&mailbox, block.reply_to.as_deref()) {
             (behind, false)
         } else {
-            let unread = is_unread(&mailbox);
+            let unread = is_unread(&mailbox) || is_machine(mailbox.local_part());
             (mailbox, unread)
         };
     if nobody_reads {

@@ -7,7 +7,8 @@
 //!
 //! * `labels`, `languages`, `relays`: the words and names, as data;
 //! * `lines`, `html`: a body as lines;
-//! * `blocks`, `value`: header blocks in lines, and the author in a block;
+//! * `blocks`, `attribution`, `value`: header blocks in lines, or what stands for one, and the author
+//!   in it;
 //! * `choose`, `names`: the applicant among the authors;
 //! * `attached`, `mapi`, `compound`: messages that are attached;
 //! * `author`, `trust`: the message's own header;
@@ -18,6 +19,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 mod attached;
+mod attribution;
 mod author;
 mod blocks;
 mod choose;

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::attached::{Attached, Content, Text};
+use super::attribution;
 use super::author::{Author, author};
 use super::blocks::{Block, find};
 use super::choose::{Outcome, Person, agree, choose};
@@ -106,7 +107,9 @@ fn resolve(
 ) -> Resolved {
     let mut resolved = Resolved::default();
     let mut bare = false;
-    match inline(content, who, outer, &colleagues(header, who)) {
+    // What is attached tells better who wrote than a line in the text does.
+    let alone = depth == 0 && content.attached.is_empty() && marks(header).0.forward;
+    match inline(content, who, outer, &colleagues(header, who), alone) {
         (_, Outcome::Nothing) => (),
         (text, Outcome::Person(person)) if content.cut && person.block.from.is_none() => {
             let clue = clue(text, &person.block, "the block may go on");
@@ -144,14 +147,22 @@ fn resolve(
     resolved
 }
 
-/// What text and HTML of a message say together, and which of the two is shown as evidence.
+/// What text and HTML of a message say together, and which of the two is shown as evidence. `alone`
+/// tells whether a line above a quotation may stand for a block.
 fn inline<'c>(
     content: &'c Content,
     who: &Who<'_>,
     outer: &str,
     colleagues: &Names,
+    alone: bool,
 ) -> (&'c Text, Outcome) {
-    let read = |lines: &Lines<'_>| choose(&find(lines, outer), who, colleagues);
+    let read = |lines: &Lines<'_>| {
+        let mut blocks = find(lines, outer);
+        if alone && blocks.is_empty() {
+            blocks.extend(attribution::only(lines));
+        }
+        choose(&blocks, who, colleagues)
+    };
     let text = if is_html(&content.plain.text) {
         of_html(&content.plain.text)
     } else {
