@@ -55,6 +55,7 @@
 //! | [`running`] | which keys and configuration each process goes by, told in the state folder | how it is shown |
 //! | [`credentials`] | passwords, and the passwd-file that keeps their hashes | what a login may send as |
 //! | [`postfix`] | reads and writes Postfix's configuration | messages |
+//! | [`findings`] | all that can be found to be wrong, by its id; the manual page comes from it | how it is found |
 //! | [`way`] | whether the milter answers, Postfix takes mail and the milter sees it, now | the ledger |
 //! | [`doctor`] | everything on the way of an application, looked at in one go | how it is shown |
 //! | [`cli`] | one file per subcommand; the manual pages come from it | |
@@ -124,6 +125,7 @@ pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod doctor;
+pub mod findings;
 pub mod gate;
 pub mod journal;
 pub mod ledger;

@@ -199,3 +199,65 @@ fn the_scan_sees_what_it_looks_for() {
     assert_eq!(uses(|n| n == "resolve.rs", &["hickory"]).len(), 1);
     assert_eq!(uses(|n| n == "agent/unwrapper.rs", &["crate::submit"]).len(), 1);
 }
+
+/// The constants of the table of findings, with their ids.
+fn findings() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for path in sources(&src().join("findings")) {
+        for line in code(&path).lines() {
+            if let Some((name, rest)) = line.trim().split_once(" = \"RM-") {
+                let number = rest.split('"').next().unwrap_or_default();
+                all.push((name.to_owned(), format!("RM-{number}")));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn each_id_of_a_finding_is_from_the_table_and_can_be_printed() {
+    let table = findings();
+    assert!(table.len() > 90, "{}", table.len());
+    let mut ids: Vec<&String> = table.iter().map(|(_, id)| id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), table.len(), "an id stands for two things");
+    let is_table = |name: &str| name.starts_with("findings/");
+    // The page names the families.
+    let outside = |name: &str| {
+        !is_table(name)
+            && !is_test(name)
+            && name != "smtp_test/causes.rs"
+            && name != "cli/man/findings.rs"
+    };
+    assert_eq!(uses(outside, &["RM-POSTFIX-", "RM-DOCTOR-", "RM-SMTP-"]), [""; 0]);
+    let makes = |name: &str| ["postfix/", "doctor/"].iter().any(|folder| name.starts_with(folder));
+    let told: String = sources(&src())
+        .iter()
+        .filter(|path| makes(&path.strip_prefix(src()).unwrap().to_string_lossy()))
+        .map(|path| code(path))
+        .collect();
+    let words: Vec<&str> = told.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let unused = table.iter().filter(|(name, _)| !words.contains(&name.as_str()));
+    assert_eq!(unused.map(|(_, id)| id).collect::<Vec<_>>(), [""; 0], "nothing prints them");
+}
+
+#[test]
+fn each_cause_of_the_test_of_smtp_settings_can_be_its_answer() {
+    let folder = src().join("smtp_test");
+    let table = code(&folder.join("causes.rs"));
+    // The first half lists the causes, the second says when.
+    let (listed, decided) = table.split_once("pub fn of(").unwrap();
+    let mut said = decided.to_owned();
+    for path in sources(&folder) {
+        let name = path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
+        if name != "causes.rs" && !name.starts_with("texts") && !is_test(&name) {
+            said.push_str(&code(&path));
+        }
+    }
+    let words: Vec<&str> = said.split(|c: char| !c.is_alphanumeric() && c != ':').collect();
+    let of_line = |line: &str| Some(line.trim().split_once(" = ")?.0.to_owned());
+    let causes = listed.lines().filter(|line| line.ends_with(',')).filter_map(of_line);
+    let unused = causes.filter(|name| !words.contains(&format!("Cause::{name}").as_str()));
+    assert_eq!(unused.collect::<Vec<_>>(), [""; 0]);
+}

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{ConfigArg, Exit, answer, load};
-use crate::doctor::{Finding, Mark, examine};
+use crate::doctor::{Line, Mark, examine};
 use crate::postfix::Instance;
 
 #[derive(Debug, Args)]
@@ -40,30 +40,31 @@ pub(super) fn doctor(args: &DoctorArgs) -> Exit {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         answer(&text(&found, args.verbose, colour));
     }
-    if found.iter().any(|finding| finding.mark == Mark::Error) {
+    if found.iter().any(|finding| finding.mark() == Mark::Error) {
         Exit::NotWorking
     } else {
         Exit::Ok
     }
 }
 
-pub(super) fn text(found: &[Finding], verbose: bool, colour: bool) -> String {
+pub(super) fn text(found: &[Line], verbose: bool, colour: bool) -> String {
     let mut out = String::new();
-    for finding in found {
-        let (mark, code) = match finding.mark {
+    for line in found {
+        let (mark, code) = match line.mark() {
             Mark::Ok => ("[ok]", "32"),
             Mark::NotTested => ("[--]", "36"),
             Mark::Warning => ("[??]", "33"),
             Mark::Error => ("[!!]", "31"),
         };
         let mark = if colour { format!("\u{1b}[{code}m{mark}\u{1b}[0m") } else { mark.to_owned() };
-        let id = finding.id.filter(|_| verbose).map(|id| format!(" ({id})")).unwrap_or_default();
-        _ = writeln!(out, "{mark} {:<14} {}{id}", finding.part, finding.text);
-        if let Some(remedy) = &finding.remedy {
-            _ = writeln!(out, "      -> {remedy}");
+        let finding = line.finding();
+        let id = finding.filter(|_| verbose).map(|it| format!(" ({})", it.id)).unwrap_or_default();
+        _ = writeln!(out, "{mark} {:<14} {}{id}", line.part, line.text());
+        if let Some(finding) = finding {
+            _ = writeln!(out, "      -> {}", finding.remedy);
         }
     }
-    let count = |mark| found.iter().filter(|finding| finding.mark == mark).count();
+    let count = |mark| found.iter().filter(|finding| finding.mark() == mark).count();
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let errors = plural(count(Mark::Error), "error");
     let warnings = plural(count(Mark::Warning), "warning");
@@ -74,21 +75,18 @@ pub(super) fn text(found: &[Finding], verbose: bool, colour: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::Found;
+    use crate::findings::{Finding, id};
 
     #[test]
     fn what_is_wrong_has_its_remedy_below_and_all_is_counted() {
-        let finding = |mark, text: &str, remedy: Option<&str>| Finding {
-            mark,
-            part: "Postfix",
-            id: remedy.map(|_| "RM-POSTFIX-03"),
-            text: text.into(),
-            remedy: remedy.map(str::to_owned),
-        };
+        let wrong = |id, text: &str, remedy: &str| Found::Wrong(Finding::new(id, text, remedy));
         let found = [
-            finding(Mark::Ok, "all is well", None),
-            finding(Mark::Error, "it is broken", Some("mend it")),
-            finding(Mark::NotTested, "nobody tried", Some("try it")),
+            Found::Sound("all is well".to_owned()),
+            wrong(id::LIST_WITHOUT_OURS, "it is broken", "mend it"),
+            wrong(id::TABLE_NOT_LISTED, "nobody tried", "try it"),
         ];
+        let found = found.map(|found| Line { part: "Postfix", found });
         assert_eq!(
             text(&found, false, false),
             "[ok] Postfix        all is well\n[!!] Postfix        it is broken\n      -> mend it\n\

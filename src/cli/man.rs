@@ -2,6 +2,7 @@
 //! itself and from the commented configuration, so that they cannot say anything else.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+mod findings;
 mod reference;
 pub(super) mod words;
 
@@ -36,6 +37,9 @@ const EXITS: [(Exit, &str); 14] = [
     (Exit::NoPermission, "Not permitted."),
     (Exit::Config, "The configuration is wrong."),
 ];
+
+/// The commands that print what recruit-milter-findings(7) explains.
+const FINDING: [&str; 4] = ["doctor", "postfix", "smtp-test", "verify"];
 
 /// Files that the program reads and writes.
 const FILES: [(&str, &str); 8] = [
@@ -165,6 +169,8 @@ fn pages() -> io::Result<Vec<Page>> {
     }
     pages.push(Page { name: "recruit-milter.toml.5".into(), text: reference::page() });
     pages.push(Page { name: "recruit-milter-words.7".into(), text: words::page() });
+    let (name, text) = findings::page();
+    pages.push(Page { name, text });
     pages.push(Page { name: GUIDE_NAME.into(), text: GUIDE.into() });
     Ok(pages)
 }
@@ -208,6 +214,7 @@ fn overview(whole: &Command, groups: &[&Command]) -> io::Result<String> {
     text.push_str(&see_also(&[
         "recruit-milter-postfix(7)",
         "recruit-milter-words(7)",
+        "recruit-milter-findings(7)",
         "recruit-milter.toml(5)",
         "postconf(5)",
     ]));
@@ -236,7 +243,10 @@ fn of_group(group: &Command) -> io::Result<String> {
     }
     text.push_str(&roff.to_roff());
     text.push_str(&exit_status(group.get_name() == "status"));
-    let also = ["recruit-milter(8)", "recruit-milter-postfix(7)", "recruit-milter.toml(5)"];
+    let mut also = vec!["recruit-milter(8)", "recruit-milter-postfix(7)", "recruit-milter.toml(5)"];
+    if FINDING.contains(&group.get_name()) {
+        also.push("recruit-milter-findings(7)");
+    }
     text.push_str(&see_also(&also));
     Ok(text)
 }

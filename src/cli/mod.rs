@@ -9,11 +9,13 @@ use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::config::{self, Config, Loaded, Surroundings};
+use crate::findings::id;
 
 mod check;
 mod doctor;
 pub mod explain;
 mod export;
+mod findings;
 mod init_key;
 mod lang;
 mod list;
@@ -73,6 +75,10 @@ pub enum Exit {
 /// Forwards recruiting mail to a recruiting system from inside Postfix, whole and exactly once.
 #[derive(Debug, Parser)]
 #[command(name = "recruit-milter", version, arg_required_else_help = true)]
+#[command(after_help = format!(
+    "recruit-milter help {} says what a finding of doctor and the other tests means.",
+    id::ENTRANCE_WITHOUT_US
+))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -224,6 +230,14 @@ struct ExplainArgs {
 
 /// Runs the command line `args` (with the program's name first) and says how the process shall end.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // clap's own `help` knows commands alone.
+    if let [_, help, wanted] = &args[..]
+        && help == "help"
+        && let Some(wanted) = wanted.to_str().filter(|word| findings::is_id(word))
+    {
+        return findings::help(wanted);
+    }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {

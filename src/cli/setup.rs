@@ -22,7 +22,8 @@ use super::postfix::{chain, exit_for};
 use super::{ConfigArg, Exit, answer, doctor, say, verify};
 use crate::config::keyfile::KeyFile;
 use crate::config::{self, Config, Language, Surroundings};
-use crate::doctor::{Finding, Mark, examine};
+use crate::doctor::{Line, Mark, examine};
+use crate::findings::Severity;
 use crate::postfix::{self, Instance, Site, Wanted};
 
 /// The configuration as it is shipped, for who has none.
@@ -300,8 +301,8 @@ fn judge(args: &SetupArgs, path: &Path, instance: &Instance, lang: Lang) -> Resu
     };
     let found = runtime()?.block_on(examine(&config, instance));
     // What a probe has to show comes right after it.
-    let shown: Vec<Finding> =
-        found.iter().filter(|finding| finding.mark != Mark::NotTested).cloned().collect();
+    let shown: Vec<Line> =
+        found.iter().filter(|line| line.mark() != Mark::NotTested).cloned().collect();
     answer(&format!("\n{}", doctor::text(&shown, false, false)));
     let verified =
         verify::verify(&verify::VerifyArgs::all(&args.config, args.config_dir.as_ref(), args.lang));
@@ -322,11 +323,10 @@ fn judge(args: &SetupArgs, path: &Path, instance: &Instance, lang: Lang) -> Resu
         return Ok(());
     }
     // What doctor found is nearer to the cause than what did not arrive.
-    let cause = found.iter().find(|finding| finding.mark == Mark::Error);
+    let mut wrong = found.iter().filter_map(Line::finding);
+    let cause = wrong.find(|finding| finding.severity == Severity::Error);
     Err(match cause {
-        Some(Finding { text, remedy, .. }) => {
-            missing(verified, text.clone(), remedy.clone().unwrap_or_default())
-        }
+        Some(finding) => missing(verified, finding.text.clone(), finding.remedy.clone()),
         None => missing(
             verified,
             lang.pick(

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::Config;
-use crate::doctor;
+use crate::postfix;
 use crate::way::{self, Spot, State};
 
 /// How long the agent goes by what it has seen, while Postfix's files stay as they are: tables elsewhere, and
@@ -17,7 +17,7 @@ const FRESH: Duration = Duration::from_secs(180);
 /// Looks at Postfix's configuration, and keeps what was seen for those who cannot.
 pub(super) fn settings(config: &Config) -> Spot {
     let instance = &way::instance(config);
-    let spot = way::settings(doctor::standing(config, instance), config);
+    let spot = way::settings(postfix::check(instance, config), config);
     let _ = way::keep_settings(config, instance, &spot);
     spot
 }

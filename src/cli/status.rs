@@ -187,8 +187,9 @@ fn besides(way: &Way, lang: Lang) -> String {
 
 /// What runs otherwise than the files say, and waits for a reload or a restart. Mail goes on meanwhile.
 fn differs(config: &Config) -> String {
-    doctor::differs(config).into_iter().fold(String::new(), |mut out, finding| {
-        _ = writeln!(out, "{}\n  -> {}", finding.text, finding.remedy.unwrap_or_default());
+    let differs = doctor::differs(config);
+    differs.iter().filter_map(doctor::Line::finding).fold(String::new(), |mut out, finding| {
+        _ = writeln!(out, "{}\n  -> {}", finding.text, finding.remedy);
         out
     })
 }

@@ -18,7 +18,7 @@ use super::{ConfigArg, Exit, load, say};
 use crate::agent::verify::COOL_DOWN;
 use crate::agent::verify::probe::{self, Asked};
 use crate::config::{Config, Probes};
-use crate::doctor;
+use crate::findings::{Finding, Severity};
 use crate::journal::{Action, Entry, Pass};
 use crate::ledger::{self, Access, EventFilter, Ledger};
 use crate::mail::Address;
@@ -26,7 +26,7 @@ use crate::policy::outcome::Outcome;
 use crate::policy::report::Said;
 use crate::policy::rules::Pattern;
 use crate::policy::verification::Hop;
-use crate::postfix::{self, Instance, Severity};
+use crate::postfix::{self, Instance};
 use diagnosis::{Diagnosis, Stuck, diagnose, unserved};
 use tail::Tail;
 
@@ -458,11 +458,12 @@ impl<'a> Round<'a> {
     }
 
     /// The first of what `postfix --check` finds by which mail is doubled or lost.
-    fn doubling(&self) -> std::result::Result<Option<postfix::Finding>, postfix::Error> {
-        let mut found = postfix::check(self.instance, self.config)?;
-        found.retain(postfix::Finding::is_of_filters);
-        found.extend(doctor::doubling(self.config, self.instance));
-        Ok(found.into_iter().find(|finding| finding.severity == Severity::Error))
+    fn doubling(&self) -> std::result::Result<Option<Finding>, postfix::Error> {
+        let found = postfix::check(self.instance, self.config)?;
+        let is_it = |finding: &Finding| {
+            finding.severity == Severity::Error && postfix::is_of_doubling(finding)
+        };
+        Ok(found.into_iter().find(is_it))
     }
 
     fn stuck(

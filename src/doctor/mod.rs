@@ -1,7 +1,5 @@
 //! `doctor`: everything on the way of an application, looked at in one go. Changes nothing.
 //!
-//! * [`tables`]: what Postfix's tables and settings do to our mail, beyond [`mod@crate::postfix::check`].
-//! * `ways`: the tables by which mail passes the milter by.
 //! * [`services`]: whether our services in Postfix start. `running`: what else of ours runs.
 //! * `sockets`, `state`, `network`: this machine, the state folder, the recruiting system's server.
 //!
@@ -13,13 +11,13 @@ mod running;
 pub mod services;
 mod sockets;
 mod state;
-pub mod tables;
-mod ways;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
 use crate::config::Config;
-use crate::postfix::{self, Instance, Severity, Site};
+use crate::findings::{Finding, Id, Severity, id};
+use crate::postfix::{self, Instance, Site};
 use crate::way;
 
 /// How something is.
@@ -37,55 +35,101 @@ pub enum Mark {
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// How it is.
-    pub mark: Mark,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
     /// What part of the way it belongs to.
     pub part: &'static str,
-    /// Its stable name, where something is wrong.
-    pub id: Option<&'static str>,
-    /// What is there, and where.
-    pub text: String,
-    /// What to do.
-    pub remedy: Option<String>,
+    /// What was found there.
+    pub found: Found,
 }
 
-impl Finding {
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is as it should be; what is there.
+    Sound(String),
+    /// Something is wrong.
+    Wrong(Finding),
+}
+
+impl Line {
     fn ok(part: &'static str, text: impl Into<String>) -> Self {
-        Self { mark: Mark::Ok, part, id: None, text: text.into(), remedy: None }
+        Self { part, found: Found::Sound(text.into()) }
     }
 
-    fn bad(
-        mark: Mark,
+    /// A finding whose severity follows from its id.
+    fn new(part: &'static str, id: Id, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { part, found: Found::Wrong(Finding::new(id, text, remedy)) }
+    }
+
+    /// A finding whose id can be more or less bad.
+    fn with(
+        severity: Severity,
         part: &'static str,
-        id: &'static str,
+        id: Id,
         text: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { mark, part, id: Some(id), text: text.into(), remedy: Some(remedy.into()) }
+        Self { part, found: Found::Wrong(Finding::with(severity, id, text, remedy)) }
+    }
+
+    /// How it is.
+    pub fn mark(&self) -> Mark {
+        self.finding().map_or(Mark::Ok, |finding| match finding.severity {
+            Severity::NotTested => Mark::NotTested,
+            Severity::Warning => Mark::Warning,
+            Severity::Error => Mark::Error,
+        })
+    }
+
+    /// What is there, and where.
+    pub fn text(&self) -> &str {
+        match &self.found {
+            Found::Sound(text) => text,
+            Found::Wrong(finding) => &finding.text,
+        }
+    }
+
+    /// What is wrong, if anything is.
+    pub fn finding(&self) -> Option<&Finding> {
+        match &self.found {
+            Found::Sound(_) => None,
+            Found::Wrong(finding) => Some(finding),
+        }
+    }
+}
+
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let finding = self.finding();
+        let mut line = serializer.serialize_struct("Line", 5)?;
+        line.serialize_field("mark", &self.mark())?;
+        line.serialize_field("part", self.part)?;
+        line.serialize_field("id", &finding.map(|finding| finding.id))?;
+        line.serialize_field("text", self.text())?;
+        line.serialize_field("remedy", &finding.map(|finding| finding.remedy.as_str()))?;
+        line.end()
     }
 }
 
 /// Looks at everything.
-pub async fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
+pub async fn examine(config: &Config, instance: &Instance) -> Vec<Line> {
     let rules = &config.rules;
-    let mut all = vec![Finding::ok(
+    let mut all = vec![Line::ok(
         "Configuration",
         format!("{} addresses, {} recruiting systems", rules.addresses.len(), rules.systems.len()),
     )];
     if config.is_idle() {
-        all.push(Finding::bad(
-            Mark::Warning,
+        all.push(Line::new(
             "Configuration",
-            "RM-DOCTOR-01",
+            id::NO_ADDRESSES,
             "no recruiting addresses yet: all mail passes",
             format!("name a [system] with its addresses in {}", config.path.display()),
         ));
         return all;
     }
     all.extend(state::key(config));
-    let settings = way::settings(standing(config, instance), config);
+    let settings = way::settings(postfix::check(instance, config), config);
     let way = way::look(config, way::Depth::All).await.with(Some(settings));
     all.extend(running::examine(config));
     all.extend(sockets::examine(&way));
@@ -103,42 +147,14 @@ pub async fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
 }
 
 /// What runs otherwise than the files say: keys, configuration, program.
-pub fn differs(config: &Config) -> Vec<Finding> {
+pub fn differs(config: &Config) -> Vec<Line> {
     let mut found = running::examine(config);
-    found.retain(|finding| finding.mark >= Mark::Warning);
+    found.retain(|line| line.mark() >= Mark::Warning);
     found
 }
 
-/// What `postfix --check` says: all that is wrong in Postfix's configuration.
-pub fn standing(
-    config: &Config,
-    instance: &Instance,
-) -> Result<Vec<postfix::Finding>, postfix::Error> {
-    let mut findings = postfix::check(instance, config)?;
-    findings.extend(doubling(config, instance));
-    Ok(findings)
-}
-
-/// Ways by which mail would reach the recruiting system a second time: `postfix --check` promises that
-/// there are none.
-pub fn doubling(config: &Config, instance: &Instance) -> Vec<postfix::Finding> {
-    let Ok(site) = Site::read(instance) else { return Vec::new() };
-    let mut found = ways::examine(config, &site, instance);
-    let doubles = ["RM-DOCTOR-50", "RM-DOCTOR-53", "RM-DOCTOR-71"];
-    found.retain(|finding| finding.id.is_some_and(|id| doubles.contains(&id)));
-    let told = |finding: Finding| {
-        Some(postfix::Finding {
-            id: finding.id?,
-            severity: Severity::Error,
-            text: finding.text,
-            remedy: finding.remedy.unwrap_or_default(),
-        })
-    };
-    found.into_iter().filter_map(told).collect()
-}
-
 /// Looks at Postfix's configuration alone.
-pub fn examine_postfix(config: &Config, instance: &Instance) -> Vec<Finding> {
+pub fn examine_postfix(config: &Config, instance: &Instance) -> Vec<Line> {
     const PART: &str = "Postfix";
     let unreadable = |error: postfix::Error| {
         let mut text = error.to_string();
@@ -152,7 +168,7 @@ pub fn examine_postfix(config: &Config, instance: &Instance) -> Vec<Finding> {
             }
             _ => "run it as root",
         };
-        vec![Finding::bad(Mark::Error, PART, "RM-DOCTOR-10", text, remedy)]
+        vec![Line::new(PART, id::POSTFIX_UNREADABLE, text, remedy)]
     };
     let site = match Site::read(instance) {
         Ok(site) => site,
@@ -162,18 +178,13 @@ pub fn examine_postfix(config: &Config, instance: &Instance) -> Vec<Finding> {
         Ok(found) => found,
         Err(error) => return unreadable(error),
     };
-    let mark = |severity| match severity {
-        Severity::Error => Mark::Error,
-        Severity::Warning => Mark::Warning,
-    };
-    let mut all: Vec<Finding> = found
-        .into_iter()
-        .map(|f| Finding::bad(mark(f.severity), PART, f.id, f.text, f.remedy))
-        .collect();
-    all.extend(tables::examine(config, &site, instance));
+    let advice = postfix::advise(config, &site, instance);
+    let found = found.into_iter().chain(advice);
+    let mut all: Vec<Line> =
+        found.map(|finding| Line { part: PART, found: Found::Wrong(finding) }).collect();
     if all.is_empty() {
         let version = site.value("mail_version");
-        all.push(Finding::ok(PART, format!("{version}, milters attached, all lines in place")));
+        all.push(Line::ok(PART, format!("{version}, milters attached, all lines in place")));
     }
     all
 }

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::{Finding, Mark};
+use super::Line;
 use crate::agent::verify::outside;
 use crate::agent::verify::outside::hello;
 use crate::agent::verify::probe::{Asked, ask_inbound, new};
 use crate::config::Config;
+use crate::findings::{Severity, id};
 use crate::journal::Action;
 use crate::mail::Address;
 use crate::policy::rules::Pattern;
@@ -19,7 +20,7 @@ use crate::submit::callout::{Answer, ask};
 use crate::way::{Place, Spot, State, Way};
 
 /// Whether Postfix takes mail for the recruiting addresses and for the bounce address.
-pub(super) async fn postfix_takes(config: &Config) -> Vec<Finding> {
+pub(super) async fn postfix_takes(config: &Config) -> Vec<Line> {
     const PART: &str = "Recipients";
     let exact = config.rules.addresses.iter().filter_map(|rule| match &rule.pattern {
         Pattern::Exact(address) => Some((address, "recruiting address")),
@@ -31,10 +32,9 @@ pub(super) async fn postfix_takes(config: &Config) -> Vec<Finding> {
     for (address, what) in exact.chain(bounce) {
         match one(config, address).await {
             Ok(Answer::Yes(_)) => taken += 1,
-            Ok(Answer::No(said) | Answer::Later(said)) => all.push(Finding::bad(
-                Mark::Error,
+            Ok(Answer::No(said) | Answer::Later(said)) => all.push(Line::new(
                 PART,
-                "RM-DOCTOR-90",
+                id::ADDRESS_REFUSED,
                 format!("Postfix does not take mail for the {what} {address}: {said}"),
                 if what == "bounce address" {
                     "recruit-milter postfix --apply".to_owned()
@@ -43,10 +43,8 @@ pub(super) async fn postfix_takes(config: &Config) -> Vec<Finding> {
                 },
             )),
             Err(error) => {
-                all.push(Finding::bad(
-                    Mark::Error,
-                    PART,
-                    "RM-DOCTOR-91",
+                all.push(Line::new(
+                    PART, id::POSTFIX_SILENT,
                     format!("no answer at {}: {}", config.verify.via, submit::words(&error)),
                     "postfix status; [verify] via must name the server that takes mail from outside",
                 ));
@@ -55,18 +53,18 @@ pub(super) async fn postfix_takes(config: &Config) -> Vec<Finding> {
         }
     }
     if all.is_empty() {
-        all.push(Finding::ok(PART, format!("Postfix takes mail for {taken} addresses")));
+        all.push(Line::ok(PART, format!("Postfix takes mail for {taken} addresses")));
     }
     all
 }
 
 /// Whether Postfix takes mail for the recruiting addresses from outside, by an address of this machine
 /// that is outside for it.
-pub(super) async fn others_may_send(config: &Config) -> Vec<Finding> {
+pub(super) async fn others_may_send(config: &Config) -> Vec<Line> {
     const PART: &str = "Outside";
     let not_shown = |text: String| {
         let remedy = "send a mail to each address from elsewhere (a mailbox at another provider)";
-        vec![Finding::bad(Mark::NotTested, PART, "RM-DOCTOR-94", text, remedy)]
+        vec![Line::new(PART, id::OUTSIDE_NOT_SHOWN, text, remedy)]
     };
     let Some(source) = outside::outsider(config).await else {
         let why = if crate::own::addresses().is_some() {
@@ -84,10 +82,9 @@ pub(super) async fn others_may_send(config: &Config) -> Vec<Finding> {
         match outside::answer(config, source, address).await {
             Some(Answer::Yes(_)) => taken += 1,
             Some(Answer::No(said) | Answer::Later(said)) if outside::is_denial(&said) => {
-                all.push(Finding::bad(
-                    Mark::Error,
+                all.push(Line::new(
                     PART,
-                    "RM-DOCTOR-99",
+                    id::DENIED_OUTSIDE,
                     format!("Postfix takes no mail for {address} from outside ({source}): {said}"),
                     format!(
                         "correct the address, or add {} to mydestination, virtual_mailbox_domains, \
@@ -107,7 +104,7 @@ pub(super) async fn others_may_send(config: &Config) -> Vec<Finding> {
     if all.is_empty() {
         let text =
             format!("Postfix takes mail for {taken} addresses from outside (asked from {source})");
-        all.push(Finding::ok(PART, text));
+        all.push(Line::ok(PART, text));
     }
     all
 }
@@ -118,31 +115,31 @@ async fn one(config: &Config, address: &Address) -> Result<Answer, submit::Error
 }
 
 /// Whether the milter sees what Postfix takes, and our own smtpds take handoffs.
-pub(super) fn milter_sees(way: &Way) -> Vec<Finding> {
+pub(super) fn milter_sees(way: &Way) -> Vec<Line> {
     let finding = |spot: &Spot| {
         let id = match (&spot.place, &spot.state) {
-            (Place::Entrance(_), State::Unseen) => "RM-DOCTOR-73",
-            (Place::Hop(_), _) => "RM-DOCTOR-74",
+            (Place::Entrance(_), State::Unseen) => id::ENTRANCE_UNSEEN,
+            (Place::Hop(_), _) => id::HOP_FAILS,
             // What else can be wrong is told by others, with what belongs to it.
             _ => return None,
         };
-        Some(Finding::bad(Mark::Error, "Passing", id, spot.english(), spot.remedy()))
+        Some(Line::new("Passing", id, spot.english(), spot.remedy()))
     };
-    let mut all: Vec<Finding> = way.troubles().filter_map(finding).collect();
+    let mut all: Vec<Line> = way.troubles().filter_map(finding).collect();
     let is_open = |spot: &&Spot| spot.state == State::Open;
     let entrance = |spot: &&Spot| matches!(spot.place, Place::Entrance(_));
     if let Some(spot) = way.spots().iter().filter(is_open).find(entrance)
         && all.is_empty()
     {
         let text = format!("what comes in at {} passes the milter", spot.place);
-        all.push(Finding::ok("Passing", text));
+        all.push(Line::ok("Passing", text));
     }
     all
 }
 
 /// Whether a server that takes mail from outside for a recruiting address, and hands it on to this one,
 /// is in a network of colleagues. Where DNS does not answer nothing is said.
-pub(super) async fn mx_is_no_colleague(config: &Config) -> Vec<Finding> {
+pub(super) async fn mx_is_no_colleague(config: &Config) -> Vec<Line> {
     let mut domains: Vec<&str> = Vec::new();
     if !config.rules.internal_networks.is_empty() {
         domains.extend(config.rules.addresses.iter().map(|rule| rule.pattern.domain()));
@@ -156,10 +153,10 @@ pub(super) async fn mx_is_no_colleague(config: &Config) -> Vec<Finding> {
     let Some(own) = crate::own::addresses() else {
         let text = "whether an MX is in [internal] networks is not shown: the addresses of this machine \
                     cannot be read (/proc/self/net)";
-        all.push(Finding::bad(
-            Mark::NotTested,
+        all.push(Line::with(
+            Severity::NotTested,
             "Colleagues",
-            "RM-POSTFIX-95",
+            id::NETWORK_HAS_MX,
             text,
             "run it as root",
         ));
@@ -176,7 +173,7 @@ pub(super) async fn mx_is_no_colleague(config: &Config) -> Vec<Finding> {
     all
 }
 
-fn inside(config: &Config, own: &[IpAddr], domain: &str, found: &[Server]) -> Option<Finding> {
+fn inside(config: &Config, own: &[IpAddr], domain: &str, found: &[Server]) -> Option<Line> {
     let rules = &config.rules;
     let ip = |server: &Server| server.address.ip();
     // What comes to this machine itself comes with the addresses of those who send it.
@@ -184,10 +181,10 @@ fn inside(config: &Config, own: &[IpAddr], domain: &str, found: &[Server]) -> Op
         found.iter().filter(|server| !own.contains(&ip(server)) && !ip(server).is_loopback());
     let server = others.into_iter().find(|server| rules.is_internal_client(ip(server)))?;
     let (host, ip) = (&server.host, ip(server));
-    Some(Finding::bad(
-        Mark::Error,
+    Some(Line::with(
+        Severity::Error,
         "Colleagues",
-        "RM-POSTFIX-95",
+        id::NETWORK_HAS_MX,
         format!(
             "[internal] networks has {ip} in it: {host} takes the mail of {domain} from outside and hands \
              it on, and a stranger would pass for a colleague"
@@ -197,7 +194,7 @@ fn inside(config: &Config, own: &[IpAddr], domain: &str, found: &[Server]) -> Op
 }
 
 /// Whether each recruiting system's server takes mail for its inbound address.
-pub(super) async fn systems_take(config: &Config) -> Vec<Finding> {
+pub(super) async fn systems_take(config: &Config) -> Vec<Line> {
     const PART: &str = "System";
     let mut all = Vec::new();
     for system in &config.rules.systems {
@@ -209,19 +206,17 @@ pub(super) async fn systems_take(config: &Config) -> Vec<Finding> {
                 let said = entry.reply.clone().unwrap_or_default();
                 let text = format!("{}: {inbound} at {host}: {said}", system.id);
                 if entry.action == Action::InboundAccepted {
-                    Finding::ok(PART, text)
+                    Line::ok(PART, text)
                 } else {
                     let remedy = format!(
                         "compare [system.{}] inbound with the address that the recruiting system shows",
                         system.id
                     );
-                    Finding::bad(Mark::Error, PART, "RM-DOCTOR-92", text, remedy)
+                    Line::new(PART, id::INBOUND_REFUSED, text, remedy)
                 }
             }
-            Asked::Later(said) => Finding::bad(
-                Mark::Warning,
-                PART,
-                "RM-DOCTOR-93",
+            Asked::Later(said) => Line::new(
+                PART, id::INBOUND_LATER,
                 format!("{}: {inbound}: not now: {said}", system.id),
                 "where Postfix sends by a relay (relayhost) this says nothing; else see that this host \
                  may connect to port 25 of that server, and try again",
@@ -248,7 +243,7 @@ mod tests {
         let own = ["10.0.0.5".parse().unwrap()];
         let found = |ips: &[&str]| {
             let servers: Vec<_> = ips.iter().map(|ip| server(ip)).collect();
-            inside(&config, &own, "acme.example", &servers).map(|finding| finding.text)
+            inside(&config, &own, "acme.example", &servers).map(|line| line.text().to_owned())
         };
         assert_eq!(found(&["198.51.100.7"]), None);
         assert_eq!(found(&["10.0.0.5"]), None, "this machine itself");

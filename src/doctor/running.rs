@@ -3,14 +3,15 @@
 
 use std::io;
 
-use super::{Finding, Mark};
+use super::Line;
 use crate::config::Config;
+use crate::findings::{Severity, id};
 use crate::running::{Kept, Role, Running, find};
 
 const PART: &str = "Running";
 
 /// Looks at each role. What does not run is told by its sockets and by the ledger.
-pub(super) fn examine(config: &Config) -> Vec<Finding> {
+pub(super) fn examine(config: &Config) -> Vec<Line> {
     let mut all = Vec::new();
     for role in Role::ALL {
         match find(&config.state_dir, role) {
@@ -19,20 +20,20 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
                 if found.is_empty() {
                     let key = config.keys.current();
                     let text = format!("{}: this configuration, key {key}", role.word());
-                    all.push(Finding::ok(PART, text));
+                    all.push(Line::ok(PART, text));
                 }
                 all.extend(found);
             }
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let text = format!("the {} cannot be looked at by this user", role.word());
-                let id = "RM-DOCTOR-100";
-                all.push(Finding::bad(Mark::NotTested, PART, id, text, "run it as root"));
+                let (severity, id) = (Severity::NotTested, id::RUNNING_NOT_SHOWN);
+                all.push(Line::with(severity, PART, id, text, "run it as root"));
             }
             Err(error) => {
                 let text = format!("the {} cannot be looked at: {error}", role.word());
                 let remedy = format!("see {}", config.state_dir.display());
-                all.push(Finding::bad(Mark::Warning, PART, "RM-DOCTOR-100", text, remedy));
+                all.push(Line::with(Severity::Warning, PART, id::RUNNING_NOT_SHOWN, text, remedy));
             }
         }
     }
@@ -40,7 +41,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
 }
 
 /// What is otherwise.
-fn compare(config: &Config, running: &Running) -> Vec<Finding> {
+fn compare(config: &Config, running: &Running) -> Vec<Line> {
     let role = running.role.word();
     let file = config.key_file.display();
     let mut all = Vec::new();
@@ -48,18 +49,18 @@ fn compare(config: &Config, running: &Running) -> Vec<Finding> {
         let ids = |ids: Vec<u8>| ids.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
         let has = ids(running.keys.iter().map(|key| key.id).collect());
         let written = ids(config.keys.ids().collect());
-        let (mark, id, text) = if running.knows_key_of(config) {
+        let (id, text) = if running.knows_key_of(config) {
             let text = format!("the {role} runs with the keys {has}; in {file} are {written}");
-            (Mark::Warning, "RM-DOCTOR-102", text)
+            (id::OTHER_KEYS, text)
         } else {
             let signs = config.keys.current();
             let text = format!(
                 "the {role} runs with the keys {has} and does not know key {signs} of {file}, which signs now: \
                  it refuses the probes of recruit-milter verify"
             );
-            (Mark::Error, "RM-DOCTOR-101", text)
+            (id::KEY_UNKNOWN, text)
         };
-        all.push(Finding::bad(mark, PART, id, text, running.takes_keys()));
+        all.push(Line::new(PART, id, text, running.takes_keys()));
     }
     let mut needs_restart = running.needs_restart_for(config);
     let version = env!("CARGO_PKG_VERSION");
@@ -68,14 +69,14 @@ fn compare(config: &Config, running: &Running) -> Vec<Finding> {
     }
     if !needs_restart.is_empty() {
         let text = format!("a restart of the {role} is needed for: {}", needs_restart.join(", "));
-        all.push(Finding::bad(Mark::Warning, PART, "RM-DOCTOR-103", text, running.restart()));
+        all.push(Line::new(PART, id::NEEDS_RESTART, text, running.restart()));
     }
     all.extend(older(config, running));
     all
 }
 
 /// A configuration that is older than the files.
-fn older(config: &Config, running: &Running) -> Option<Finding> {
+fn older(config: &Config, running: &Running) -> Option<Line> {
     let role = running.role.word();
     let since = running.since;
     let text = match &running.trouble {
@@ -95,5 +96,5 @@ fn older(config: &Config, running: &Running) -> Option<Finding> {
         }
         None => return None,
     };
-    Some(Finding::bad(Mark::Warning, PART, "RM-DOCTOR-104", text, running.reload()))
+    Some(Line::new(PART, id::OLDER_CONFIGURATION, text, running.reload()))
 }

@@ -11,8 +11,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Finding, Mark};
+use super::Line;
 use crate::config::Config;
+use crate::findings::{Severity, id};
 use crate::postfix::{Instance, Service, Site};
 
 const PART: &str = "Services";
@@ -24,7 +25,7 @@ const LOG_END: u64 = 1 << 20;
 /// Knocks at each of our services. Nothing is sent, and nothing stays behind.
 // Postfix: a delivery agent and cleanup(8) say what they are before they are asked, and do not mind
 // who goes away again; smtpd(8) has its banner.
-pub fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
+pub fn examine(config: &Config, instance: &Instance) -> Vec<Line> {
     let Ok(site) = Site::read(instance) else { return Vec::new() };
     let queue = Path::new(site.value("queue_directory"));
     // Where Postfix does not run, others say so.
@@ -52,28 +53,28 @@ pub fn examine(config: &Config, instance: &Instance) -> Vec<Finding> {
         }
     }
     if all.is_empty() {
-        all.push(Finding::ok(PART, format!("all {started} services of ours in Postfix start")));
+        all.push(Line::ok(PART, format!("all {started} services of ours in Postfix start")));
     }
     all
 }
 
-fn finding(site: &Site, service: &Service, is_alerts: bool, error: &io::Error) -> Finding {
+fn finding(site: &Site, service: &Service, is_alerts: bool, error: &io::Error) -> Line {
     let key = service.key();
     // Nobody's mail goes by the one for alerts.
-    let (mark, what) = if is_alerts {
-        (Mark::Warning, "alerts need the milter")
+    let (severity, what) = if is_alerts {
+        (Severity::Warning, "alerts need the milter")
     } else {
-        (Mark::Error, "copies wait")
+        (Severity::Error, "copies wait")
     };
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
             let text = format!("{key}: cannot be asked by this user");
-            Finding::bad(Mark::NotTested, PART, "RM-DOCTOR-97", text, "run it as root")
+            Line::new(PART, id::SERVICE_NOT_SHOWN, text, "run it as root")
         }
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Finding::bad(
-            mark,
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Line::with(
+            severity,
             PART,
-            "RM-DOCTOR-98",
+            id::SERVICE_NOT_THERE,
             format!("{key} is in master.cf, and Postfix does not have it yet: {what}"),
             "postfix reload",
         ),
@@ -81,10 +82,10 @@ fn finding(site: &Site, service: &Service, is_alerts: bool, error: &io::Error) -
             let log = log_of(site);
             let why = last_word(&log, &service.command);
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-            Finding::bad(
-                mark,
+            Line::with(
+                severity,
                 PART,
-                "RM-DOCTOR-96",
+                id::SERVICE_DOES_NOT_START,
                 format!("{key} does not start, or all of its processes hang: {what}{why}"),
                 format!(
                     "mend the setting that the mail log names there (grep fatal: {}), then postfix reload",

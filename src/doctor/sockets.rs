@@ -9,18 +9,19 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Finding, Mark};
+use super::{Line, Mark};
 use crate::config::Socket;
+use crate::findings::id;
 use crate::way::{Place, Spot, State, Way};
 
 const PART: &str = "Socket";
 
-pub(super) fn examine(way: &Way) -> Vec<Finding> {
+pub(super) fn examine(way: &Way) -> Vec<Line> {
     let sockets = way.spots().iter().filter_map(|spot| match &spot.place {
         Place::Socket(_, socket) => Some((spot, one(socket))),
         _ => None,
     });
-    let finding = |(spot, found): (&Spot, Finding)| match (&spot.state, found.mark) {
+    let finding = |(spot, found): (&Spot, Line)| match (&spot.state, found.mark()) {
         // The kernel lets clients in for a process that hangs.
         (State::Silent(_), Mark::Ok) => hanging(spot),
         _ => found,
@@ -28,52 +29,52 @@ pub(super) fn examine(way: &Way) -> Vec<Finding> {
     sockets.map(finding).collect()
 }
 
-fn one(socket: &Socket) -> Finding {
+fn one(socket: &Socket) -> Line {
     match socket {
         Socket::Unix(path) => unix(path),
         Socket::Inet(address) => {
             match TcpStream::connect_timeout(address, Duration::from_secs(3)) {
-                Ok(_) => Finding::ok(PART, format!("{socket}: answers")),
+                Ok(_) => Line::ok(PART, format!("{socket}: answers")),
                 Err(error) => silent(&socket.to_string(), &error),
             }
         }
     }
 }
 
-fn hanging(spot: &Spot) -> Finding {
-    Finding::bad(Mark::Error, PART, "RM-DOCTOR-80", spot.english(), spot.remedy())
+fn hanging(spot: &Spot) -> Line {
+    Line::new(PART, id::SOCKET_SILENT, spot.english(), spot.remedy())
 }
 
-fn silent(socket: &str, error: &io::Error) -> Finding {
+fn silent(socket: &str, error: &io::Error) -> Line {
     let text = format!("{socket}: nobody answers ({error}): mail is put off");
-    Finding::bad(Mark::Error, PART, "RM-DOCTOR-80", text, "systemctl start recruit-milter")
+    Line::new(PART, id::SOCKET_SILENT, text, "systemctl start recruit-milter")
 }
 
-fn unix(path: &Path) -> Finding {
+fn unix(path: &Path) -> Line {
     let shown = path.display().to_string();
-    let bad = |id, text: String, remedy: String| Finding::bad(Mark::Error, PART, id, text, remedy);
+    let bad = |id, text: String, remedy: String| Line::new(PART, id, text, remedy);
     let file = match fs::metadata(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let text = format!("{shown}: cannot be looked at by this user");
-            return Finding::bad(Mark::NotTested, PART, "RM-DOCTOR-81", text, "run it as root");
+            return Line::new(PART, id::SOCKET_NOT_SHOWN, text, "run it as root");
         }
         Err(error) => return silent(&shown, &error),
     };
     if !file.file_type().is_socket() {
-        return bad("RM-DOCTOR-82", format!("{shown} is not a socket"), format!("rm {shown}"));
+        return bad(id::NOT_A_SOCKET, format!("{shown} is not a socket"), format!("rm {shown}"));
     }
     if let Err(error) = UnixStream::connect(path) {
         return silent(&shown, &error);
     }
     // Postfix's processes run as this user, whatever groups it has.
     let Some((uid, gid)) = user("postfix") else {
-        return Finding::ok(PART, format!("{shown}: answers"));
+        return Line::ok(PART, format!("{shown}: answers"));
     };
     let mode = file.mode() & 0o777;
     if !may(&file, uid, gid, 2) {
         return bad(
-            "RM-DOCTOR-83",
+            id::SOCKET_MODE,
             format!("{shown}: Postfix may not write to it (mode {mode:04o})"),
             format!("chgrp postfix {shown}; chmod 0660 {shown}"),
         );
@@ -85,12 +86,12 @@ fn unix(path: &Path) -> Finding {
     if let Some(folder) = closed {
         let folder = folder.display();
         return bad(
-            "RM-DOCTOR-84",
+            id::SOCKET_FOLDER,
             format!("{shown}: Postfix may not enter {folder}"),
             format!("chgrp postfix {folder}; chmod g+x {folder}"),
         );
     }
-    Finding::ok(PART, format!("{shown}: answers, Postfix may write ({mode:04o})"))
+    Line::ok(PART, format!("{shown}: answers, Postfix may write ({mode:04o})"))
 }
 
 /// Whether a user may do something (4 read, 2 write, 1 enter) with a file, by its mode.

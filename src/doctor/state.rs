@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-use super::{Finding, Mark};
+use super::Line;
 use crate::config::Config;
+use crate::findings::{Severity, id};
 use crate::journal::{Record, replay};
 use crate::ledger::evidence::verdicts;
 use crate::ledger::{self, Access};
@@ -25,21 +26,21 @@ const WAITS: i64 = 3600;
 const ROOM: u64 = 100 << 20;
 
 /// How old the key is.
-pub(super) fn key(config: &Config) -> Option<Finding> {
+pub(super) fn key(config: &Config) -> Option<Line> {
     let written = fs::metadata(&config.key_file).and_then(|file| file.modified()).ok()?;
     let age = SystemTime::now().duration_since(written).unwrap_or_default();
     let days = age.as_secs() / 86_400;
     let text = format!("the key in {} is {days} days old", config.key_file.display());
     Some(if age > OLD_KEY {
         let remedy = "recruit-milter init-key --rotate";
-        Finding::bad(Mark::Warning, "Key", "RM-DOCTOR-02", text, remedy)
+        Line::new("Key", id::OLD_KEY, text, remedy)
     } else {
-        Finding::ok("Key", text)
+        Line::ok("Key", text)
     })
 }
 
 /// Copies that wait in Postfix's queue.
-pub(super) fn waiting(config: &Config, instance: &Instance) -> Finding {
+pub(super) fn waiting(config: &Config, instance: &Instance) -> Line {
     const PART: &str = "Queue";
     let queue = match instance.run("postqueue", &["-j"]) {
         Ok(queue) => queue,
@@ -51,7 +52,7 @@ pub(super) fn waiting(config: &Config, instance: &Instance) -> Finding {
             } else {
                 "mend that; see it for yourself: postqueue -j"
             };
-            return Finding::bad(Mark::Error, PART, "RM-DOCTOR-11", text, remedy);
+            return Line::new(PART, id::QUEUE_UNREADABLE, text, remedy);
         }
     };
     let now = Timestamp::now().as_second();
@@ -73,15 +74,15 @@ pub(super) fn waiting(config: &Config, instance: &Instance) -> Finding {
         }
     }
     if old == 0 {
-        Finding::ok(PART, "no copy waits for more than an hour")
+        Line::ok(PART, "no copy waits for more than an hour")
     } else {
         let text = format!("{old} copies wait for more than an hour: {reason}");
-        Finding::bad(Mark::Error, PART, "RM-DOCTOR-12", text, "mend that, then: postqueue -f")
+        Line::new(PART, id::COPIES_WAIT, text, "mend that, then: postqueue -f")
     }
 }
 
 /// The state folder, and the clock by the journal in it.
-pub(super) fn folder(config: &Config) -> Vec<Finding> {
+pub(super) fn folder(config: &Config) -> Vec<Line> {
     const PART: &str = "State";
     let folder = &config.state_dir;
     let shown = folder.display();
@@ -90,7 +91,7 @@ pub(super) fn folder(config: &Config) -> Vec<Finding> {
         let room = disk.f_bavail.saturating_mul(disk.f_frsize);
         if room < ROOM {
             let text = format!("{shown}: {} MB are free", room >> 20);
-            all.push(Finding::bad(Mark::Warning, PART, "RM-DOCTOR-03", text, "make room there"));
+            all.push(Line::new(PART, id::LITTLE_ROOM, text, "make room there"));
         }
     }
     let now = Timestamp::now();
@@ -103,22 +104,22 @@ pub(super) fn folder(config: &Config) -> Vec<Finding> {
     {
         let text = format!("the journal has entries of {newest}, which is to come");
         let remedy = "set the clock: timedatectl set-ntp true";
-        all.push(Finding::bad(Mark::Error, "Clock", "RM-DOCTOR-04", text, remedy));
+        all.push(Line::new("Clock", id::CLOCK, text, remedy));
     }
     if all.is_empty() {
-        all.push(Finding::ok(PART, format!("{shown}: journal in time order, room on the disk")));
+        all.push(Line::ok(PART, format!("{shown}: journal in time order, room on the disk")));
     }
     all
 }
 
 /// The ledger, and what it says of each address.
-pub(super) fn ledger(config: &Config, way: &Way) -> Vec<Finding> {
+pub(super) fn ledger(config: &Config, way: &Way) -> Vec<Line> {
     const PART: &str = "Ledger";
     let mut ledger = match ledger::open(config, Access::Read) {
         Ok(ledger) => ledger,
         Err(error) => {
             let (text, remedy) = (error.to_string(), error.remedy());
-            return vec![Finding::bad(Mark::Error, PART, "RM-DOCTOR-05", text, remedy)];
+            return vec![Line::new(PART, id::LEDGER_UNREADABLE, text, remedy)];
         }
     };
     let now = Timestamp::now();
@@ -130,15 +131,15 @@ pub(super) fn ledger(config: &Config, way: &Way) -> Vec<Finding> {
                  not in it"
             );
             let remedy = "systemctl status recruit-milter-agent";
-            all.push(Finding::bad(Mark::Error, PART, "RM-DOCTOR-06", text, remedy));
+            all.push(Line::new(PART, id::LEDGER_BEHIND, text, remedy));
         }
         (Ok(state), Ok(None)) => {
             let entries: u64 = state.hosts.iter().map(|one| one.entries).sum();
-            all.push(Finding::ok(PART, format!("{entries} entries, {} KB", state.size >> 10)));
+            all.push(Line::ok(PART, format!("{entries} entries, {} KB", state.size >> 10)));
         }
         (Err(error), _) | (_, Err(error)) => {
             let text = error.to_string();
-            all.push(Finding::bad(Mark::Error, PART, "RM-DOCTOR-05", text, error.remedy()));
+            all.push(Line::new(PART, id::LEDGER_UNREADABLE, text, error.remedy()));
         }
     }
     if let Ok(verdicts) = verdicts(&mut ledger, config, now) {
@@ -146,17 +147,17 @@ pub(super) fn ledger(config: &Config, way: &Way) -> Vec<Finding> {
             let Pattern::Exact(address) = &rule.pattern else { continue };
             let verdict = way.judge(rule, verdict, u64::try_from(now.as_second()).unwrap_or(0));
             let text = format!("{address} {}", verdict.state);
-            let mark = match verdict.state {
+            let severity = match verdict.state {
                 State::Verified => {
-                    all.push(Finding::ok("Verification", text));
+                    all.push(Line::ok("Verification", text));
                     continue;
                 }
-                State::Never | State::Seen | State::Forwarded => Mark::NotTested,
-                State::Late => Mark::Warning,
-                State::NotVerified => Mark::Error,
+                State::Never | State::Seen | State::Forwarded => Severity::NotTested,
+                State::Late => Severity::Warning,
+                State::NotVerified => Severity::Error,
             };
             let remedy = format!("recruit-milter verify {address}");
-            all.push(Finding::bad(mark, "Verification", "RM-DOCTOR-95", text, remedy));
+            all.push(Line::with(severity, "Verification", id::NOT_VERIFIED, text, remedy));
         }
     }
     all

@@ -3,7 +3,6 @@
 //! [`check`] asks an instance; [`examine`] is pure and judges what was read. Changes nothing.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -13,74 +12,41 @@ use super::change::{self, Change};
 use super::filters::Filters;
 use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_single, is_submission, names};
 use super::outgoing_check;
+use super::report::Report;
 use super::signer::is_signer;
 use super::site::{Instance, Site, Version};
 use super::syntax::{Service, list};
 use super::wanted::{LISTS, Wanted, endpoint, is_element, is_ours};
-use super::{Error, inside, served};
+use super::{Error, inside, served, ways};
 use crate::config::{Config, Socket};
+use crate::findings::{Finding, Severity, id};
 use crate::mail::domain::same_domain;
 use crate::policy::token::HANDOFF_LIFE;
 
 /// The oldest version that is supported: Debian 11's.
 const OLDEST: Version = (3, 5);
 
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// Mail is not forwarded, or could be lost.
-    Error,
-    /// Something may not be as it was meant.
-    Warning,
-}
-
-/// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Its stable name, to look it up in the manual.
-    pub id: &'static str,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What is wrong, and where.
-    pub text: String,
-    /// What to do.
-    pub remedy: String,
-}
-
-impl Finding {
-    /// Whether it is about the ways that mail takes through content filters.
-    pub fn is_of_filters(&self) -> bool {
-        let ids = ["13", "41", "42", "43", "44", "45", "46", "47"];
-        self.id.strip_prefix("RM-POSTFIX-").is_some_and(|id| ids.contains(&id))
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        write!(f, "{mark}: {} ({})\n  -> {}", self.text, self.id, self.remedy)
-    }
-}
-
 /// Examines an instance.
 pub fn check(instance: &Instance, config: &Config) -> Result<Vec<Finding>, Error> {
     let site = Site::read(instance)?;
-    let mut findings = examine(config, &site);
     let mut report = Report::default();
+    report.extend(examine(config, &site));
     served::examine(&mut report, config, &site, instance);
     inside::examine(&mut report, config, &site);
-    findings.extend(report.0);
+    report.extend(ways::examine(config, &site, instance));
     let probe = format!("t.probe@{}", config.rules.handoff_domain);
     for name in ["canonical_maps", "recipient_canonical_maps"] {
         for table in list(site.value(name)) {
             match instance.query(table, &probe) {
                 Ok(answer) => {
-                    findings.extend(answer.and_then(|answer| rewritten(name, table, &answer)));
+                    report.extend(answer.and_then(|answer| rewritten(name, table, &answer)));
                 }
-                Err(error) => findings.push(not_asked(name, table, &error)),
+                // It may say anything. Postfix itself puts off the mail that needs it.
+                Err(error) => report.add(
+                    id::TABLE_NOT_ASKED,
+                    format!("{name}: \"{table}\" cannot be asked: {error}"),
+                    format!("mend \"{table}\", or take it out of {name}"),
+                ),
             }
         }
     }
@@ -89,34 +55,40 @@ pub fn check(instance: &Instance, config: &Config) -> Result<Vec<Finding>, Error
             let mut probes = outgoing_check::probes(config).into_iter();
             // That it cannot be asked was said above, or concerns senders alone.
             let answer = probes.find_map(|probe| instance.query(table, &probe).ok().flatten());
-            findings.extend(
+            report.extend(
                 answer.map(|answer| outgoing_check::sender_rewritten(name, table, &answer)),
             );
         }
     }
-    Ok(findings)
+    Ok(report.into_findings())
 }
 
-/// A table cannot be asked.
-pub(super) const NOT_ASKED: &str = "RM-POSTFIX-100";
-
-/// A table that cannot be asked may say anything. Postfix itself puts off the mail that needs it.
-fn not_asked(name: &str, table: &str, error: &Error) -> Finding {
-    Finding {
-        id: NOT_ASKED,
-        severity: Severity::Warning,
-        text: format!("{name}: \"{table}\" cannot be asked: {error}"),
-        remedy: format!("mend \"{table}\", or take it out of {name}"),
-    }
+/// Whether a finding is one by which mail is doubled, or lost where it is split, though all else works.
+pub fn is_of_doubling(finding: &Finding) -> bool {
+    [
+        id::PROXY_FILTER,
+        id::PASSES_TWICE,
+        id::UNSEEN_BEHIND_FILTER,
+        id::SENDMAIL_TWICE,
+        id::FILTER_LOSES_DSN,
+        id::FILTER_SILENT,
+        id::TABLE_OF_FILTERS_UNSEEN,
+        id::FILTER_WAY_BACK,
+        id::ALIAS_TO_INBOUND,
+        id::PATTERN_TO_INBOUND,
+        id::BCC_TO_SYSTEM,
+    ]
+    .contains(&finding.id)
 }
 
 fn rewritten(name: &str, table: &str, answer: &str) -> Option<Finding> {
     let answer = answer.trim();
-    (!answer.is_empty()).then(|| Finding {
-        id: "RM-POSTFIX-14",
-        severity: Severity::Error,
-        text: format!("{name}: \"{table}\" rewrites handoff addresses to \"{answer}\""),
-        remedy: format!("let the patterns of \"{table}\" match the site's own domains only"),
+    (!answer.is_empty()).then(|| {
+        Finding::new(
+            id::HANDOFF_REWRITTEN,
+            format!("{name}: \"{table}\" rewrites handoff addresses to \"{answer}\""),
+            format!("let the patterns of \"{table}\" match the site's own domains only"),
+        )
     })
 }
 
@@ -129,9 +101,9 @@ pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
         Ok(wanted) => {
             let mut changes = change::diff(site, &wanted);
             filters.examine(&mut report, config, &mut changes);
-            report.differences(&changes);
+            differences(&mut report, &changes);
         }
-        Err(error) => report.error("RM-POSTFIX-10", error.to_string(), "change that setting"),
+        Err(error) => report.add(id::CANNOT_BE_APPLIED, error.to_string(), "change that setting"),
     }
     milter_lists(&mut report, config, site);
     entrances(&mut report, config, site, &filters);
@@ -141,79 +113,56 @@ pub fn examine(config: &Config, site: &Site) -> Vec<Finding> {
     queue(&mut report, config, site);
     vouching(&mut report, config, site);
     outgoing_check::outgoing(&mut report, config, site);
-    report.0
+    report.into_findings()
 }
 
-#[derive(Default)]
-pub(super) struct Report(Vec<Finding>);
-
-impl Report {
-    pub(super) fn into_findings(self) -> Vec<Finding> {
-        self.0
-    }
-
-    pub(super) fn add(&mut self, severity: Severity, id: &'static str, text: String, remedy: &str) {
-        let remedy = remedy.to_owned();
-        self.0.push(Finding { id, severity, text, remedy });
-    }
-
-    pub(super) fn error(&mut self, id: &'static str, text: String, remedy: &str) {
-        self.add(Severity::Error, id, text, remedy);
-    }
-
-    pub(super) fn warning(&mut self, id: &'static str, text: String, remedy: &str) {
-        self.add(Severity::Warning, id, text, remedy);
-    }
-
-    fn differences(&mut self, changes: &[Change]) {
-        for change in changes {
-            let (id, text) = match change {
-                Change::Param { name, .. } if change::is_list(name) => {
-                    ("RM-POSTFIX-03", format!("{name} in main.cf does not name what is ours"))
-                }
-                Change::Param { name, old: None, .. } => {
-                    ("RM-POSTFIX-04", format!("{name} is missing in main.cf"))
-                }
-                Change::Param { name, .. } => (
-                    "RM-POSTFIX-04",
-                    format!("{name} in main.cf is not what the configuration needs"),
-                ),
-                Change::Service { key, old: None, .. } => {
-                    ("RM-POSTFIX-05", format!("service {key} is missing in master.cf"))
-                }
-                Change::Service { key, new: None, .. } => (
-                    "RM-POSTFIX-05",
-                    format!(
-                        "service {key} in master.cf is left over from an earlier configuration"
-                    ),
-                ),
-                Change::Service { key, .. } => (
-                    "RM-POSTFIX-05",
-                    format!("service {key} in master.cf is not what the configuration needs"),
-                ),
-                Change::Milters { new, .. } => outgoing_check::milters_differ(new),
-                Change::File { name, .. } => (
-                    "RM-POSTFIX-06",
-                    format!("table {name} is missing or not what the configuration needs"),
-                ),
-            };
-            self.error(id, text, "recruit-milter postfix --apply");
-        }
+/// What `--apply` would change.
+fn differences(report: &mut Report, changes: &[Change]) {
+    for change in changes {
+        let (id, text) = match change {
+            Change::Param { name, .. } if change::is_list(name) => {
+                (id::LIST_WITHOUT_OURS, format!("{name} in main.cf does not name what is ours"))
+            }
+            Change::Param { name, old: None, .. } => {
+                (id::SETTING_DIFFERS, format!("{name} is missing in main.cf"))
+            }
+            Change::Param { name, .. } => (
+                id::SETTING_DIFFERS,
+                format!("{name} in main.cf is not what the configuration needs"),
+            ),
+            Change::Service { key, old: None, .. } => {
+                (id::SERVICE_DIFFERS, format!("service {key} is missing in master.cf"))
+            }
+            Change::Service { key, new: None, .. } => (
+                id::SERVICE_DIFFERS,
+                format!("service {key} in master.cf is left over from an earlier configuration"),
+            ),
+            Change::Service { key, .. } => (
+                id::SERVICE_DIFFERS,
+                format!("service {key} in master.cf is not what the configuration needs"),
+            ),
+            Change::Milters { new, .. } => outgoing_check::milters_differ(new),
+            Change::File { name, .. } => (
+                id::TABLE_DIFFERS,
+                format!("table {name} is missing or not what the configuration needs"),
+            ),
+        };
+        report.add(id, text, "recruit-milter postfix --apply");
     }
 }
 
 fn version(report: &mut Report, site: &Site) {
     if site.version() < OLDEST {
-        report.error(
-            "RM-POSTFIX-01",
+        report.add(
+            id::POSTFIX_TOO_OLD,
             format!("Postfix {} is too old", site.value("mail_version")),
             "use Postfix 3.5 or newer",
         );
     }
     for kind in ["inline", "regexp"] {
         if !site.table_types.contains(kind) {
-            report.error(
-                "RM-POSTFIX-02",
+            report.add(
+                id::NO_SUCH_TABLE_TYPE,
                 format!("this Postfix has no look-up tables of type {kind}"),
                 "install the package that brings them (postconf -m lists what is there)",
             );
@@ -244,33 +193,32 @@ fn milter_lists(report: &mut Report, config: &Config, site: &Site) {
         }
         let milters = list(site.value(name));
         if milters.iter().filter(|milter| is_front(milter)).count() > 1 {
-            report.error(
-                "RM-POSTFIX-07",
+            report.add(
+                id::FRONT_TWICE,
                 format!("{name} names our front milter more than once"),
                 "leave only $recruit_milter_front in the list",
             );
         }
         let behind = milters.iter().skip_while(|milter| !is_front(milter)).skip(1);
         if let Some(filter) = behind.copied().find(|m| !is_signer(m) && !is_front(m)) {
-            report.warning(
-                "RM-POSTFIX-08",
+            report.add(
+                id::FILTER_AFTER_FRONT,
                 format!("{name}: \"{filter}\" comes after our front milter"),
                 "put $recruit_milter_front behind all spam and virus filters",
             );
         }
     }
     if list(site.value("milter_protocol")).first() != Some(&"6") {
-        report.error(
-            "RM-POSTFIX-09",
+        report.add(
+            id::MILTER_PROTOCOL,
             format!("milter_protocol is {}", site.value("milter_protocol")),
             "postconf -X milter_protocol (the default is 6)",
         );
     }
     if !site.value("smtpd_milter_maps").is_empty() {
-        report.warning(
-            "RM-POSTFIX-11",
-            "smtpd_milter_maps gives some clients other milters: mail from them is not forwarded"
-                .into(),
+        report.add(
+            id::MILTER_MAPS,
+            "smtpd_milter_maps gives some clients other milters: mail from them is not forwarded",
             "add $recruit_milter_front to the results in that table, or list no client that \
              sends mail to recruiting addresses",
         );
@@ -301,7 +249,7 @@ fn entrances(report: &mut Report, config: &Config, site: &Site, filters: &Filter
                 "{key} in master.cf has \"-o smtpd_milters={milters}\": \
                  mail that comes in there is not forwarded"
             );
-            report.add(severity, "RM-POSTFIX-12", text, &listing(&key, milters, ours));
+            report.with(severity, id::ENTRANCE_WITHOUT_US, text, listing(&key, milters, ours));
         }
         let option = |name| service.option(name).unwrap_or_else(|| site.value(name));
         if is_left && list(option("receive_override_options")).contains(&"no_milters") {
@@ -311,7 +259,7 @@ fn entrances(report: &mut Report, config: &Config, site: &Site, filters: &Filter
             );
             let remedy = "take no_milters away there \
                           (or leave it, if the mail has passed our milter before)";
-            report.add(severity, "RM-POSTFIX-12", text, remedy);
+            report.with(severity, id::ENTRANCE_WITHOUT_US, text, remedy);
         }
         // Where a smtpd is behind it, apply knows what to do.
         if !option("smtpd_proxy_filter").is_empty() && !filters.are_placed() {
@@ -320,7 +268,7 @@ fn entrances(report: &mut Report, config: &Config, site: &Site, filters: &Filter
             );
             let remedy = "list $recruit_milter_front at the smtpd behind that filter, \
                           or use the filter as a milter";
-            report.add(severity, "RM-POSTFIX-13", text, remedy);
+            report.with(severity, id::PROXY_FILTER, text, remedy);
         }
     }
 }
@@ -358,10 +306,10 @@ pub(super) fn in_jail(
         && !path.starts_with(queue)
     {
         let (key, queue, path) = (service.key(), queue.display(), path.display());
-        report.error(
-            "RM-POSTFIX-15",
+        report.add(
+            id::JAILED,
             format!("{key} runs chrooted in {queue} and cannot reach {path}"),
-            &format!("put the sockets below {queue}/recruit-milter"),
+            format!("put the sockets below {queue}/recruit-milter"),
         );
     }
 }
@@ -375,8 +323,8 @@ fn hops(report: &mut Report, config: &Config, site: &Site) {
     let hops: Vec<_> = hops.into_iter().chain(alerts).collect();
     for (name, address) in &hops {
         if !address.ip().is_loopback() {
-            report.error(
-                "RM-POSTFIX-16",
+            report.add(
+                id::HOP_ADDRESS,
                 format!("{name} = \"{address}\" can be reached from outside"),
                 "use an address of this machine's loopback: 127.0.0.1:PORT",
             );
@@ -384,10 +332,10 @@ fn hops(report: &mut Report, config: &Config, site: &Site) {
         let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
         let protocols = list(site.value("inet_protocols"));
         if !protocols.iter().any(|protocol| [family, "all"].contains(protocol)) {
-            report.error(
-                "RM-POSTFIX-16",
+            report.add(
+                id::HOP_ADDRESS,
                 format!("inet_protocols lacks {family}, which {name} = \"{address}\" needs"),
-                &format!("add {family} to inet_protocols, or give {name} another address"),
+                format!("add {family} to inet_protocols, or give {name} another address"),
             );
         }
     }
@@ -401,8 +349,8 @@ fn disabled(report: &mut Report, site: &Site, hops: &[SocketAddr]) {
         let key = format!("{address}/inet");
         // Postfix: either "type" or "name/type".
         if let Some(entry) = disabled.iter().find(|entry| ["inet", &key].contains(entry)) {
-            report.error(
-                "RM-POSTFIX-17",
+            report.add(
+                id::HOP_DISABLED,
                 format!("master_service_disable has \"{entry}\": {address} does not listen"),
                 "take it out of master_service_disable",
             );
@@ -414,8 +362,8 @@ fn addresses(report: &mut Report, config: &Config, site: &Site) {
     let postfix = site.value("recipient_delimiter");
     let ours = &config.rules.delimiters;
     if postfix != ours {
-        report.warning(
-            "RM-POSTFIX-18",
+        report.add(
+            id::DELIMITERS_DIFFER,
             format!(
                 "recipient_delimiter is \"{postfix}\" in Postfix and \"{ours}\" for us: \
                  address extensions are not taken alike"
@@ -431,23 +379,23 @@ fn addresses(report: &mut Report, config: &Config, site: &Site) {
             .find(|class| list(site.value(class)).iter().any(|listed| same_domain(listed, domain)));
         // Postfix: this class goes before all of transport_maps.
         if local == Some(&"virtual_alias_domains") {
-            report.error(
-                "RM-POSTFIX-99",
+            report.add(
+                id::INBOUND_IN_ALIAS_DOMAIN,
                 format!(
                     "virtual_alias_domains has {domain}, the domain of the inbound address {}: each \
                      copy fails, \"User unknown in virtual alias table\"",
                     system.inbound
                 ),
-                &format!("take {domain} out of virtual_alias_domains"),
+                format!("take {domain} out of virtual_alias_domains"),
             );
         } else if let (Some(class), None) = (local, &system.next_hop) {
-            report.warning(
-                "RM-POSTFIX-19",
+            report.add(
+                id::INBOUND_IS_LOCAL,
                 format!(
                     "the inbound address {} is in a domain of this Postfix ({class})",
                     system.inbound
                 ),
-                &format!("set next_hop in [system.{}], or use the system's own address", system.id),
+                format!("set next_hop in [system.{}], or use the system's own address", system.id),
             );
         }
     }
@@ -459,8 +407,9 @@ fn queue(report: &mut Report, config: &Config, site: &Site) {
     let Some(kept) = hours(lifetime) else { return };
     let give_up = Duration::from_secs(config.rules.give_up.after).as_secs_f64() / 3600.0;
     if kept < 24.0 || kept < 2.0 * give_up {
-        report.error(
-            "RM-POSTFIX-20",
+        report.with(
+            Severity::Error,
+            id::QUEUE_LIFETIME,
             format!(
                 "maximal_queue_lifetime is {lifetime}: what waits longer for us is dropped unseen, \
                  before it is given up ([handoff] give_up_after)"
@@ -470,8 +419,8 @@ fn queue(report: &mut Report, config: &Config, site: &Site) {
     } else if kept < 120.0
         && let Some(rule) = config.rules.addresses.iter().find(|rule| !rule.local_copy)
     {
-        report.warning(
-            "RM-POSTFIX-61",
+        report.add(
+            id::LIFETIME_WITHOUT_COPY,
             format!(
                 "maximal_queue_lifetime is {lifetime}, and {} keeps no copy: while our smtpd, its milter \
                  or a signer is away its mail waits in the queue alone, and is dropped unseen after that",
@@ -483,8 +432,8 @@ fn queue(report: &mut Report, config: &Config, site: &Site) {
     let days = HANDOFF_LIFE / 86_400;
     let life = Duration::from_secs(HANDOFF_LIFE).as_secs_f64();
     if kept * 3600.0 > life {
-        report.warning(
-            "RM-POSTFIX-20",
+        report.with(
+            Severity::Warning, id::QUEUE_LIFETIME,
             format!(
                 "maximal_queue_lifetime is {lifetime}, and a handoff address is good for {days} days: \
                  what waits longer for us does not go to the recruiting system any more"
@@ -516,8 +465,8 @@ fn vouching(report: &mut Report, config: &Config, site: &Site) {
             _ => false,
         });
     if !is_seen {
-        report.warning(
-            "RM-POSTFIX-21",
+        report.add(
+            id::AUTHSERV_ID_OPEN,
             format!(
                 "[internal] authserv_id = {name:?}, and nothing in this Postfix takes off \
                  Authentication-Results of that name which come from outside: a stranger could pass \

@@ -4,21 +4,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::change::Change;
-use super::check::{Report, Severity};
 use super::filters::{
     Dsn, Filter, Filters, Layout, NON_SMTPD, REST_PARAM, discards, expanded, follows, names_ours,
     pickup, setting,
 };
 use super::outgoing::{MILTERS, is_submission};
+use super::report::Report;
 use super::syntax::Service;
 use crate::config::Config;
+use crate::findings::{Id, Severity, id};
 
 impl Filters<'_> {
     /// Tells what is wrong. Takes out of the changes what it tells of.
     pub(super) fn examine(&self, report: &mut Report, config: &Config, changes: &mut Vec<Change>) {
         for table in &self.site.filters.unseen {
-            report.warning(
-                "RM-POSTFIX-46",
+            report.add(
+                id::TABLE_OF_FILTERS_UNSEEN,
                 format!(
                     "what \"{table}\" says could not be looked at: a FILTER in it would take mail \
                      through a content filter, and our milter may not be in its place for that"
@@ -41,7 +42,7 @@ impl Filters<'_> {
             |change: &Change| matches!(change, Change::Param { name, .. } if name == REST_PARAM);
         changes.retain(|change| told.is_empty() || !is_rest(change));
         for (severity, id, text) in told {
-            report.add(severity, id, text, "recruit-milter postfix --apply");
+            report.with(severity, id, text, "recruit-milter postfix --apply");
         }
         for (service, filters) in &self.entrances {
             if layout == Layout::Behind {
@@ -59,7 +60,7 @@ impl Filters<'_> {
     }
 
     /// What is wrong where our milter is, or is not, at a service.
-    fn misplaced(&self, change: &Change) -> Option<(Severity, &'static str, String)> {
+    fn misplaced(&self, change: &Change) -> Option<(Severity, Id, String)> {
         match change {
             Change::Milters { old, new } => {
                 let has = |service: &Service| {
@@ -76,7 +77,7 @@ impl Filters<'_> {
                 match (has(old), has(new)) {
                     (true, false) if !proxy.is_empty() => Some((
                         Severity::Error,
-                        "RM-POSTFIX-13",
+                        id::PROXY_FILTER,
                         format!(
                             "{key} has an smtpd_proxy_filter: Postfix makes no changes of milters \
                              there, and our milter's place is behind that filter"
@@ -84,7 +85,7 @@ impl Filters<'_> {
                     )),
                     (true, false) => Some((
                         Severity::Error,
-                        "RM-POSTFIX-41",
+                        id::PASSES_TWICE,
                         format!(
                             "{key} in master.cf: mail passes our milter there and on the other side \
                              of a content filter: the recruiting system may get it twice"
@@ -92,7 +93,7 @@ impl Filters<'_> {
                     )),
                     (false, true) if self.layout == Some(Layout::Behind) => Some((
                         Severity::Error,
-                        "RM-POSTFIX-42",
+                        id::UNSEEN_BEHIND_FILTER,
                         format!(
                             "{key} in master.cf: a content filter gives mail back there, and our \
                              milter, whose place is behind it, does not see it"
@@ -109,7 +110,7 @@ impl Filters<'_> {
                 let severity = if split { Severity::Error } else { Severity::Warning };
                 Some((
                     severity,
-                    "RM-POSTFIX-43",
+                    id::SENDMAIL_TWICE,
                     format!(
                         "{NON_SMTPD} in main.cf: mail of sendmail(1) passes our milter before the \
                          content filter and behind it: where its recipients are split, the \
@@ -138,8 +139,8 @@ impl Filters<'_> {
         for filter in filters.iter().filter(|filter| !filter.proxy) {
             let to = &filter.to;
             match self.dsn(filter) {
-                Dsn::Lost => report.error(
-                    "RM-POSTFIX-44",
+                Dsn::Lost => report.add(
+                    id::FILTER_LOSES_DSN,
                     format!(
                         "{key}: the filter \"{to}\" loses ORCPT and NOTIFY (it has no SMTP extension \
                          DSN), and handoffs pass it: where no local copy is kept the mail never \
@@ -151,8 +152,8 @@ impl Filters<'_> {
                         "use a filter that offers DSN, or let all mail pass it (content_filter)"
                     },
                 ),
-                Dsn::Unknown => report.warning(
-                    "RM-POSTFIX-45",
+                Dsn::Unknown => report.add(
+                    id::FILTER_SILENT,
                     format!(
                         "{key}: nobody answered at the filter \"{to}\": whether it offers DSN, which \
                          handoffs need, was not looked at"
@@ -166,14 +167,14 @@ impl Filters<'_> {
         }
         for inner in self.between.iter().chain(&self.behind) {
             if discards(&setting(Some(inner), "smtpd_discard_ehlo_keywords", self.site)) {
-                report.error(
-                    "RM-POSTFIX-44",
+                report.add(
+                    id::FILTER_LOSES_DSN,
                     format!(
                         "{} offers no DSN (smtpd_discard_ehlo_keywords): handoffs that a content \
                          filter gives back there lose ORCPT and NOTIFY",
                         inner.key()
                     ),
-                    &format!("postconf -P '{}/smtpd_discard_ehlo_keywords='", inner.key()),
+                    format!("postconf -P '{}/smtpd_discard_ehlo_keywords='", inner.key()),
                 );
             }
         }
@@ -188,7 +189,7 @@ impl Filters<'_> {
         );
         let remedy = "make sure that it hands on ORCPT and NOTIFY (SMTP extension DSN), and that no \
                       smtpd behind it has $recruit_milter_front";
-        report.warning("RM-POSTFIX-47", text, remedy);
+        report.add(id::FILTER_WAY_BACK, text, remedy);
     }
 
     /// Our milter is behind the filter.
@@ -201,20 +202,21 @@ impl Filters<'_> {
     ) {
         let key = service.key();
         if config.rules.has_outbound() && is_submission(service) {
-            report.error(
-                "RM-POSTFIX-41",
+            report.add(
+                id::PASSES_TWICE,
                 format!(
                     "{key}: mail of logins passes our milter there and behind the content filter: the \
                      recruiting system may get it twice"
                 ),
-                &format!(
+                format!(
                     "postconf -P '{key}/content_filter=' (or a filter that offers DSN, with our \
                      milter before it)"
                 ),
             );
         } else if filters.iter().any(|filter| filter.proxy) && !self.is_behind() {
-            report.error(
-                "RM-POSTFIX-13",
+            report.with(
+                Severity::Error,
+                id::PROXY_FILTER,
                 format!("{key} has an smtpd_proxy_filter, and our milter is not behind it"),
                 "list $recruit_milter_front at the smtpd behind that filter",
             );

@@ -6,22 +6,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::check::Report;
 use super::filters::{filters_of, pickup, setting};
 use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_submission, names};
+use super::report::Report;
 use super::site::Site;
 use super::syntax::{Service, list};
 use super::wanted::is_ours;
 use crate::config::Config;
+use crate::findings::id;
 use crate::own;
 use crate::policy::rules::Network;
-
-/// Everybody is in a network.
-const EVERYBODY: &str = "RM-POSTFIX-92";
-/// What hands on mail from outside is in one.
-const FILTER: &str = "RM-POSTFIX-93";
-/// What may hand on mail from outside is in one.
-const RELAY: &str = "RM-POSTFIX-94";
 
 const COLLEAGUE: &str =
     "a stranger would pass for a colleague, and his mails be opened as forwards";
@@ -38,8 +32,8 @@ pub(super) fn examine(report: &mut Report, config: &Config, site: &Site) {
 fn one(report: &mut Report, site: &Site, network: &Network, own: &[IpAddr]) {
     let here = format!("[internal] networks = \"{network}\"");
     if network.is_boundless() {
-        report.error(
-            EVERYBODY,
+        report.add(
+            id::NETWORK_BOUNDLESS,
             format!("{here} has much of the Internet in it: {COLLEAGUE}"),
             "name the networks of the company",
         );
@@ -51,12 +45,12 @@ fn one(report: &mut Report, site: &Site, network: &Network, own: &[IpAddr]) {
     }
     if let Some((address, what)) = handing_on(site).find(|(address, _)| network.contains(*address))
     {
-        report.error(
-            FILTER,
+        report.add(
+            id::NETWORK_HAS_FILTER,
             format!(
                 "{here} has {address} in it, which hands on mail from outside ({what}): {COLLEAGUE}"
             ),
-            &format!("name networks that leave {address} out"),
+            format!("name networks that leave {address} out"),
         );
         return;
     }
@@ -65,10 +59,10 @@ fn one(report: &mut Report, site: &Site, network: &Network, own: &[IpAddr]) {
         Some((found, *name))
     });
     if let Some((address, name)) = relay {
-        report.warning(
-            RELAY,
+        report.add(
+            id::NETWORK_MAY_HAVE_RELAY,
             format!("{here} has the relay {address} in it ({name}): if it brings mail from outside as well, {COLLEAGUE}"),
-            &format!("name networks that leave {address} out, unless it brings mail of colleagues alone"),
+            format!("name networks that leave {address} out, unless it brings mail of colleagues alone"),
         );
     } else if let Some(address) = own.iter().find(|address| network.contains(**address)) {
         let (what, remedy) = if network.is_only(*address) {
@@ -77,13 +71,13 @@ fn one(report: &mut Report, site: &Site, network: &Network, own: &[IpAddr]) {
             let what = format!("has this machine itself in it ({address})");
             (what, format!("name networks that leave {address} out"))
         };
-        report.warning(
-            RELAY,
+        report.add(
+            id::NETWORK_MAY_HAVE_RELAY,
             format!(
                 "{here} {what}: if a program here hands on mail from outside ({}), {COLLEAGUE}",
                 "a filter, a web form, fetchmail"
             ),
-            &format!("{remedy}, unless such programs send mail of colleagues alone"),
+            format!("{remedy}, unless such programs send mail of colleagues alone"),
         );
     }
 }
@@ -91,15 +85,15 @@ fn one(report: &mut Report, site: &Site, network: &Network, own: &[IpAddr]) {
 fn loopback(report: &mut Report, site: &Site, here: &str) {
     let remedy = "take it out: colleagues are told by their logins, or by authserv_id";
     match filters_by_loopback(site) {
-        Some(Back::Filter(what)) => report.error(
-            FILTER,
+        Some(Back::Filter(what)) => report.add(
+            id::NETWORK_HAS_FILTER,
             format!(
                 "{here}, and a filter gives mail from outside back from there ({what}): {COLLEAGUE}"
             ),
             remedy,
         ),
-        Some(Back::Perhaps(what)) => report.warning(
-            RELAY,
+        Some(Back::Perhaps(what)) => report.add(
+            id::NETWORK_MAY_HAVE_RELAY,
             format!("{here}, and {what}: if mail from outside comes in there, {COLLEAGUE}"),
             remedy,
         ),

@@ -12,7 +12,8 @@
 //! * `filters`: the place of our milter where content filters are; `behind`: where it is asked for then; `filters_read`: what these say;
 //!   `filters_check`: what is wrong.
 //! * [`mod@check`]: what is wrong, and what to do about it; `served`: whether it takes mail for our
-//!   domains; `inside`: who would pass for a colleague.
+//!   domains; `inside`: who would pass for a colleague; `ways`: what reaches an address unseen by us.
+//! * `settings`: what else in it is not good for our mail, which `doctor` tells.
 //!
 //! Must not know running sessions or decisions.
 // SPDX-License-Identifier: GPL-3.0-or-later
@@ -31,25 +32,28 @@ mod matching;
 mod outgoing;
 mod outgoing_check;
 mod regexp;
+mod report;
 mod served;
 mod services;
+mod settings;
 mod signer;
 pub mod site;
 pub mod syntax;
-pub(crate) mod tables;
+mod tables;
 mod terminal;
 pub mod wanted;
+mod ways;
 
 pub use apply::{apply, remove};
 pub use behind::behind;
 pub use change::{Change, diff, show};
-pub use check::{Finding, Severity, check};
+pub use check::{check, is_of_doubling};
 pub use filters::{Looked, Target};
 pub use served::unserved;
+pub use settings::examine as advise;
 pub use site::{Instance, Site};
 pub use syntax::Service;
 pub use wanted::Wanted;
-pub(crate) use wanted::is_our_table;
 
 use std::fmt;
 use std::io;

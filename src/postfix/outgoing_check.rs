@@ -3,21 +3,23 @@
 //! Pure. Changes nothing.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::check::{Finding, Report, Severity, endpoints, in_jail, is_one_of};
+use super::check::{endpoints, in_jail, is_one_of};
 use super::outgoing::{
     FRONT, LISTS, MILTERS, SUBMISSION, SUBMISSIONS, is_by_sender, is_single, is_submission, names,
     parameter,
 };
+use super::report::Report;
 use super::signer::is_signer;
 use super::site::Site;
 use super::syntax::{Service, list};
 use super::wanted::{is_element, is_ours};
 use crate::config::Config;
+use crate::findings::{Finding, Id, id};
 use crate::policy::outbound::rules::{NewSender, Recipe, Route};
 use crate::policy::token::{OUTGOING_LETTERS, route_mark};
 
 /// A service has other milters than it is to have.
-pub(super) fn milters_differ(new: &Service) -> (&'static str, String) {
+pub(super) fn milters_differ(new: &Service) -> (Id, String) {
     let key = new.key();
     let text = match new.option(MILTERS) {
         Some(milters) if list(milters).iter().any(|m| is_ours_here(m)) => {
@@ -25,7 +27,7 @@ pub(super) fn milters_differ(new: &Service) -> (&'static str, String) {
         }
         _ => format!("{key} in master.cf has a milter of ours from an earlier configuration"),
     };
-    ("RM-POSTFIX-30", text)
+    (id::MILTERS_OF_SERVICE, text)
 }
 
 fn is_ours_here(milter: &str) -> bool {
@@ -78,15 +80,14 @@ pub(super) fn probes(config: &Config) -> Vec<String> {
 /// A table gives outgoing mail another envelope sender than the one that tells its route.
 // Postfix: canonical mapping comes after the milter's change of the sender.
 pub(super) fn sender_rewritten(name: &str, table: &str, answer: &str) -> Finding {
-    Finding {
-        id: "RM-POSTFIX-40",
-        severity: Severity::Error,
-        text: format!(
-            "{name}: \"{table}\" rewrites our bounce addresses to \"{}\", and the route is lost",
-            answer.trim()
+    let answer = answer.trim();
+    Finding::new(
+        id::BOUNCE_REWRITTEN,
+        format!(
+            "{name}: \"{table}\" rewrites our bounce addresses to \"{answer}\", and the route is lost"
         ),
-        remedy: format!("let \"{table}\" leave our bounce address as it is"),
-    }
+        format!("let \"{table}\" leave our bounce address as it is"),
+    )
 }
 
 /// A service through which outgoing mail comes in, or could.
@@ -99,13 +100,13 @@ fn entrance(report: &mut Report, config: &Config, site: &Site, service: &Service
         // A login is held to its addresses only where we see it.
         let logins = option("smtpd_sasl_auth_enable").eq_ignore_ascii_case("yes");
         if logins && !config.rules.outbound.logins.is_empty() {
-            report.error(
-                "RM-POSTFIX-31",
+            report.add(
+                id::LOGINS_UNSEEN,
                 format!(
                     "{key} takes logins as well (smtpd_sasl_auth_enable), and the rules of \
                      [login.*] do not hold there"
                 ),
-                &format!(
+                format!(
                     "postconf -P '{key}/smtpd_sasl_auth_enable=no', or let it be a submission \
                      service: postconf -P '{key}/smtpd_sasl_auth_enable=yes', then \
                      recruit-milter postfix --apply"
@@ -115,8 +116,8 @@ fn entrance(report: &mut Report, config: &Config, site: &Site, service: &Service
         return;
     }
     if list(option("receive_override_options")).contains(&"no_milters") {
-        report.error(
-            "RM-POSTFIX-32",
+        report.add(
+            id::SUBMISSION_UNSEEN,
             format!("{key} has no_milters in receive_override_options: outgoing mail is not seen"),
             "take no_milters away there",
         );
@@ -127,20 +128,20 @@ fn entrance(report: &mut Report, config: &Config, site: &Site, service: &Service
     let place = milters.iter().position(|milter| is_one_of(milter, &ours));
     let before = milters.iter().take(place.unwrap_or(0));
     if let Some(signer) = before.copied().find(|milter| is_signer(milter)) {
-        report.warning(
-            "RM-POSTFIX-33",
+        report.add(
+            id::SUBMISSION_ORDER,
             format!("{key}: \"{signer}\" comes before our milter: it signs what we change then"),
-            &format!("put {SUBMISSION} before the signer, in {MILTERS} of {key} or main.cf"),
+            format!("put {SUBMISSION} before the signer, in {MILTERS} of {key} or main.cf"),
         );
     }
     // The list of main.cf is judged where incoming mail is.
     let behind = milters.iter().skip_while(|milter| !is_one_of(milter, &ours)).skip(1);
     let mut behind = behind.filter(|_| own.is_some_and(|own| !is_whole(own)));
     if let Some(filter) = behind.find(|milter| !is_signer(milter)) {
-        report.warning(
-            "RM-POSTFIX-33",
+        report.add(
+            id::SUBMISSION_ORDER,
             format!("{key}: \"{filter}\" comes after our milter, or ours is there twice"),
-            &format!("put {SUBMISSION} behind all filters, without {FRONT}"),
+            format!("put {SUBMISSION} behind all filters, without {FRONT}"),
         );
     }
     in_jail(report, site, config.milter.submission.first(), service);
@@ -165,8 +166,8 @@ fn expanded<'a>(milters: &'a str, site: &'a Site) -> Vec<&'a str> {
 fn exit(report: &mut Report, site: &Site, route: &Route) {
     let (name, transport) = (&route.name, &route.transport);
     let Some(service) = site.service(&format!("{transport}/unix")) else {
-        report.error(
-            "RM-POSTFIX-34",
+        report.add(
+            id::NO_SUCH_TRANSPORT,
             format!("[route.{name}] transport = \"{transport}\" is no service in master.cf"),
             "name one that is there (smtp), or add it to master.cf",
         );
@@ -183,8 +184,8 @@ fn exit(report: &mut Report, site: &Site, route: &Route) {
     let logs_in =
         value("smtp_sasl_auth_enable") == "yes" && !value("smtp_sasl_password_maps").is_empty();
     if !logs_in {
-        report.warning(
-            "RM-POSTFIX-35",
+        report.add(
+            id::RELAY_SETTINGS,
             format!("[route.{name}] leads to {next_hop}, where Postfix has no login"),
             "if the relay wants one: smtp_sasl_auth_enable = yes and smtp_sasl_password_maps",
         );
@@ -192,14 +193,14 @@ fn exit(report: &mut Report, site: &Site, route: &Route) {
     let tls = !["", "none"].contains(&value("smtp_tls_security_level"))
         || !value("smtp_tls_policy_maps").is_empty();
     if implicit && value("smtp_tls_wrappermode") != "yes" {
-        report.warning(
-            "RM-POSTFIX-35",
+        report.add(
+            id::RELAY_SETTINGS,
             format!("[route.{name}] leads to {next_hop}, where TLS begins at once"),
             "use port 587, or a service of its own with -o smtp_tls_wrappermode=yes as transport",
         );
     } else if starttls && !tls {
-        report.warning(
-            "RM-POSTFIX-35",
+        report.add(
+            id::RELAY_SETTINGS,
             format!("[route.{name}] leads to {next_hop}, and Postfix uses no TLS"),
             "smtp_tls_security_level = may, or encrypt for this next hop in smtp_tls_policy_maps",
         );
@@ -223,8 +224,8 @@ fn field(report: &mut Report, site: &Site, route: &Route) {
         overrides.push("content_filter");
     }
     if !overrides.is_empty() {
-        report.warning(
-            "RM-POSTFIX-36",
+        report.add(
+            id::ROUTE_OVERRIDES,
             format!(
                 "[route.{name}] is told by a field, which overrides {} for its mail",
                 overrides.join(" and ")
@@ -234,8 +235,8 @@ fn field(report: &mut Report, site: &Site, route: &Route) {
     }
     let elsewhere = site.value("default_filter_nexthop");
     if !elsewhere.is_empty() && route.next_hop.is_none() {
-        report.warning(
-            "RM-POSTFIX-36",
+        report.add(
+            id::ROUTE_OVERRIDES,
             format!("[route.{name}] has no next_hop: default_filter_nexthop = {elsewhere} counts"),
             "set next_hop, or postconf -X default_filter_nexthop",
         );
@@ -248,10 +249,10 @@ fn field(report: &mut Report, site: &Site, route: &Route) {
         let service = site.service(&format!("{cleanup}/unix"));
         let checks = service.and_then(|service| service.option(LISTS[2].0));
         if checks.is_some_and(|checks| !list(checks).iter().any(|e| is_element(e, LISTS[2].1))) {
-            report.error(
-                "RM-POSTFIX-37",
+            report.add(
+                id::OWN_HEADER_CHECKS,
                 format!("{cleanup}/unix in master.cf has {} of its own", LISTS[2].0),
-                &format!("add {} to that option", LISTS[2].1),
+                format!("add {} to that option", LISTS[2].1),
             );
         }
     }
@@ -262,13 +263,13 @@ fn sender(report: &mut Report, config: &Config, site: &Site) {
     let default = site.value("default_transport");
     let transport = default.split(':').next().unwrap_or(default);
     if !config.rules.outbound.is_outside(transport) {
-        report.warning(
-            "RM-POSTFIX-38",
+        report.add(
+            id::DEFAULT_IS_INSIDE,
             format!(
                 "default_transport is \"{default}\", and [outbound] transports does not name \
                  \"{transport}\": its recipients count as inside"
             ),
-            &format!("add \"{transport}\" to transports in [outbound]"),
+            format!("add \"{transport}\" to transports in [outbound]"),
         );
     }
 }

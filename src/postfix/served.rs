@@ -5,13 +5,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::Error;
-use super::check::{Finding, NOT_ASKED, Report};
 use super::matching::{Ask, Wanted, holds, is_table};
+use super::report::Report;
 use super::site::{Instance, Site};
 use super::syntax::list;
 use super::tables::brief;
 use super::wanted::is_our_table;
 use crate::config::{Config, suggest};
+use crate::findings::{Finding, id};
 use crate::mail::Address;
 use crate::mail::domain::{domain_key, domain_spellings};
 use crate::policy::rules::Pattern;
@@ -63,8 +64,8 @@ fn open_domains(report: &mut Report, config: &Config, site: &Site, ask: &Ask<'_>
                 Ok(true) => {
                     let elements = list(value).into_iter();
                     let entry = elements.clone().find(|element| has(element, domain) == Ok(true));
-                    report.error(
-                        "RM-POSTFIX-60",
+                    report.add(
+                        id::OUR_DOMAIN_IS_OPEN,
                         format!(
                             "{class} has \"{}\": mail from outside for {domain} is taken, where only \
                              copies on their way belong",
@@ -76,8 +77,8 @@ fn open_domains(report: &mut Report, config: &Config, site: &Site, ask: &Ask<'_>
                 }
                 Ok(false) => {}
                 Err(why) => {
-                    report.warning(
-                        NOT_ASKED,
+                    report.add(
+                        id::TABLE_NOT_ASKED,
                         format!("whether {class} has {domain} cannot be told: {why}"),
                         "run it as root; mend that table, or take it out there",
                     );
@@ -99,11 +100,8 @@ pub fn unserved(
     let ask = asking(&site, instance);
     let pattern = Pattern::Exact(address.clone());
     judge(&mut report, config, &site, &ask, (&pattern, "recruiting address"));
-    Ok(report.into_findings().into_iter().find(|finding| finding.id == UNSERVED))
+    Ok(report.into_findings().into_iter().find(|finding| finding.id == id::UNSERVED))
 }
-
-const UNSERVED: &str = "RM-POSTFIX-90";
-const NOT_SHOWN: &str = "RM-POSTFIX-91";
 
 /// What is known of a domain.
 #[derive(Debug, PartialEq, Eq)]
@@ -137,37 +135,37 @@ fn judge(
         })
     };
     match known(site, ask, pattern) {
-        Err(why) => report.warning(
-            NOT_SHOWN,
+        Err(why) => report.add(
+            id::SERVICE_NOT_CERTAIN,
             format!("whether this Postfix serves {domain} cannot be told: {why}"),
             "run it as root; postmap -q must be able to read that table",
         ),
         Ok(Known::Served | Known::Perhaps) => {}
-        Ok(Known::Routed) => report.warning(
-            NOT_SHOWN,
+        Ok(Known::Routed) => report.add(
+            id::SERVICE_NOT_CERTAIN,
             format!(
                 "only transport_maps has {domain}, the domain of the {what} {pattern}: this Postfix \
                  takes mail for it from clients in mynetworks alone"
             ),
-            &format!("add {domain} to relay_domains"),
+            format!("add {domain} to relay_domains"),
         ),
-        Ok(Known::LetIn(by)) => report.warning(
-            NOT_SHOWN,
+        Ok(Known::LetIn(by)) => report.add(
+            id::SERVICE_NOT_CERTAIN,
             format!(
                 "{domain}, the domain of the {what} {pattern}, is in none of {}: whether {by} lets \
                  mail from outside in is not to be seen from here",
                 CLASSES.join(", ")
             ),
-            &remedy(),
+            remedy(),
         ),
-        Ok(Known::No) => report.error(
-            UNSERVED,
+        Ok(Known::No) => report.add(
+            id::UNSERVED,
             format!(
                 "this Postfix does not serve {domain}, the domain of the {what} {pattern}: mail from \
                  outside is refused (it is in none of {})",
                 CLASSES.join(", ")
             ),
-            &remedy(),
+            remedy(),
         ),
     }
 }

@@ -124,7 +124,7 @@ pub(super) fn is_ours(service: &Service) -> bool {
 }
 
 /// Whether a table, as a setting names it, is one of ours.
-pub(crate) fn is_our_table(site: &Site, table: &str) -> bool {
+pub(super) fn is_our_table(site: &Site, table: &str) -> bool {
     let ours = ["recruit_milter_transports", "recruit_milter_aliases"];
     let file = table.rsplit_once('/').map_or(table, |(_, file)| file);
     FILES.contains(&file)

@@ -203,6 +203,21 @@ impl Lang {
     }
 }
 
+impl Cause {
+    /// What the manual says of it, in English: in half a sentence; then what it means and what to do.
+    pub fn in_the_manual(self) -> (String, String) {
+        let text = Lang::En.cause(self);
+        let blank = |text: &str| {
+            let places =
+                [("{host}", "HOST"), ("{port}", "PORT"), ("{user}", "USER"), ("{from}", "FROM")];
+            places.iter().fold(text.to_owned(), |text, (place, word)| text.replace(place, word))
+        };
+        let remedies: Vec<String> = text.remedies.iter().map(|remedy| blank(remedy)).collect();
+        let meaning = format!("{} To do: {}.", blank(text.meaning), remedies.join("; "));
+        (blank(text.title), meaning)
+    }
+}
+
 /// Fills in what the settings say. What is filled in is not looked at again.
 pub(super) fn filled(text: &str, settings: &Settings, lang: Lang) -> String {
     let mut out = String::with_capacity(text.len() + 64);

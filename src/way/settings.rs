@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Place, Spot, State};
 use crate::config::Config;
-use crate::postfix::{Error, Finding, Instance, Severity};
+use crate::findings::{Finding, Severity};
+use crate::postfix::{Error, Instance};
 
 /// The configuration cannot be read: `doctor` calls it so.
 const UNREADABLE: &str = "RM-DOCTOR-10";
@@ -51,7 +52,8 @@ impl Fault {
     fn of(finding: Finding, config: &Config) -> Self {
         let Finding { id, text, remedy, .. } = finding;
         // 30 to 39 are those of outgoing mail.
-        let is_outgoing = id.strip_prefix("RM-POSTFIX-3").is_some_and(|rest| rest.len() == 1);
+        let is_outgoing =
+            id.as_str().strip_prefix("RM-POSTFIX-3").is_some_and(|rest| rest.len() == 1);
         let about = if is_outgoing {
             About::Outgoing
         } else if text.contains(&format!("{}/inet", config.alerts_smtpd))
@@ -61,7 +63,7 @@ impl Fault {
         } else {
             About::Applications
         };
-        Self { id: id.to_owned(), text, remedy, about }
+        Self { id: id.to_string(), text, remedy, about }
     }
 }
 
@@ -181,7 +183,8 @@ mod tests {
         crate::config::parse(&[("recruit-milter.toml".into(), text)]).unwrap().config
     }
 
-    fn finding(id: &'static str, severity: Severity, text: &str) -> Finding {
+    fn finding(id: &str, severity: Severity, text: &str) -> Finding {
+        let id = crate::findings::Id::all().find(|of| of.as_str() == id).unwrap();
         Finding { id, severity, text: text.into(), remedy: "mend it".into() }
     }
 

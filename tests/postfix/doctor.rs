@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use recruit_milter::doctor::{Finding, Mark, examine_postfix};
+use recruit_milter::doctor::{Line, Mark, examine_postfix};
 use recruit_milter::mail::Address;
 use recruit_milter::policy::rules::{AddressRule, Pattern};
 use recruit_milter::postfix::apply;
@@ -24,10 +24,10 @@ fn sound() -> Private {
     postfix
 }
 
-fn wrong(postfix: &Private) -> Vec<Finding> {
+fn wrong(postfix: &Private) -> Vec<Line> {
     postfix.age();
     let mut found = examine_postfix(&postfix.config, &postfix.instance);
-    found.retain(|finding| finding.mark != Mark::Ok);
+    found.retain(|finding| finding.mark() != Mark::Ok);
     found
 }
 
@@ -246,13 +246,14 @@ fn check(postfix: &Private, case: &Case) -> Result<(), String> {
 fn mend(
     postfix: &Private,
     Case(_, id, remedy): &Case,
-    found: &[Finding],
+    found: &[Line],
     before: &[String; 2],
 ) -> Result<(), &'static str> {
-    let Some(first) = found.iter().find(|finding| finding.id == Some(id)) else {
+    let Some(first) = found.iter().filter_map(Line::finding).find(|finding| finding.id == *id)
+    else {
         return Err("it is not found");
     };
-    let said = first.remedy.as_deref().unwrap_or_default();
+    let said = first.remedy.as_str();
     if !said.starts_with(remedy) || said.is_empty() {
         return Err("the remedy is another");
     }
@@ -269,7 +270,7 @@ fn mend(
         // A sentence: whoever follows it has what was there before.
         None => restore(postfix, before),
     }
-    if wrong(postfix).iter().any(|finding| finding.id == Some(id)) {
+    if wrong(postfix).iter().filter_map(Line::finding).any(|finding| finding.id == *id) {
         return Err("the remedy does not mend it");
     }
     Ok(())
@@ -316,7 +317,8 @@ fn found_in(postfix: &Private, setting: &str, table: &str) -> Vec<(&'static str,
     postfix.postconf(&["-e", &value]);
     let found = wrong(postfix);
     restore(postfix, &before);
-    found.into_iter().map(|f| (f.id.unwrap_or_default(), f.mark, f.text)).collect()
+    let told = found.iter().filter_map(|line| Some((line.finding()?, line.mark())));
+    told.map(|(finding, mark)| (finding.id.as_str(), mark, finding.text.clone())).collect()
 }
 
 #[test]

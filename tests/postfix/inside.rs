@@ -21,7 +21,7 @@ fn found(postfix: &mut Private, networks: &[&str], changes: &[&[&str]]) -> Vec<S
         fs::write(postfix.path(name), text).unwrap();
     }
     let ids = ["RM-POSTFIX-92", "RM-POSTFIX-93", "RM-POSTFIX-94"];
-    let ours = found.iter().filter(|finding| ids.contains(&finding.id));
+    let ours = found.iter().filter(|finding| ids.contains(&finding.id.as_str()));
     ours.map(ToString::to_string).collect()
 }
 

@@ -539,7 +539,7 @@ fn a_route_that_leads_nowhere_is_found() {
         change(&mut postfix.config.rules.outbound.routes[1]);
         bring(&postfix);
         let found = check(&postfix.instance, &postfix.config).unwrap();
-        found.iter().map(|finding| finding.id).collect::<Vec<_>>()
+        found.iter().map(|finding| finding.id.as_str()).collect::<Vec<_>>()
     };
     assert_eq!(ids(&|_| {}), [""; 0]);
     assert_eq!(ids(&|route| route.transport = "nothing".into()), ["RM-POSTFIX-34"]);

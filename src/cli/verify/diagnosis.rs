@@ -9,10 +9,11 @@ use serde::Serialize;
 use crate::agent::verify::outside::is_denial;
 use crate::cli::lang::Lang;
 use crate::config::Config;
-use crate::doctor::{Mark, services};
+use crate::doctor::{Line, services};
+use crate::findings::{Finding, Severity};
 use crate::mail::Address;
 use crate::policy::verification::Hop;
-use crate::postfix::{self, Finding, Instance, Severity};
+use crate::postfix::{self, Instance};
 use crate::way::{Depth, Place, Side, Spot, State, Way, look};
 
 /// What is wrong, in the order in which it should be looked at.
@@ -144,9 +145,10 @@ impl Diagnosis {
             return;
         }
         let services = services::examine(config, instance);
-        if let Some(dead) = services.into_iter().find(|service| service.mark == Mark::Error) {
-            self.because(dead.text);
-            self.remedy = dead.remedy.unwrap_or_default();
+        let mut dead = services.iter().filter_map(Line::finding);
+        if let Some(dead) = dead.find(|finding| finding.severity == Severity::Error) {
+            self.because(dead.text.clone());
+            self.remedy.clone_from(&dead.remedy);
             return;
         }
         let wait = std::time::Duration::from_secs(3);

@@ -5,15 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, Mark};
+use super::site::{Instance, Site};
+use super::syntax::list;
+use super::tables::{self, Kind, brief};
+use super::wanted::is_our_table;
 use crate::config::Config;
+use crate::findings::{Finding, Id, id};
 use crate::mail::domain::{address_key, domain_spellings, same_domain};
 use crate::policy::rules::{AddressRule, Pattern, Rules};
-use crate::postfix::syntax::list;
-use crate::postfix::tables::{self, Kind, brief};
-use crate::postfix::{Instance, Site, is_our_table};
-
-const PART: &str = "Postfix";
 
 /// The settings whose tables say where mail goes on to.
 const SETTINGS: [&str; 8] = [
@@ -64,17 +63,23 @@ pub(super) fn examine(config: &Config, site: &Site, instance: &Instance) -> Vec<
             }
         }
     }
+    let bcc = site.value("always_bcc");
+    if config.rules.lookup(bcc).is_some() {
+        all.push(Finding::new(
+            id::ALWAYS_BCC,
+            format!("always_bcc = {bcc}: all mail goes to the recruiting system"),
+            "postconf -X always_bcc",
+        ));
+    }
     for table in unseen {
-        all.push(Finding {
-            mark: Mark::NotTested,
-            part: PART,
-            id: Some("RM-DOCTOR-54"),
-            text: format!(
+        all.push(Finding::new(
+            id::TABLE_NOT_LISTED,
+            format!(
                 "{table} was asked for the recruiting addresses alone: what else it lets go to one of \
                  them, unseen by the milter, cannot be listed"
             ),
-            remedy: Some("look at it: addresses that end in a recruiting address belong into [system] addresses".into()),
-        });
+            "look at it: addresses that end in a recruiting address belong into [system] addresses",
+        ));
     }
     all
 }
@@ -227,8 +232,8 @@ impl Told<'_> {
         let bcc = setting.ends_with("_bcc_maps");
         // What a bcc map adds it adds whoever the recipient is.
         let from_ours = !bcc && self.is_from_ours(name);
-        let bad = |mark, id, text: String, remedy: String| {
-            Some(Finding::bad(mark, PART, id, format!("{setting}: {text}"), remedy))
+        let bad = |id: Id, text: String, remedy: String| {
+            Some(Finding::new(id, format!("{setting}: {text}"), remedy))
         };
         let target = |is: &dyn Fn(&str) -> bool| {
             targets.iter().map(|target| self.whole(target)).find(|target| is(target))
@@ -237,20 +242,17 @@ impl Told<'_> {
             let remedy = format!("take {to} out there");
             return match (bcc, from_ours) {
                 (true, _) => bad(
-                    Mark::Error,
-                    "RM-DOCTOR-71",
+                    id::BCC_TO_SYSTEM,
                     format!("{place} sends copies to the recruiting system as well"),
                     "take that line out".into(),
                 ),
                 (false, true) => bad(
-                    Mark::Error,
-                    "RM-DOCTOR-50",
+                    id::ALIAS_TO_INBOUND,
                     format!("{place}: {name} goes to {to} already: it arrives twice"),
                     format!("take {to} out of that line"),
                 ),
                 (false, false) if *pattern => bad(
-                    Mark::Error,
-                    "RM-DOCTOR-53",
+                    id::PATTERN_TO_INBOUND,
                     format!(
                         "{place}: what matches {name} goes to {to} past recruit-milter; where a \
                              recruiting address is among it, it arrives twice"
@@ -258,8 +260,7 @@ impl Told<'_> {
                     remedy,
                 ),
                 (false, false) => bad(
-                    Mark::Warning,
-                    "RM-DOCTOR-51",
+                    id::PAST_US,
                     format!("{place}: {name} goes to {to} past recruit-milter"),
                     "make it a recruiting address in [system] addresses, and take it out there"
                         .into(),
@@ -283,8 +284,7 @@ impl Told<'_> {
             ("mail to", format!("name {} in [system] addresses as well", self.whole(name)))
         };
         bad(
-            Mark::Error,
-            "RM-DOCTOR-52",
+            id::UNSEEN_WAY_IN,
             format!("{place}: {what} {name} goes to {to} unseen by the milter"),
             remedy,
         )

@@ -1,13 +1,13 @@
-//! What Postfix's settings and tables do to our mail, beyond the lines that we need there.
+//! What Postfix's settings and tables do to our mail, beyond the lines that we need there: whatever else
+//! mail is not delivered well by.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::{Finding, Mark, ways};
+use super::site::{Instance, Site};
 use crate::config::Config;
+use crate::findings::{Finding, id};
 use crate::mail::Address;
 use crate::mail::domain::{address_key, domain_key, domain_spellings, same_domain};
-use crate::postfix::{Instance, Site};
 
-const PART: &str = "Postfix";
 /// What applicants send: a CV and certificates, in base64.
 const USUAL_SIZE: u64 = 20 << 20;
 
@@ -17,35 +17,26 @@ pub fn examine(config: &Config, site: &Site, instance: &Instance) -> Vec<Finding
     delivery(&mut all, site);
     sizes(&mut all, site);
     reports(&mut all, site);
-    all.extend(ways::examine(config, site, instance));
     rewriting(&mut all, config, site, instance);
-    copies(&mut all, config, site);
+    relaying(&mut all, config, site);
     all
-}
-
-fn error(id: &'static str, text: String, remedy: impl Into<String>) -> Finding {
-    Finding::bad(Mark::Error, PART, id, text, remedy)
-}
-
-fn warning(id: &'static str, text: String, remedy: impl Into<String>) -> Finding {
-    Finding::bad(Mark::Warning, PART, id, text, remedy)
 }
 
 /// Settings that keep mail from being delivered, or from failing.
 fn delivery(all: &mut Vec<Finding>, site: &Site) {
     for name in ["recruit-handoff", "recruit-out", "recruit-return", "smtp"] {
         if words(site.value("defer_transports")).any(|word| word == name) {
-            all.push(error(
-                "RM-DOCTOR-20",
+            all.push(Finding::new(
+                id::TRANSPORT_DEFERRED,
                 format!("defer_transports has \"{name}\": copies wait and are not even tried"),
                 "postconf -X defer_transports",
             ));
         }
     }
     if site.value("soft_bounce") == "yes" {
-        all.push(error(
-            "RM-DOCTOR-21",
-            "soft_bounce = yes: what the recruiting system refuses waits instead of failing".into(),
+        all.push(Finding::new(
+            id::SOFT_BOUNCE,
+            "soft_bounce = yes: what the recruiting system refuses waits instead of failing",
             "postconf -X soft_bounce",
         ));
     }
@@ -53,17 +44,15 @@ fn delivery(all: &mut Vec<Finding>, site: &Site) {
         && site.value("smtp_use_tls") != "yes"
         && site.value("smtp_enforce_tls") != "yes"
     {
-        all.push(warning(
-            "RM-DOCTOR-22",
-            "smtp_tls_security_level is not set: applications leave without encryption".into(),
+        all.push(Finding::new(
+            id::NO_TLS,
+            "smtp_tls_security_level is not set: applications leave without encryption",
             "postconf -e smtp_tls_security_level=may",
         ));
     }
     if site.value("milter_default_action") == "quarantine" {
-        all.push(warning(
-            "RM-DOCTOR-24",
-            "milter_default_action = quarantine: mail lies in the hold queue while a milter is down"
-                .into(),
+        all.push(Finding::new(id::QUARANTINE,
+            "milter_default_action = quarantine: mail lies in the hold queue while a milter is down",
             "postconf -e milter_default_action=tempfail",
         ));
     }
@@ -73,8 +62,8 @@ fn sizes(all: &mut Vec<Finding>, site: &Site) {
     let number = |name: &str| site.value(name).parse::<u64>().ok();
     let Some(message) = number("message_size_limit").filter(|limit| *limit > 0) else { return };
     if message < USUAL_SIZE {
-        all.push(warning(
-            "RM-DOCTOR-30",
+        all.push(Finding::new(
+            id::SMALL_MESSAGES,
             format!(
                 "message_size_limit is {message}: attachments over {} MB are refused",
                 message * 3 / 4 / 1_000_000
@@ -84,8 +73,8 @@ fn sizes(all: &mut Vec<Finding>, site: &Site) {
     }
     for name in ["mailbox_size_limit", "virtual_mailbox_limit"] {
         if let Some(limit) = number(name).filter(|limit| (1..message).contains(limit)) {
-            all.push(error(
-                "RM-DOCTOR-31",
+            all.push(Finding::new(
+                id::SMALL_MAILBOXES,
                 format!("{name} is {limit}, less than message_size_limit: nothing is delivered"),
                 format!("postconf -e {name}=0"),
             ));
@@ -95,24 +84,24 @@ fn sizes(all: &mut Vec<Finding>, site: &Site) {
 
 fn reports(all: &mut Vec<Finding>, site: &Site) {
     if matches!(site.value("delay_warning_time"), "0" | "0h" | "0s" | "") {
-        all.push(warning(
-            "RM-DOCTOR-40",
-            "delay_warning_time is 0: of copies that wait nobody hears before they fail".into(),
+        all.push(Finding::new(
+            id::NO_DELAY_WARNING,
+            "delay_warning_time is 0: of copies that wait nobody hears before they fail",
             "postconf -e delay_warning_time=1h",
         ));
     }
     if site.value("disable_dns_lookups") == "yes" && site.value("relayhost").is_empty() {
-        all.push(warning(
-            "RM-DOCTOR-41",
-            "disable_dns_lookups = yes: the recruiting system's MX is not looked up".into(),
+        all.push(Finding::new(
+            id::NO_DNS,
+            "disable_dns_lookups = yes: the recruiting system's MX is not looked up",
             "postconf -X disable_dns_lookups",
         ));
     }
     for name in ["bounce", "trace", "defer"] {
         let service = format!("{name}/unix");
         if site.service(&service).is_none() {
-            all.push(error(
-                "RM-DOCTOR-42",
+            all.push(Finding::new(
+                id::NO_REPORTS,
                 format!("service {service} is missing in master.cf: nobody hears what failed"),
                 "put Postfix's own line for it back into master.cf",
             ));
@@ -120,9 +109,9 @@ fn reports(all: &mut Vec<Finding>, site: &Site) {
     }
     if words(site.value("smtpd_discard_ehlo_keywords")).any(|word| word.eq_ignore_ascii_case("dsn"))
     {
-        all.push(warning(
-            "RM-DOCTOR-43",
-            "smtpd_discard_ehlo_keywords has \"dsn\": senders cannot ask for reports".into(),
+        all.push(Finding::new(
+            id::DSN_HIDDEN,
+            "smtpd_discard_ehlo_keywords has \"dsn\": senders cannot ask for reports",
             "postconf -X smtpd_discard_ehlo_keywords",
         ));
     }
@@ -152,8 +141,8 @@ fn rewriting(all: &mut Vec<Finding>, config: &Config, site: &Site, instance: &In
                     Some(answer.trim().to_owned()).filter(|answer| !answer.is_empty())
                 });
                 if let Some(answer) = answer.filter(|answer| address_key(answer) != address.key()) {
-                    all.push(error(
-                        "RM-DOCTOR-60",
+                    all.push(Finding::new(
+                        id::ADDRESS_REWRITTEN,
                         format!("{name}: \"{table}\" turns {what} {address} into \"{answer}\""),
                         format!("take {address} out of \"{table}\""),
                     ));
@@ -168,33 +157,22 @@ fn rewriting(all: &mut Vec<Finding>, config: &Config, site: &Site, instance: &In
     });
     let classes = site.value("masquerade_classes");
     if masquerade && classes.contains("envelope_recipient") {
-        all.push(error(
-            "RM-DOCTOR-61",
-            "masquerade_domains changes the domain of an inbound address".into(),
+        all.push(Finding::new(
+            id::MASQUERADED,
+            "masquerade_domains changes the domain of an inbound address",
             "take envelope_recipient out of masquerade_classes",
         ));
     }
 }
 
-/// Settings that make copies of our copies.
-fn copies(all: &mut Vec<Finding>, config: &Config, site: &Site) {
+/// Whom else Postfix lets send to the recruiting system.
+fn relaying(all: &mut Vec<Finding>, config: &Config, site: &Site) {
     let rules = &config.rules;
-    for name in ["always_bcc", "notify_classes"] {
-        let value = site.value(name);
-        if name == "always_bcc" && rules.lookup(value).is_some() {
-            all.push(error(
-                "RM-DOCTOR-70",
-                format!("always_bcc = {value}: all mail goes to the recruiting system"),
-                "postconf -X always_bcc",
-            ));
-        }
-    }
     let relay = site.value("relay_domains");
     for system in &rules.systems {
         let domain = system.inbound.domain();
         if words(relay).any(|word| same_domain(word, domain)) {
-            all.push(warning(
-                "RM-DOCTOR-72",
+            all.push(Finding::new(id::RELAYS_FOR_SYSTEM,
                 format!("relay_domains has {domain}: strangers may send to the recruiting system through this server"),
                 format!("take {domain} out of relay_domains"),
             ));
