@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(found("RM-POSTFIX-39"), "near it: RM-POSTFIX-38, RM-POSTFIX-40");
         assert_eq!(found("RM-DOCTOR-999"), "near it: RM-DOCTOR-104");
         assert_eq!(found("RM-POSTFX-12"), "did you mean \"RM-POSTFIX-12\"?");
-        assert_eq!(found("RM-"), "");
+        assert_eq!(found("mail"), "");
         assert!(is_id("rm-postfix-1") && !is_id("run") && !is_id("rm"));
     }
 }

@@ -302,7 +302,7 @@ mod tests {
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
         let pages = pages().unwrap();
-        assert_eq!(pages.len(), visible(&whole).count() + 4);
+        assert_eq!(pages.len(), visible(&whole).count() + 5);
         for page in &pages {
             assert!(page.text.contains(".TH "), "{}", page.name);
             assert!(page.text.contains(".SH NAME"), "{}", page.name);

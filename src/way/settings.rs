@@ -17,11 +17,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{Place, Spot, State};
 use crate::config::Config;
-use crate::findings::{Finding, Severity};
+use crate::findings::{Finding, Id, Severity, id};
 use crate::postfix::{Error, Instance};
 
-/// The configuration cannot be read: `doctor` calls it so.
-const UNREADABLE: &str = "RM-DOCTOR-10";
+/// What is wrong with outgoing mail alone.
+const OUTGOING: [Id; 9] = [
+    id::MILTERS_OF_SERVICE,
+    id::LOGINS_UNSEEN,
+    id::SUBMISSION_UNSEEN,
+    id::SUBMISSION_ORDER,
+    id::NO_SUCH_TRANSPORT,
+    id::RELAY_SETTINGS,
+    id::ROUTE_OVERRIDES,
+    id::OWN_HEADER_CHECKS,
+    id::DEFAULT_IS_INSIDE,
+];
 
 /// Whose mail a fault is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,10 +61,7 @@ pub struct Fault {
 impl Fault {
     fn of(finding: Finding, config: &Config) -> Self {
         let Finding { id, text, remedy, .. } = finding;
-        // 30 to 39 are those of outgoing mail.
-        let is_outgoing =
-            id.as_str().strip_prefix("RM-POSTFIX-3").is_some_and(|rest| rest.len() == 1);
-        let about = if is_outgoing {
+        let about = if OUTGOING.contains(&id) {
             About::Outgoing
         } else if text.contains(&format!("{}/inet", config.alerts_smtpd))
             || text.contains("recruit-milter.alerts")
@@ -76,7 +83,7 @@ pub fn settings(found: Result<Vec<Finding>, Error>, config: &Config) -> Spot {
         }
         // Postfix's own programs cannot read it, nor will its next start.
         Err(error @ Error::Command { .. }) => state(vec![Fault {
-            id: UNREADABLE.to_owned(),
+            id: id::POSTFIX_UNREADABLE.to_string(),
             text: error.to_string(),
             remedy: "postfix check".to_owned(),
             about: About::Applications,

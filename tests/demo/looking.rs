@@ -31,7 +31,7 @@ pub(crate) fn show(site: &Site) -> Vec<&'static str> {
     let delivered = || {
         let config = site.config.display().to_string();
         let output = command(&["trace", &id, "--config", &config, "--lang", "en"]);
-        String::from_utf8_lossy(&output.stdout).contains("taken by")
+        String::from_utf8_lossy(&output.stdout).contains("delivered at ")
     };
     wait_until("the copy is delivered", LIMIT, delivered);
     if !run(site, &["trace", &id], &["--lang", "en"]) {

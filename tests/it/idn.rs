@@ -128,7 +128,7 @@ fn mail_to_either_spelling_is_forwarded_once_and_told_under_one_address() {
                     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
                 let count = |state| lines.iter().filter(|l| l["state"] == state).count();
                 let known = lines.iter().all(|l| l["address"] == UNICODE || l["address"] == BARE);
-                count("delivered") == delivered && count("stayed") == local && known
+                count("delivered") == delivered && count("returned") == local && known
             });
         }
         let (_, domain) = ask(&site, &["list", "--address", "@xn--bro-hoa.example"]);

@@ -58,9 +58,9 @@ fn whatever_the_far_side_does_is_told_in_its_own_words() {
         &[
             "jobs@acme.example -> personio: delivered",
             "application, 2 KB, token ",
-            "came in, copy made",
-            "handed over for personio",
-            "taken by 127.0.0.1",
+            "diverted",
+            "handed-over for personio",
+            "delivered at 127.0.0.1",
             "250 2.0.0 Ok: queued as",
         ],
     );
@@ -78,8 +78,8 @@ fn whatever_the_far_side_does_is_told_in_its_own_words() {
         &site,
         &id,
         &[
-            "FAILED",
-            "refused by 127.0.0.1",
+            "failed",
+            "failed at 127.0.0.1",
             "550 5.7.1",
             "No applications today",
             "recruit-milter resend",
@@ -92,15 +92,15 @@ fn whatever_the_far_side_does_is_told_in_its_own_words() {
         "check_client_access static:{450 4.7.1 Greylisted}",
     );
     let id = send(&site, KARRIERE, 3, 300);
-    expect(&site, &id, &["handed over"]);
+    expect(&site, &id, &["handed-over"]);
     expect(
         &site,
         &id,
-        &["waiting", "not yet taken by 127.0.0.1", "450 4.7.1", "Greylisted", "postqueue -f"],
+        &["delayed", "delayed at 127.0.0.1", "450 4.7.1", "Greylisted", "postqueue -f"],
     );
     ats(&mut site, "smtpd_recipient_restrictions", "");
     site.mx.flush();
-    expect(&site, &id, &["delivered", "taken by 127.0.0.1"]);
+    expect(&site, &id, &["delivered", "delivered at 127.0.0.1"]);
 
     ats(
         &mut site,
@@ -108,17 +108,17 @@ fn whatever_the_far_side_does_is_told_in_its_own_words() {
         "check_client_access static:{554 5.7.1 Not like this}",
     );
     let id = send(&site, JOBS, 4, 300);
-    expect(&site, &id, &["FAILED", "554 5.7.1", "Not like this"]);
+    expect(&site, &id, &["failed", "554 5.7.1", "Not like this"]);
     ats(&mut site, "smtpd_data_restrictions", "");
 
     ats(&mut site, "message_size_limit", "4000");
     let id = send(&site, JOBS, 5, 9000);
-    expect(&site, &id, &["FAILED", "message size", "exceeds size limit 4000", "8 KB"]);
+    expect(&site, &id, &["failed", "message size", "exceeds size limit 4000", "8 KB"]);
     ats(&mut site, "message_size_limit", "10240000");
 
     site.ats.stop();
     let id = send(&site, JOBS, 6, 300);
-    expect(&site, &id, &["waiting", "Connection refused"]);
+    expect(&site, &id, &["delayed", "Connection refused"]);
     site.ats.start();
     site.mx.flush();
     expect(&site, &id, &["delivered"]);

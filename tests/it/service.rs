@@ -261,7 +261,7 @@ fn check_and_explain_answer_with_the_exit_codes_of_sysexits() {
         "explain", "--config", config, message, "--from", ERIKA, "--rcpt", JOBS, "--json",
     ]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&json["action"], &json["kind"]), (&"forward".into(), &"application".into()));
+    assert_eq!((&json["outcome"], &json["kind"]), (&"handed-over".into(), &"application".into()));
     assert_eq!(json["envelope"]["to"][0], "acme-jobs@m-personio.example");
     assert_eq!(json["copies"][0]["outcome"], "handed-over");
 }

@@ -102,8 +102,8 @@ fn a_colleagues_attached_forward_goes_out_as_the_original() {
     assert_eq!(site.mx.report_records(), Vec::<std::path::PathBuf>::new());
     let journal = site.journal();
     let of = |action: &str| journal.iter().filter(|line| line.contains(action)).count();
-    assert_eq!(of("\"action\":\"unwrap\""), 1);
-    assert_eq!(of("\"action\":\"forwarded\""), 1);
+    assert_eq!(of("\"action\":\"unwrapping\""), 1);
+    assert_eq!(of("\"action\":\"handed-over\""), 1);
 }
 
 #[test]
