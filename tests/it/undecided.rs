@@ -230,7 +230,8 @@ fn copies_that_have_expired_are_given_back_at_once() {
     nobody_heard(&site);
     assert_eq!((got(&site, HR).len(), got(&site, JOBS).len()), (1, 1));
     assert_eq!((site.mx.delivery_count(), site.inbound().len()), (2, 0));
-    assert_eq!(site.daemon.log().matches("alarm=given-up").count(), 3);
+    let alarms = || site.daemon.log().matches("alarm=given-up").count();
+    wait_until("each is told", LIMIT, || alarms() == 3);
 }
 
 const OTHER: &str = crate::harness::site::OTHER_JOBS;

@@ -104,13 +104,21 @@ fn canonical_tables_that_catch_handoffs_are_found() {
 fn a_canonical_table_that_cannot_be_asked_is_told() {
     let postfix = applied();
     for name in ["canonical_maps", "recipient_canonical_maps"] {
-        breaks(
-            &postfix,
-            &["-e", &format!("{name}=inline:{{a=b}}, texthash:/nonexistent/table")],
-            &format!(
-                "warning: {name}: \"texthash:/nonexistent/table\" cannot be asked: \"postmap -q "
-            ),
-        );
+        let table = "texthash:/nonexistent/table";
+        let before = postfix.files();
+        postfix.postconf(&["-e", &format!("{name}=inline:{{a=b}}, {table}")]);
+        let found = findings(&postfix);
+        // Nor can it be said what it would do with recruiting addresses.
+        for begins in [
+            format!("not tested: {name}: {table} was asked for the recruiting addresses alone"),
+            format!("warning: {name}: \"{table}\" cannot be asked: \"postmap -q "),
+        ] {
+            assert_eq!(found.iter().filter(|f| f.starts_with(&begins)).count(), 1, "{found:#?}");
+        }
+        assert_eq!(found.len(), 2, "{found:#?}");
+        for (name, text) in ["main.cf", "master.cf"].iter().zip(before) {
+            fs::write(postfix.path(name), text).unwrap();
+        }
     }
 }
 
