@@ -156,7 +156,7 @@ fn list_finds_it(site: &Site) {
     let ask = |args: &[&str]| ask(site, args);
     let (code, text) = ask(&["list", "--state", "failed", "--lang", "de"]);
     assert_eq!((code, text.lines().count()), (0, 3), "{text}");
-    assert!(text.lines().all(|line| line.contains("FEHLGESCHLAGEN")), "{text}");
+    assert!(text.lines().all(|line| line.contains("gescheitert")), "{text}");
     let (_, text) = ask(&["list", "--json", "--limit", "2"]);
     let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     assert_eq!((text.lines().count(), &last["state"]), (2, &"delivered".into()));
