@@ -147,7 +147,7 @@ impl fmt::Display for Finding {
 macro_rules! table {
     ($($name:ident = $id:literal, $severities:expr, $title:literal, $meaning:literal;)*) => {
         $(
-            #[doc = concat!($id, ": ", $title, ".")]
+            #[doc = concat!($id, ": `", $title, "`.")]
             pub const $name: super::Id = super::Id(&super::Entry {
                 id: $id,
                 severities: $severities,

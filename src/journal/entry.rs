@@ -17,7 +17,7 @@ pub const VERSION: u64 = 1;
 /// The most characters that [`Entry::detail`] keeps.
 pub const MAX_DETAIL: usize = 200;
 
-/// The reason of [`Action::Copy(Outcome::Diverted)`] where a probe came to pass 1 a second time.
+/// The reason of [`Outcome::Diverted`] where a probe came to pass 1 a second time.
 pub const AGAIN: &str = "again";
 
 /// One line of the journal.

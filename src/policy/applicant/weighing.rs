@@ -1,6 +1,6 @@
 //! Machine or person: the signs of both sides in a message, and what it is taken for.
 //!
-//! What each sign is worth is told in [`kind`](crate::policy::kind). Must not know how trust is
+//! What each sign is worth is told in [`kind`]. Must not know how trust is
 //! gained, or forwards.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
