@@ -119,6 +119,7 @@
 //!     waits or passes us by, nor what was not looked at to be in order ([`way::Way::judge`];
 //!     `tests/it/way.rs`).
 // SPDX-License-Identifier: GPL-3.0-or-later
+#![deny(clippy::mod_module_files)]
 
 pub mod agent;
 pub mod cli;
