@@ -103,6 +103,11 @@ test: deps ## all tests, those against a real Postfix among them
 
 acceptance: acceptance-amavis acceptance-soak ## what takes longer or needs more than CI has
 
+acceptance-fresh: ## demo, check and packages on a Debian 12 and a Debian 13 with nothing on them
+	@contrib/dev/install-deps.sh
+	contrib/dev/fresh.sh bookworm 'make demo' 'make check' 'make deb'
+	contrib/dev/fresh.sh trixie 'make demo' 'make check' 'make deb'
+
 acceptance-amavis: deps ## copies through a real amavisd-new
 	@contrib/dev/install-deps.sh acceptance
 	$(CARGO) $(AS_ROOT) test --locked --test it amavisd -- --ignored
