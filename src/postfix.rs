@@ -1,18 +1,19 @@
 //! Postfix's configuration: what recruit-milter needs in it, what is there, and how one becomes the
 //! other.
 //!
-//! * [`syntax`]: the files' syntax.
-//! * [`site`]: what an instance has now, asked from `postconf`.
+//! * [`syntax`]: the files' syntax; `names`: what of ours stands in them, `elements` and `milters` as part of the site's lists.
+//! * `instance`: an instance and its commands; `read` asks it for the [`site`]: what it has now.
 //! * `tables`: what its tables say, as far as their source can be read.
-//! * [`wanted`]: what it must have, line by line with the reasons; `services`: our services.
-//! * `alerts`: the smtpd for alerts.
-//! * `outgoing`: that for outgoing mail; `outgoing_check`: what is wrong there.
+//! * [`wanted`]: what it must have, made of `parts` with their reasons; `services`: our services, each put together by `service`.
+//! * `alerts`: the smtpd for alerts; `signer`: the DKIM signer of the copies.
+//! * `outgoing`: what outgoing mail needs; `outgoing_check`: what is wrong there.
 //! * [`change`]: the difference, as the admin is shown it.
 //! * [`mod@apply`]: makes the changes, and undoes them.
 //! * `filters`: the place of our milter where content filters are; `behind`: where it is asked for then; `filters_read`: what these say;
 //!   `filters_check`: what is wrong.
 //! * [`mod@check`]: what is wrong, and what to do about it; `served`: whether it takes mail for our
-//!   domains; `inside`: who would pass for a colleague; `ways`: what reaches an address unseen by us.
+//!   domains; `inside`: who would pass for a colleague; `ways`: what reaches an address unseen by us;
+//!   `reach`: whether a service can reach our sockets.
 //! * `settings`: what else in it is not good for our mail, which `doctor` tells.
 //!
 //! Must not know running sessions or decisions.
@@ -23,17 +24,26 @@ pub mod apply;
 mod behind;
 pub mod change;
 pub mod check;
+mod elements;
+mod error;
 mod filters;
 mod filters_check;
 mod filters_read;
 mod inside;
+mod instance;
 mod lines;
 mod matching;
+mod milters;
+mod names;
 mod outgoing;
 mod outgoing_check;
+mod parts;
+mod reach;
+mod read;
 mod regexp;
 mod report;
 mod served;
+mod service;
 mod services;
 mod settings;
 mod signer;
@@ -48,116 +58,10 @@ pub use apply::{apply, remove};
 pub use behind::behind;
 pub use change::{Change, diff, show};
 pub use check::{check, is_of_doubling};
-pub use filters::{Looked, Target};
+pub use error::Error;
+pub use instance::Instance;
 pub use served::unserved;
 pub use settings::examine as advise;
-pub use site::{Instance, Site};
+pub use site::{Looked, Site, Target};
 pub use syntax::Service;
 pub use wanted::Wanted;
-
-use std::fmt;
-use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
-/// Why Postfix's configuration could not be read or changed.
-#[derive(Debug)]
-pub enum Error {
-    /// A program of Postfix is nowhere to be found.
-    NotInstalled(&'static str),
-    /// A program could not be started.
-    Run {
-        /// Which.
-        program: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// A program failed.
-    Command {
-        /// With its arguments.
-        command: String,
-        /// What it said.
-        said: String,
-    },
-    /// A file could not be read or written.
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is no socket to tell Postfix of.
-    NoSocket(&'static str),
-    /// A value of the configuration cannot be written in main.cf.
-    Value {
-        /// What it is.
-        what: &'static str,
-        /// The value.
-        value: String,
-    },
-    /// A service of somebody else has the name or port that one of ours needs.
-    Taken {
-        /// Its `name/type`.
-        key: String,
-        /// Its program.
-        command: String,
-    },
-    /// Somebody else listens where one of our services is to, or nobody can.
-    Occupied {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// After all steps something still differed.
-    NotTaken(String),
-    /// A step failed, and then not even the old state could be brought back.
-    NotRestored {
-        /// What failed first.
-        error: Box<Error>,
-        /// What failed then.
-        restoring: Box<Error>,
-    },
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotInstalled(program) => {
-                write!(f, "\"{program}\" was not found: is Postfix installed?")
-            }
-            Self::Run { program, .. } => write!(f, "cannot run \"{program}\""),
-            Self::Command { command, said } => write!(f, "\"{command}\" failed: {said}"),
-            Self::File { path, .. } => write!(f, "cannot read or write {}", path.display()),
-            Self::NoSocket(which) => write!(f, "no {which} socket is configured"),
-            Self::Taken { key, command } => write!(
-                f,
-                "\"{key}\" in master.cf is already in use, by \"{command}\"; \
-                 choose another port in [handoff] or [alerts]"
-            ),
-            Self::Occupied { address, .. } => write!(
-                f,
-                "Postfix could not listen on {address}, and would end; \
-                 choose another port in [handoff] or [alerts]"
-            ),
-            Self::NotTaken(left) => write!(f, "Postfix did not take all changes:\n{left}"),
-            Self::NotRestored { error, restoring } => {
-                write!(f, "{error}; then the old files could not be put back: {restoring}")
-            }
-            Self::Value { what, value } => {
-                write!(f, "{what} cannot be written in main.cf: {value:?}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Run { source, .. }
-            | Self::File { source, .. }
-            | Self::Occupied { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}

@@ -9,6 +9,7 @@
 
 mod domain;
 mod encoded;
+mod fault;
 mod name;
 mod reader;
 #[cfg(test)]
@@ -16,7 +17,8 @@ mod tests;
 
 use std::fmt;
 
-pub use self::name::NameFault;
+pub use self::fault::NameFault;
+use self::fault::shown;
 pub use self::reader::Fault;
 use crate::mail::Address;
 
@@ -26,8 +28,6 @@ const MAX_FIELD: usize = 16 * 1024;
 const MAX_FIELDS: usize = 64;
 /// How many octets of all fields together are kept.
 const MAX_TOTAL: usize = 64 * 1024;
-/// How many characters of a foreign text go into a log line.
-const MAX_SHOWN: usize = 100;
 
 /// The fields that say who a message is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -252,21 +252,4 @@ pub fn spellings(address: &Address) -> Vec<Address> {
         found.extend(spelling.filter(|s| !found.contains(s)));
     }
     found
-}
-
-/// A foreign text for a log line: printable ASCII, not too much of it.
-fn shown(text: &str) -> String {
-    let mut out = String::new();
-    for (i, c) in text.chars().enumerate() {
-        if i == MAX_SHOWN {
-            out.push_str("...");
-            break;
-        }
-        if c.is_ascii_graphic() || c == ' ' {
-            out.push(c);
-        } else {
-            out.extend(c.escape_unicode());
-        }
-    }
-    out
 }

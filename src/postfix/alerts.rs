@@ -7,14 +7,12 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
+use super::names::{ALERTS, HEAD};
+use super::parts::WantedFile;
 use super::regexp::{domain, quote};
-use super::services::{Builder, smtpd};
+use super::service::{Builder, smtpd};
 use super::site::Site;
-use super::wanted::{HEAD, WantedFile};
 use crate::config::Config;
-
-/// The table of those who are told of trouble.
-pub(super) const ALERTS: &str = "recruit-milter.alerts";
 
 /// Where it listens. Nobody listens for nobody.
 pub(super) fn address(config: &Config) -> Option<SocketAddr> {

@@ -17,10 +17,11 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use super::Error;
 use super::change::{self, Change};
-use super::outgoing::MILTERS;
-use super::site::{Instance, Site};
+use super::error::Error;
+use super::instance::Instance;
+use super::names::MILTERS;
+use super::site::Site;
 use super::wanted::Wanted;
 
 /// The two files of Postfix that are changed.
@@ -268,7 +269,7 @@ impl Snapshot {
         let saved = CONFIGS
             .iter()
             .flat_map(|name| [format!("{SAVED}/{name}"), format!("{SAVED}/{name}.applied")]);
-        let names = CONFIGS.iter().chain(&super::wanted::FILES);
+        let names = CONFIGS.iter().chain(&super::names::FILES);
         let names = names.map(|name| (*name).to_owned()).chain(saved);
         let read = |name: String| {
             let path = dir.join(name);

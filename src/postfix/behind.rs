@@ -5,9 +5,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::Error;
+use super::error::Error;
 use super::filters::{Filters, Layout};
-use super::site::{Instance, Site};
+use super::instance::Instance;
+use super::site::Site;
 use super::syntax::Service;
 use crate::config::Config;
 

@@ -6,11 +6,13 @@
 
 use std::fmt;
 
-use super::filters::{NON_SMTPD, followed};
-use super::outgoing::{self, MILTERS};
+use super::elements::without;
+use super::filters::followed;
+use super::milters::{taken_out, with_option};
+use super::names::{FILES, LISTS, MILTERS, NON_SMTPD, OUTGOING_LISTS, OWN_PARAMS, is_ours};
 use super::site::Site;
 use super::syntax::{self, Service};
-use super::wanted::{FILES, LISTS, OWN_PARAMS, Wanted, is_ours, without};
+use super::wanted::Wanted;
 
 /// One change. Where `new` is missing the thing is removed, where `old` is missing it is new.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +74,7 @@ pub fn diff(site: &Site, wanted: &Wanted) -> Vec<Change> {
             changes.push(Change::Param { name, old: Some(old.clone()), new: None });
         }
     }
-    for (name, _) in outgoing::LISTS {
+    for (name, _) in OUTGOING_LISTS {
         let is_wanted = wanted.params.iter().any(|param| param.name == name);
         changes.extend(without_ours(site, name).filter(|_| !is_wanted));
     }
@@ -131,8 +133,8 @@ pub fn undo(site: &Site) -> Vec<Change> {
     let entrances = site.services.iter().filter(|s| s.command == "smtpd" && !is_ours(s));
     for service in entrances {
         let Some(current) = service.option(MILTERS) else { continue };
-        let rest = outgoing::taken_out(current);
-        let new = outgoing::with_option(service, rest.as_deref());
+        let rest = taken_out(current);
+        let new = with_option(service, rest.as_deref());
         changes.extend(milters(service, &new));
     }
     changes.extend(FILES.iter().filter_map(|name| without_file(site, name)));
@@ -141,7 +143,7 @@ pub fn undo(site: &Site) -> Vec<Change> {
 
 /// The site's lists that elements of ours join, and these.
 fn all_lists() -> impl Iterator<Item = (&'static str, &'static str)> {
-    LISTS.into_iter().chain(outgoing::LISTS)
+    LISTS.into_iter().chain(OUTGOING_LISTS)
 }
 
 /// Whether elements of ours join a list of the site's.

@@ -4,21 +4,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use super::alerts;
 use super::change::{self, Change};
+use super::elements::is_element;
+use super::error::Error;
 use super::filters::Filters;
-use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_single, is_submission, names};
+use super::inside;
+use super::instance::Instance;
+use super::milters::{is_signer, is_single, is_submission, names};
+use super::names::{FRONT, LISTS, SUBMISSION, SUBMISSIONS, is_ours};
 use super::outgoing_check;
+use super::reach::{endpoints, in_jail, is_one_of};
 use super::report::Report;
-use super::signer::is_signer;
-use super::site::{Instance, Site, Version};
+use super::served;
+use super::site::{Site, Version};
 use super::syntax::{Service, list};
-use super::wanted::{LISTS, Wanted, endpoint, is_element, is_ours};
-use super::{Error, inside, served, ways};
-use crate::config::{Config, Socket};
+use super::wanted::Wanted;
+use super::ways;
+use crate::config::Config;
 use crate::findings::{Finding, Severity, id};
 use crate::mail::domain::same_domain;
 use crate::policy::token::HANDOFF_LIFE;
@@ -170,19 +175,6 @@ fn version(report: &mut Report, site: &Site) {
     }
 }
 
-/// The sockets at which we see mail come in and go out, as Postfix names them.
-pub(super) fn endpoints(config: &Config, site: &Site) -> Vec<String> {
-    let sockets = config.milter.front.iter().chain(&config.milter.submission);
-    sockets.map(|socket| endpoint(socket, site.value("queue_directory"))).collect()
-}
-
-/// Whether an element of a list, expanded, is a milter at one of these sockets.
-pub(super) fn is_one_of(milter: &str, endpoints: &[String]) -> bool {
-    let text = milter.trim_start_matches(['{', ' ']);
-    let name = text.split([',', ' ', '}']).next().unwrap_or(text);
-    endpoints.iter().any(|endpoint| endpoint == name)
-}
-
 /// Whether a list names our front milter, and what is wrong with its place.
 fn milter_lists(report: &mut Report, config: &Config, site: &Site) {
     let ours = endpoints(config, site);
@@ -290,27 +282,6 @@ fn sockets(report: &mut Report, config: &Config, site: &Site) {
     let jailed = site.services.iter().find(|s| entrance(s) && s.is_chrooted());
     if let Some(service) = jailed {
         in_jail(report, site, config.milter.front.first(), service);
-    }
-}
-
-/// A service in a chroot jail must reach our socket.
-pub(super) fn in_jail(
-    report: &mut Report,
-    site: &Site,
-    socket: Option<&Socket>,
-    service: &Service,
-) {
-    let queue = Path::new(site.value("queue_directory"));
-    if let Some(Socket::Unix(path)) = socket
-        && service.is_chrooted()
-        && !path.starts_with(queue)
-    {
-        let (key, queue, path) = (service.key(), queue.display(), path.display());
-        report.add(
-            id::JAILED,
-            format!("{key} runs chrooted in {queue} and cannot reach {path}"),
-            format!("put the sockets below {queue}/recruit-milter"),
-        );
     }
 }
 

@@ -8,27 +8,17 @@
 //! `filters_check`. Pure: must not run anything.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::elements::{exchanged, is_element, without};
 use super::matching::is_table;
-use super::outgoing::{
-    FRONT, MILTERS, SUBMISSION, SUBMISSIONS, exchanged, is_submission, main_milters, names,
-    taken_out,
+use super::milters::{is_submission, main_milters, names, taken_out, with_milter};
+use super::names::{
+    FOLLOWS, FRONT, MILTERS, NON_SMTPD, REST, REST_PARAM, SUBMISSION, SUBMISSIONS, is_ours,
 };
-use super::signer::with_milter;
 use super::site::Site;
 use super::syntax::{Service, list};
-use super::wanted::{is_element, is_ours, without};
 use crate::config::Config;
-
-/// The milters of main.cf without ours, in a list.
-pub(super) const REST: &str = "$recruit_milter_rest";
-/// The parameter that this is.
-pub(super) const REST_PARAM: &str = "recruit_milter_rest";
-/// The milters of mail that does not come by SMTP.
-pub(super) const NON_SMTPD: &str = "non_smtpd_milters";
-/// What these often are.
-const FOLLOWS: &str = "$smtpd_milters";
 
 /// The restrictions whose tables can say FILTER.
 pub(super) const RESTRICTIONS: [&str; 7] = [
@@ -48,26 +38,6 @@ pub(super) const CHECKS: [&str; 5] = [
     "body_checks",
     "milter_header_checks",
 ];
-
-/// What is known of filters besides main.cf and master.cf.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looked {
-    /// Where tables send mail by FILTER, by the table as a setting names it.
-    pub tables: BTreeMap<String, Vec<Target>>,
-    /// Tables that could say FILTER, and whose source nobody can read here.
-    pub unseen: BTreeSet<String>,
-    /// Whether the server of a filter offers DSN (RFC 3461). Nothing where nobody answered.
-    pub dsn: BTreeMap<String, bool>,
-}
-
-/// Where a FILTER in a table leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// `transport:next hop`.
-    pub to: String,
-    /// Whether the line is for all mail.
-    pub always: bool,
-}
 
 /// A filter of a service's mail.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@
 
 use super::change::Change;
 use super::filters::{
-    Dsn, Filter, Filters, Layout, NON_SMTPD, REST_PARAM, discards, expanded, follows, names_ours,
-    pickup, setting,
+    Dsn, Filter, Filters, Layout, discards, expanded, follows, names_ours, pickup, setting,
 };
-use super::outgoing::{MILTERS, is_submission};
+use super::milters::is_submission;
+use super::names::{MILTERS, NON_SMTPD, REST_PARAM};
 use super::report::Report;
 use super::syntax::Service;
 use crate::config::Config;

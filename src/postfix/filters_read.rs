@@ -10,11 +10,12 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use super::filters::{CHECKS, Looked, RESTRICTIONS, Target, access_tables, cleanup_of, setting};
-use super::site::Site;
+use super::elements::is_our_table;
+use super::filters::{CHECKS, RESTRICTIONS, access_tables, cleanup_of, setting};
+use super::names::is_ours;
+use super::site::{Looked, Site, Target};
 use super::syntax::{Service, list};
 use super::tables::{self, Kind};
-use super::wanted::{is_our_table, is_ours};
 
 /// How long a filter has for each step.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -7,11 +7,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::filters::{filters_of, pickup, setting};
-use super::outgoing::{FRONT, SUBMISSION, SUBMISSIONS, is_submission, names};
+use super::milters::{is_submission, names};
+use super::names::{FRONT, SUBMISSION, SUBMISSIONS, is_ours};
 use super::report::Report;
 use super::site::Site;
 use super::syntax::{Service, list};
-use super::wanted::is_ours;
 use crate::config::Config;
 use crate::findings::id;
 use crate::own;

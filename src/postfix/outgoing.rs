@@ -10,45 +10,23 @@
 
 use std::fmt::{self, Write as _};
 
-use super::Error;
-use super::filters::{Filters, REST};
+use super::elements::{exchanged, in_front, is_element};
+use super::error::Error;
+use super::filters::Filters;
+use super::milters::{is_single, is_submission, joined, main_milters, taken_out, with_option};
+use super::names::{
+    FIELDS, FRONT, HEAD, MILTERS, OUTGOING_LISTS, REST, ROUTES, SUBMISSION, SUBMISSIONS, is_ours,
+};
+use super::parts::{Param, WantedFile, milter, safe};
 use super::regexp::{self, class, quote};
-use super::signer::{is_signer, with_milter};
 use super::site::Site;
 use super::syntax::{Service, list, option};
-use super::wanted::{
-    HEAD, Param, WantedFile, in_front, is_element, is_ours, milter, safe, without,
-};
 use crate::config::Config;
 use crate::mail::OwnName;
 use crate::policy::outbound::ROUTE;
 use crate::policy::outbound::rules::{Condition, Mixed, NewSender, Recipe, Route};
 use crate::policy::rules::Pattern;
 use crate::policy::token::{OUTGOING_LETTERS, route_mark};
-
-/// The table that tells routes by the envelope sender.
-pub(super) const ROUTES: &str = "recruit-milter.routes";
-/// The table that tells routes by a field.
-pub(super) const FIELDS: &str = "recruit-milter.fields";
-
-/// The milter of incoming mail, in a list.
-pub(super) const FRONT: &str = "$recruit_milter_front";
-/// The milter of outgoing mail, in a list. It does what the other one does as well.
-pub(super) const SUBMISSION: &str = "$recruit_milter_submission";
-/// All milters of a submission service that has no list of its own.
-pub(super) const SUBMISSIONS: &str = "$recruit_milter_submissions";
-
-/// The site's lists that an element of ours joins where there is outgoing mail, and that element.
-pub(super) const LISTS: [(&str, &str); 3] = [
-    ("smtpd_milters", SUBMISSION),
-    (ROUTES_LIST, "regexp:$config_directory/recruit-milter.routes"),
-    (FIELDS_LIST, "regexp:$config_directory/recruit-milter.fields"),
-];
-const ROUTES_LIST: &str = "sender_dependent_default_transport_maps";
-const FIELDS_LIST: &str = "milter_header_checks";
-
-/// The option of a service that names its milters.
-pub(super) const MILTERS: &str = "smtpd_milters";
 
 /// The milters that a service of the site's shall have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,49 +61,6 @@ fn is_ours_named(milters: &str) -> bool {
     list(milters).iter().any(|m| [FRONT, SUBMISSION, SUBMISSIONS].iter().any(|o| is_element(m, o)))
 }
 
-/// Whether logins hand in mail at a service: by what it says, or by its name.
-pub(super) fn is_submission(service: &Service) -> bool {
-    if service.command != "smtpd" || service.kind != "inet" || is_ours(service) {
-        return false;
-    }
-    let (_, port) = service.name.rsplit_once(':').unwrap_or(("", &service.name));
-    let login = service.option("smtpd_sasl_auth_enable");
-    // What Debian's master.cf calls a submission service, wherever it listens.
-    let originating = service.option("milter_macro_daemon_name") == Some("ORIGINATING");
-    login.is_some_and(|value| value.eq_ignore_ascii_case("yes"))
-        || ["submission", "submissions", "smtps", "587", "465"].contains(&port)
-        || originating
-}
-
-/// Whether one smtpd takes the site's incoming and outgoing mail. Then one socket serves both.
-pub(super) fn is_single(site: &Site) -> bool {
-    !site.services.iter().any(is_submission)
-}
-
-/// The milters of main.cf with ours among them.
-pub(super) fn main_milters(config: &Config, site: &Site) -> String {
-    let current = site.raw(MILTERS);
-    if config.rules.has_outbound() && is_single(site) {
-        with_milter(&exchanged(current, FRONT, SUBMISSION), SUBMISSION)
-    } else {
-        with_milter(&exchanged(current, SUBMISSION, FRONT), FRONT)
-    }
-}
-
-/// A list with one milter in the place of another.
-pub(super) fn exchanged(current: &str, old: &str, new: &str) -> String {
-    let elements = list(current);
-    let has = |ours| elements.iter().any(|element| is_element(element, ours));
-    if !has(old) {
-        return current.to_owned();
-    }
-    if has(new) {
-        return without(current, old);
-    }
-    let put = |element| if is_element(element, old) { new } else { element };
-    elements.into_iter().map(put).collect::<Vec<_>>().join(", ")
-}
-
 /// The parameters of main.cf.
 pub(super) fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> {
     let mut params = Vec::new();
@@ -147,7 +82,7 @@ pub(super) fn params(config: &Config, site: &Site) -> Result<Vec<Param>, Error> 
         );
     }
     let tables = files(config, site)?;
-    for (list, element) in &LISTS[1..] {
+    for (list, element) in &OUTGOING_LISTS[1..] {
         let file = element.rsplit('/').next();
         if tables.iter().any(|table| Some(table.name) == file) {
             add(list, in_front(site, list, element), "ours comes first: it has our routes only");
@@ -181,75 +116,6 @@ pub(super) fn overrides(config: &Config, site: &Site) -> Vec<Override> {
             ours(o) || now != o.milters.as_deref()
         })
         .collect()
-}
-
-/// A service with other milters.
-pub(super) fn with_option(service: &Service, milters: Option<&str>) -> Service {
-    let mut service = service.clone();
-    let place = service.options.iter().position(|(name, _)| name == MILTERS);
-    service.options.retain(|(name, _)| name != MILTERS);
-    if let Some(milters) = milters {
-        let place = place.unwrap_or(service.options.len()).min(service.options.len());
-        service.options.insert(place, (MILTERS.to_owned(), milters.to_owned()));
-    }
-    service
-}
-
-/// A service's own list of milters without ours; none where the list as a whole is ours.
-pub(super) fn taken_out(current: &str) -> Option<String> {
-    match list(current)[..] {
-        [whole] if is_element(whole, SUBMISSIONS) || is_element(whole, REST) => None,
-        _ => Some(compact(&without(current, SUBMISSION), current)),
-    }
-}
-
-/// A service's own list of milters with ours in it: behind filters, before signers at its end.
-fn joined(current: &str, site: &Site) -> String {
-    if names(current, site, &[SUBMISSION, SUBMISSIONS]) {
-        return current.to_owned();
-    }
-    let value = |element: &str| parameter(element).map(|name| list(site.raw(name)));
-    let signs = |element: &&str| match value(element) {
-        Some(inner) => !inner.is_empty() && inner.iter().all(|milter| is_signer(milter)),
-        None => is_signer(element),
-    };
-    let mut milters = Vec::new();
-    for element in list(current) {
-        let inner = value(element).unwrap_or_default();
-        let has_front = inner.iter().any(|milter| is_element(milter, FRONT));
-        // A parameter of the site's stays a parameter, unless ours has its place inside.
-        let apart = inner.iter().any(|m| is_signer(m)) && !inner.iter().all(|m| is_signer(m));
-        if !is_element(element, FRONT) && (has_front || apart) {
-            milters.extend(inner);
-        } else {
-            milters.push(element);
-        }
-    }
-    milters.retain(|milter| !is_element(milter, FRONT));
-    let signers = milters.iter().rev().take_while(|milter| signs(milter)).count();
-    milters.insert(milters.len() - signers, SUBMISSION);
-    milters.join(",")
-}
-
-/// Without the white space that `postconf -P` does not take, unless nothing was changed.
-fn compact(new: &str, old: &str) -> String {
-    if new == old { old.to_owned() } else { list(new).join(",") }
-}
-
-/// The name of the parameter that an element of a list stands for.
-pub(super) fn parameter(element: &str) -> Option<&str> {
-    let name = element.strip_prefix('$')?;
-    let bare = |open, close| name.strip_prefix(open).and_then(|n| n.strip_suffix(close));
-    Some(bare('{', '}').or_else(|| bare('(', ')')).unwrap_or(name))
-}
-
-/// Whether a list of milters names one of ours, itself or by way of another parameter.
-pub(super) fn names(milters: &str, site: &Site, ours: &[&str]) -> bool {
-    let is_one = |milter: &&str| ours.iter().any(|ours| is_element(milter, ours));
-    list(milters).iter().any(|milter| {
-        let inner = parameter(milter).map_or("", |name| site.raw(name));
-        is_one(milter) || list(inner).iter().any(is_one)
-    })
 }
 
 /// The tables. Where no route is told in one of the two ways, its table is not needed.

@@ -3,16 +3,14 @@
 //! Pure. Changes nothing.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::check::{endpoints, in_jail, is_one_of};
-use super::outgoing::{
-    FRONT, LISTS, MILTERS, SUBMISSION, SUBMISSIONS, is_by_sender, is_single, is_submission, names,
-    parameter,
-};
+use super::elements::{is_element, parameter};
+use super::milters::{is_signer, is_single, is_submission, names};
+use super::names::{FRONT, MILTERS, OUTGOING_LISTS, SUBMISSION, SUBMISSIONS, is_ours};
+use super::outgoing::is_by_sender;
+use super::reach::{endpoints, in_jail, is_one_of};
 use super::report::Report;
-use super::signer::is_signer;
 use super::site::Site;
 use super::syntax::{Service, list};
-use super::wanted::{is_element, is_ours};
 use crate::config::Config;
 use crate::findings::{Finding, Id, id};
 use crate::policy::outbound::rules::{NewSender, Recipe, Route};
@@ -247,12 +245,14 @@ fn field(report: &mut Report, site: &Site, route: &Route) {
     cleanups.dedup();
     for cleanup in cleanups {
         let service = site.service(&format!("{cleanup}/unix"));
-        let checks = service.and_then(|service| service.option(LISTS[2].0));
-        if checks.is_some_and(|checks| !list(checks).iter().any(|e| is_element(e, LISTS[2].1))) {
+        let checks = service.and_then(|service| service.option(OUTGOING_LISTS[2].0));
+        if checks
+            .is_some_and(|checks| !list(checks).iter().any(|e| is_element(e, OUTGOING_LISTS[2].1)))
+        {
             report.add(
                 id::OWN_HEADER_CHECKS,
-                format!("{cleanup}/unix in master.cf has {} of its own", LISTS[2].0),
-                format!("add {} to that option", LISTS[2].1),
+                format!("{cleanup}/unix in master.cf has {} of its own", OUTGOING_LISTS[2].0),
+                format!("add {} to that option", OUTGOING_LISTS[2].1),
             );
         }
     }

@@ -4,13 +4,14 @@
 //! do not apply. Changes nothing.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::Error;
+use super::elements::is_our_table;
+use super::error::Error;
+use super::instance::Instance;
 use super::matching::{Ask, Wanted, holds, is_table};
 use super::report::Report;
-use super::site::{Instance, Site};
+use super::site::Site;
 use super::syntax::list;
 use super::tables::brief;
-use super::wanted::is_our_table;
 use crate::config::{Config, suggest};
 use crate::findings::{Finding, id};
 use crate::mail::Address;

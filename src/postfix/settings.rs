@@ -2,7 +2,8 @@
 //! mail is not delivered well by.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::site::{Instance, Site};
+use super::instance::Instance;
+use super::site::Site;
 use crate::config::Config;
 use crate::findings::{Finding, id};
 use crate::mail::Address;

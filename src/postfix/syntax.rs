@@ -130,11 +130,6 @@ impl Service {
         self.columns[2] == "y"
     }
 
-    /// Whether it is one of ours.
-    pub fn is_of_recruit_milter(&self) -> bool {
-        super::wanted::is_ours(self)
-    }
-
     /// Name, columns and program, without options and arguments.
     pub fn head(&self) -> String {
         let columns = self.columns.join(" ");

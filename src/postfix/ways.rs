@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::site::{Instance, Site};
+use super::elements::is_our_table;
+use super::instance::Instance;
+use super::site::Site;
 use super::syntax::list;
 use super::tables::{self, Kind, brief};
-use super::wanted::is_our_table;
 use crate::config::Config;
 use crate::findings::{Finding, Id, id};
 use crate::mail::domain::{address_key, domain_spellings, same_domain};

@@ -9,7 +9,7 @@ use crate::mail::text::tail;
 use data_encoding::BASE64;
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
 
-use super::name::NameFault;
+use super::fault::NameFault;
 
 /// What a text can be read as.
 pub(super) struct Readings {

@@ -4,40 +4,12 @@
 //! Must not know which addresses are allowed, nor why.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::fmt;
-
 use icu_normalizer::ComposingNormalizerBorrowed;
 
+use super::fault::NameFault;
 use super::reader::Mailbox;
-use super::{domain, encoded, shown};
+use super::{domain, encoded};
 use crate::mail::Address;
-
-/// What is wrong with a display name or comment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NameFault {
-    /// It shows an address that is not allowed.
-    Address(String),
-    /// It holds a control character, or one that turns the direction of writing.
-    Control(char),
-    /// An encoded word is broken.
-    Encoding,
-    /// A charset that is not known.
-    Charset(String),
-    /// An encoded word inside an encoded word.
-    Nested,
-}
-
-impl fmt::Display for NameFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(text) => write!(f, "shows the address {}", shown(text)),
-            Self::Control(c) => write!(f, "holds the control character {}", c.escape_unicode()),
-            Self::Encoding => f.write_str("has an encoded word that is broken"),
-            Self::Charset(label) => write!(f, "is in the unknown charset {}", shown(label)),
-            Self::Nested => f.write_str("has an encoded word inside an encoded word"),
-        }
-    }
-}
 
 /// Checks all that a reader may show beside the address.
 pub(super) fn check(mailbox: &Mailbox, may: &dyn Fn(&Address) -> bool) -> Result<(), NameFault> {

@@ -10,7 +10,8 @@ use std::fmt;
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::{domain, shown};
+use super::domain;
+use super::fault::shown;
 use crate::mail::Address;
 
 /// How many mailboxes a field may have.
