@@ -16,7 +16,8 @@ mod reader;
 mod tests;
 mod writer;
 
-pub use entry::{AGAIN, Action, BadLine, Entry, Lost, MAX_DETAIL, Pass, Record, VERSION};
+pub use crate::policy::pass::Pass;
+pub use entry::{AGAIN, Action, BadLine, Entry, Lost, MAX_DETAIL, Record, VERSION};
 pub use reader::{Position, Replay, replay};
 pub use writer::Journal;
 

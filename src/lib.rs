@@ -34,6 +34,9 @@
 //!
 //! # Where things are
 //!
+//! Which may name which, and which crates, stands in `tests/layers/rooms.txt` and `crates.txt`; a test holds both, and
+//! that no files name each other in a circle.
+//!
 //! | module | holds | must not know |
 //! |---|---|---|
 //! | [`mail`] | addresses, envelopes, header fields, messages; byte-exact | anything else |

@@ -37,6 +37,7 @@ pub mod look;
 pub mod network;
 pub mod outbound;
 pub mod outcome;
+pub mod pass;
 pub mod pattern;
 pub mod probe;
 pub mod report;

@@ -1,9 +1,20 @@
-//! The layers of DESIGN: who may know what. Read from the sources, so that it cannot be forgotten.
+//! Who may know what: the table of rooms in `src/lib.rs`, held against the sources.
+//!
+//! `layers/rooms.txt` says which room may name which, `layers/crates.txt` what each may name of crates and of the
+//! standard library. Both are lists of what is allowed: whatever is not in them fails, and so does a line that nothing
+//! needs. A change that needs a line there changes the architecture; say why in lib.rs.
 // SPDX-License-Identifier: GPL-3.0-or-later
 #![allow(clippy::unwrap_used, reason = "a source that cannot be read fails the test")]
 
+#[path = "layers/source.rs"]
+mod source;
+#[path = "layers/tables.rs"]
+mod tables;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use source::Sources;
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -57,115 +68,76 @@ fn is_test(name: &str) -> bool {
     name.contains("tests") || name.ends_with("testing.rs")
 }
 
-fn is_core(name: &str) -> bool {
-    (name.starts_with("mail/") || name.starts_with("policy/") || name == "plan.rs")
-        && !is_test(name)
+#[test]
+fn each_file_names_what_the_tables_allow() {
+    assert_eq!(tables::judge(Sources::read()), [""; 0]);
 }
 
 #[test]
-fn the_core_does_no_io_reads_no_clock_and_logs_nothing() {
-    let words = [
-        "std::fs",
-        "std::net::Tcp",
-        "std::net::Udp",
-        "std::os",
-        "std::env",
-        "std::process",
-        "std::thread",
-        "std::io",
-        "SystemTime",
-        "Instant",
-        "getrandom",
-        "tokio",
-        "async ",
-        ".await",
-        "tracing",
-        "println!",
-        "eprintln!",
-        "dbg!",
-        "jiff",
+fn no_line_of_the_tables_is_without_use() {
+    assert_eq!(tables::unused(Sources::read()), [""; 0]);
+}
+
+#[test]
+fn imports_of_files_make_no_circle() {
+    assert_eq!(tables::circles(Sources::read()), Vec::<Vec<String>>::new());
+}
+
+#[test]
+fn each_planted_violation_is_seen() {
+    // The file, what is added to it, and what is said.
+    let planted = [
+        ("policy/rules.rs", "use crate::ledger::State;", "ledger"),
+        ("policy/rules.rs", "use std::{fs, time};", "std::fs"),
+        (
+            "policy/rules.rs",
+            "use std::{collections::BTreeMap, time::{Duration, Instant}};",
+            "std::time::Instant",
+        ),
+        ("policy/outbound.rs", "fn f(_: &std::sync::Mutex<u8>) {}", "std::sync::Mutex"),
+        (
+            "policy/kind.rs",
+            "#[cfg(test)] mod t {} fn f() { std::fs::remove_file(\"\").ok(); }",
+            "std::fs",
+        ),
+        ("policy/kind.rs", "async fn f() {}", "async"),
+        ("policy/kind.rs", "fn f() { println!(\"{}\", 1); }", "println!"),
+        ("policy/kind.rs", "fn f() { dbg!(1); }", "dbg!"),
+        ("policy/kind.rs", "fn f() { assert!(std::env::var(\"A\").is_ok()); }", "std::env"),
+        ("policy/kind.rs", "use jiff::Timestamp;", "jiff"),
+        ("policy/kind.rs", "use std as s;", "std"),
+        ("mail/address.rs", "use crate::policy::rules::Rules;", "policy"),
+        ("mail/address.rs", "fn f(_: super::super::plan::Plan) {}", "plan"),
+        ("plan.rs", "use crate::policy;", "policy"),
+        ("agent/unwrapper.rs", "use lettre::Message;", "lettre"),
+        ("agent/unwrapper.rs", "fn f() { crate::cli::say(\"\"); }", "cli"),
+        ("milter/decide.rs", "use {crate::{ledger, mail}};", "ledger"),
+        ("milter/decide.rs", "use hickory_resolver::Resolver;", "hickory_resolver"),
+        ("journal/entry.rs", "pub use crate::config::Config;", "config"),
+        ("ledger/read.rs", "use indymilter::Status;", "indymilter"),
+        ("smtp_test/causes.rs", "use std::net::TcpStream;", "std::net::TcpStream"),
+        ("credentials/password.rs", "use std::process::Command;", "std::process"),
+        ("lmtp/data.rs", "use tokio::io::AsyncRead;", "tokio"),
     ];
-    assert_eq!(uses(is_core, &words), [""; 0]);
+    for (name, code, said) in planted {
+        let told = tables::judge(&Sources::read().with(name, code));
+        assert!(
+            told.iter().any(|line| line == &format!("{name}: {said}")),
+            "{code} in {name}: {told:?}"
+        );
+    }
+    let circles = tables::circles(&Sources::read().with("mail/address.rs", "use super::envelope;"));
+    assert_eq!(circles, [["mail/address.rs", "mail/envelope.rs"]]);
 }
 
 #[test]
-fn the_core_knows_nothing_above_it() {
-    let above = [
-        "crate::milter",
-        "crate::config",
-        "crate::journal",
-        "crate::observe",
-        "crate::postfix",
-        "crate::cli",
-        "crate::agent",
-        "crate::submit",
-    ];
-    assert_eq!(uses(is_core, &above), [""; 0]);
-    assert_eq!(uses(|n| n.starts_with("mail/"), &["crate::plan", "crate::policy"]), [""; 0]);
-    assert_eq!(uses(|n| n == "plan.rs", &["crate::policy"]), [""; 0]);
-}
-
-#[test]
-fn only_the_milter_names_indymilter_and_it_opens_no_connection() {
-    let outside = |name: &str| !name.starts_with("milter/") && !is_test(name);
-    assert_eq!(uses(outside, &["indymilter"]), [""; 0]);
-    // The configuration asks whether the URL of a database is one.
-    let no_ledger = |n: &str| !n.starts_with("ledger/") && n != "config/value/books.rs";
-    assert_eq!(uses(no_ledger, &["rusqlite", "postgres::", "tokio_postgres"]), [""; 0]);
+fn the_milter_opens_no_connection_and_neither_does_the_agent() {
     // The watchdog knocks at the milter's own sockets.
-    let role = |n: &str| n.starts_with("milter/") && !is_test(n) && n != "milter/liveness.rs";
-    let connecting =
-        ["TcpStream::connect", "ToSocketAddrs", "crate::cli", "crate::submit", "crate::ledger"];
-    assert_eq!(uses(role, &connecting), [""; 0]);
-}
-
-#[test]
-fn only_submit_names_lettre_and_the_agent_stays_by_itself() {
-    let is_submit = |name: &str| name.starts_with("submit/");
-    assert_eq!(uses(|name| !is_submit(name), &["lettre"]), [""; 0]);
-    assert_eq!(uses(|name| name != "resolve.rs", &["hickory"]), [""; 0]);
-    let below = ["crate::agent", "crate::policy", "crate::milter", "crate::config", "crate::cli"];
-    assert_eq!(uses(is_submit, &below), [""; 0]);
-    let agent =
-        |name: &str| (name.starts_with("agent/") || name.starts_with("lmtp")) && !is_test(name);
-    let apart = ["crate::milter", "crate::postfix", "crate::cli", "TcpStream::connect"];
-    assert_eq!(uses(agent, &apart), [""; 0]);
-    // What reads LMTP is as pure as the core.
-    let pure = |name: &str| ["lmtp/data.rs", "lmtp/command.rs"].contains(&name);
-    assert_eq!(uses(pure, &["tokio", "async ", "std::io", "tracing", "observe"]), [""; 0]);
-}
-
-#[test]
-fn the_test_of_smtp_settings_stays_by_itself_and_its_tables_are_pure() {
-    let ours = |name: &str| name.starts_with("smtp_test/") && !is_test(name);
-    let apart = [
-        "crate::agent",
-        "crate::policy",
-        "crate::milter",
-        "crate::config",
-        "crate::cli",
-        "crate::submit",
-        "tracing",
-        "println!",
-    ];
-    assert_eq!(uses(ours, &apart), [""; 0]);
-    let pure = |name: &str| {
-        ["causes.rs", "reply.rs", "texts/", "texts/de.rs", "texts/en.rs", "view.rs"]
-            .iter()
-            .any(|file| name.strip_prefix("smtp_test/") == Some(file))
-    };
-    assert_eq!(uses(pure, &["std::io", "std::fs", "TcpStream", "Instant", "rustls"]), [""; 0]);
-    // All but the reply, which knows nothing.
-    assert_eq!(uses(pure, &["use super::"]).len(), 5);
-}
-
-#[test]
-fn credentials_know_nothing_but_passwords_and_their_file() {
-    let ours = |name: &str| name.starts_with("credentials/") && !is_test(name);
-    assert_eq!(uses(ours, &["crate::", "tracing", "println!", "std::process"]), [""; 0]);
-    let textual = |name: &str| ours(name) && name != "credentials/store.rs";
-    assert_eq!(uses(textual, &["std::fs", "std::io", "SystemTime", "Instant"]), [""; 0]);
-    assert_eq!(uses(ours, &["super::passwd_file"]).len(), 1);
+    let milter = |n: &str| n.starts_with("milter/") && !is_test(n) && n != "milter/liveness.rs";
+    assert_eq!(uses(milter, &["TcpStream::connect", "ToSocketAddrs"]), [""; 0]);
+    let agent = |n: &str| n.starts_with("agent/") && !is_test(n);
+    assert_eq!(uses(agent, &["TcpStream::connect"]), [""; 0]);
+    assert_eq!(uses(|n| n == "milter/liveness.rs", &["TcpStream::connect"]).len(), 1);
 }
 
 #[test]
@@ -195,15 +167,6 @@ fn every_file_says_what_it_is_for_and_under_which_licence() {
         }
     }
     assert_eq!(bad, Vec::<PathBuf>::new());
-}
-
-#[test]
-fn the_scan_sees_what_it_looks_for() {
-    assert!(uses(|n| n.starts_with("milter/"), &["indymilter"]).len() > 1);
-    assert!(uses(is_core, &["crate::mail"]).len() > 3);
-    assert_eq!(uses(|n| n == "submit/", &["lettre"]).len(), 1);
-    assert_eq!(uses(|n| n == "resolve.rs", &["hickory"]).len(), 1);
-    assert_eq!(uses(|n| n == "agent/unwrapper/", &["crate::submit"]).len(), 1);
 }
 
 /// The constants of the table of findings, with their ids.

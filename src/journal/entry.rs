@@ -10,6 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::policy::outcome::Outcome;
+use crate::policy::pass::Pass;
 use crate::policy::report::Said;
 
 /// The version that is written, and the only one that is read.
@@ -142,22 +143,6 @@ pub struct Lost {
     pub time: Timestamp,
     /// How many entries are missing.
     pub lost: u64,
-}
-
-/// Where a decision was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pass {
-    /// Pass 1: mail on its way in.
-    Front,
-    /// Mail on its way out.
-    Submission,
-    /// Pass 2: the handoff.
-    Handoff,
-    /// The way back to local delivery.
-    Return,
-    /// No pass of the milter: what the agent or a command did.
-    Agent,
 }
 
 /// What was decided, or done.

@@ -3,7 +3,7 @@
 //! Must not know the protocol, nor what is decided.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::notice::{Notice, Notices};
 use super::stage::Pass;
@@ -60,6 +60,11 @@ impl Active {
         let (budget, usage) = (Arc::clone(&self.budget), Arc::clone(&self.usage));
         let (readers, notices) = (self.readers.clone(), self.notices.clone());
         Self { budget, usage, readers, notices, ..Self::new(config, self.journal.clone()) }
+    }
+
+    /// What logins have used of their limits. Held for one call into the core.
+    pub(super) fn used(&self) -> MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The configuration.

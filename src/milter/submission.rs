@@ -30,7 +30,7 @@ impl Submission {
         let shown = active.sender(&opening.sender);
         let client = Client { user: opening.origin.login, address: opening.origin.client };
         let mut message = Outgoing::new(rules, client, opening.sender);
-        let admitted = message.admit(rules, &active.usage, now_ms());
+        let admitted = message.admit(rules, &mut active.used(), now_ms());
         let mut begun = Self { active: Arc::clone(active), message: Some(message), shown };
         match admitted {
             Ok(()) => Ok(begun),
@@ -59,9 +59,10 @@ impl WholeMessage for Submission {
 
     fn rcpt(&mut self, recipient: Recipient, transport: Option<&str>) -> Result<(), Reply> {
         let rules = &self.active.config().rules;
-        let usage = &self.active.usage;
         let taken = match &mut self.message {
-            Some(message) => message.rcpt(rules, recipient, transport, usage, now_ms()),
+            Some(message) => {
+                message.rcpt(rules, recipient, transport, &mut self.active.used(), now_ms())
+            }
             None => Ok(()),
         };
         taken.map_err(|violation| self.refuse("rcpt", &violation))

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use super::line::{Line, TARGET, join};
 use super::mask::Shown;
 use super::settings::LogLevel::{Debug, Error, Info, Warning};
-use crate::journal::Pass;
 use crate::policy::outcome::Outcome;
+use crate::policy::pass::Pass;
 use crate::policy::report::Said;
 
 /// The program runs. `sockets` are those it listens on.

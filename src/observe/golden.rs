@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{capture, *};
-use crate::journal::Pass;
 use crate::mail::RawPath;
 use crate::observe::Masking;
 use crate::policy::keys::Keys;
 use crate::policy::outcome::Outcome;
+use crate::policy::pass::Pass;
 use crate::policy::report::Said;
 
 fn shown(path: &str) -> Shown {

@@ -18,7 +18,6 @@ mod tests;
 mod violation;
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 
 use self::header::OutgoingHeader;
 use self::rules::{Choice, Condition, Login, Mixed, NewSender, OnViolation, Recipe, Route};
@@ -153,12 +152,7 @@ impl Outgoing {
     }
 
     /// Whether it may come at all. `now` in milliseconds since 1970.
-    pub fn admit(
-        &mut self,
-        rules: &Rules,
-        usage: &Mutex<Usage>,
-        now: u64,
-    ) -> Result<(), Violation> {
+    pub fn admit(&mut self, rules: &Rules, usage: &mut Usage, now: u64) -> Result<(), Violation> {
         let Some(login) = self.login(rules) else { return Ok(()) };
         if !login.admits(self.client.address) {
             self.violates(login, Violation::Network)?;
@@ -207,17 +201,13 @@ impl Outgoing {
         &mut self,
         login: &Login,
         count: Count,
-        usage: &Mutex<Usage>,
+        usage: &mut Usage,
         now: u64,
     ) -> Result<(), Violation> {
         if login.limits.is_unlimited(count) {
             return Ok(());
         }
-        let taken = {
-            let mut usage = usage.lock().unwrap_or_else(PoisonError::into_inner);
-            usage.take(&login.name, count, 1, &login.limits, now)
-        };
-        match taken {
+        match usage.take(&login.name, count, 1, &login.limits, now) {
             Ok(ticket) => {
                 self.tickets.push(ticket);
                 Ok(())
@@ -233,7 +223,7 @@ impl Outgoing {
         rules: &Rules,
         recipient: Recipient,
         transport: Option<&str>,
-        usage: &Mutex<Usage>,
+        usage: &mut Usage,
         now: u64,
     ) -> Result<(), Violation> {
         let resolved = &recipient.resolved;

@@ -5,7 +5,6 @@
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
-use std::sync::Mutex;
 
 use serde::Serialize;
 
@@ -17,6 +16,7 @@ use crate::mail::{Message, RawPath, Recipient};
 use crate::policy::identity;
 use crate::policy::keys::Keys;
 use crate::policy::limits::Limits;
+use crate::policy::limits::Usage;
 use crate::policy::outbound::rules::Recipe;
 use crate::policy::outbound::{Client, Decision, Moment, Outgoing, Sent, Violation};
 use crate::policy::rules::Rules;
@@ -108,14 +108,14 @@ fn decide(
     question: &Question,
     stamp: &mut dyn FnMut() -> TokenId,
 ) -> Option<Result<Decision, (String, Violation)>> {
-    let usage = Mutex::default();
+    let mut usage = Usage::default();
     let client = Client { user: question.user.clone(), address: question.client };
     let sender = RawPath::new(format!("<{}>", question.from));
     let mut message = Outgoing::new(rules, client, sender);
-    let mut begun = message.admit(rules, &usage, now);
+    let mut begun = message.admit(rules, &mut usage, now);
     for to in &question.to {
         let recipient = Recipient::plain(to);
-        begun = begun.and_then(|()| message.rcpt(rules, recipient, None, &usage, now));
+        begun = begun.and_then(|()| message.rcpt(rules, recipient, None, &mut usage, now));
     }
     if let Err(violation) = begun {
         let login = message.login_name(rules).unwrap_or_default().to_owned();

@@ -4,7 +4,6 @@
 //! Must not know how a reading fails, or what is decided for want of it.
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use super::reports::is_answer;
 use super::unwrap::is_to_be_unwrapped;
 use super::{Accepted, Arrival, context, evidence};
 use crate::mail::domain::address_key;
@@ -274,4 +273,11 @@ pub(super) fn may_answer(rules: &Rules, sender: &RawPath) -> bool {
 fn mailboxes(facts: &Facts, name: &str) -> Vec<String> {
     let lists = facts.bodies(name).iter().map(|body| MailboxList::parse(body));
     lists.flat_map(|list| list.mailboxes).map(|mailbox| mailbox.key()).collect()
+}
+
+/// Whether a message calls itself the automatic answer of a person or program (RFC 3834 5.1), which
+/// comes with the null sender like a report.
+fn is_answer(arrival: &Arrival<'_>) -> bool {
+    let body = arrival.facts.header().text("Auto-Submitted");
+    body.is_some_and(|body| body.trim().to_ascii_lowercase().starts_with("auto-replied"))
 }

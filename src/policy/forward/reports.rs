@@ -129,10 +129,3 @@ fn told(advice: &Advice) -> (Report, Reason) {
 fn postmaster(rules: &Rules) -> Option<Address> {
     Address::parse(&format!("postmaster@{}", rules.bounce.as_ref()?.domain())).ok()
 }
-
-/// Whether a message calls itself the automatic answer of a person or program (RFC 3834 5.1), which
-/// comes with the null sender like a report.
-pub(super) fn is_answer(arrival: &Arrival<'_>) -> bool {
-    let body = arrival.facts.header().text("Auto-Submitted");
-    body.is_some_and(|body| body.trim().to_ascii_lowercase().starts_with("auto-replied"))
-}

@@ -97,7 +97,7 @@ impl Message<'_> {
         Outgoing::new(rules, client, RawPath::new(format!("<{}>", self.sender)))
     }
 
-    fn try_decide(&self, rules: &Rules, usage: &Mutex<Usage>) -> Result<Decision, Violation> {
+    fn try_decide(&self, rules: &Rules, usage: &mut Usage) -> Result<Decision, Violation> {
         let mut outgoing = self.outgoing(rules);
         outgoing.admit(rules, usage, NOW * 1000)?;
         for (to, transport) in self.to {
@@ -113,7 +113,7 @@ impl Message<'_> {
     }
 
     fn decide(&self, rules: &Rules) -> Decision {
-        self.try_decide(rules, &Mutex::default()).unwrap()
+        self.try_decide(rules, &mut Usage::default()).unwrap()
     }
 
     /// The plan, with tokens left out.
@@ -304,11 +304,11 @@ fn a_header_too_long_to_be_known_gets_nothing_twice() {
 fn an_envelope_without_end_is_put_off_and_not_kept() {
     let rules = rules();
     let mut message = Message::default().outgoing(&rules);
-    let usage = Mutex::default();
+    let mut usage = Usage::default();
     let mut told = None;
     for number in 0..20_000 {
         let to = Recipient::plain(&format!("jobs+{number}{}@acme.example", "x".repeat(150)));
-        told = message.rcpt(&rules, to, None, &usage, NOW).err();
+        told = message.rcpt(&rules, to, None, &mut usage, NOW).err();
         if told.is_some() {
             break;
         }
@@ -406,7 +406,7 @@ fn each_stage_refuses_what_it_can_know() {
     assert_eq!(good().plan(&rules), BY_OWN);
     assert_eq!(Message { sender: "", ..good() }.plan(&rules), "continue");
     let refusal = |message: &Message<'_>| {
-        let violation = message.try_decide(&rules, &Mutex::default()).unwrap_err();
+        let violation = message.try_decide(&rules, &mut Usage::default()).unwrap_err();
         format!("{} {}", violation.word(), violation.reply())
     };
     for client in [Some("192.0.3.1"), Some("2001:db8::1"), None] {
@@ -515,27 +515,27 @@ fn room_is_taken_for_the_message_and_each_recipient_and_comes_back_with_the_deci
         messages: Rates { per_day: Some(2), ..Rates::default() },
         recipients: Rates { per_day: Some(3), ..Rates::default() },
     };
-    let usage = Mutex::<Usage>::default();
+    let mut usage = Usage::default();
     let two = Message { to: &[(ERIKA, None), (BOB, None)], ..Message::default() };
-    let first = two.try_decide(&rules, &usage).unwrap();
+    let first = two.try_decide(&rules, &mut usage).unwrap();
     assert_eq!(first.tickets.len(), 3);
-    let over = two.try_decide(&rules, &usage).unwrap_err();
+    let over = two.try_decide(&rules, &mut usage).unwrap_err();
     let text = "450 4.7.1 This login has sent too much - try again later";
     assert_eq!(over.reply().to_string(), text);
     // The refused message gave nothing back by itself: that is for the shell.
-    assert!(Message::default().try_decide(&rules, &usage).is_err());
+    assert!(Message::default().try_decide(&rules, &mut usage).is_err());
     for ticket in first.tickets {
-        usage.lock().unwrap().give_back(ticket);
+        usage.give_back(ticket);
     }
-    assert!(Message { to: &[], ..Message::default() }.try_decide(&rules, &usage).is_ok());
+    assert!(Message { to: &[], ..Message::default() }.try_decide(&rules, &mut usage).is_ok());
     // What looks like a handoff is a recipient as any other.
     let to = [("tabc@handoff.internal", None); 4];
     let handoffs = Message { to: &to[..3], ..Message::default() };
-    assert_eq!(handoffs.try_decide(&rules, &Mutex::default()).unwrap().tickets.len(), 4);
-    assert!(Message { to: &to, ..handoffs }.try_decide(&rules, &Mutex::default()).is_err());
+    assert_eq!(handoffs.try_decide(&rules, &mut Usage::default()).unwrap().tickets.len(), 4);
+    assert!(Message { to: &to, ..handoffs }.try_decide(&rules, &mut Usage::default()).is_err());
     // Nobody else is counted.
     let other = Message { user: Some(BOB), ..two };
-    assert!(other.try_decide(&rules, &usage).unwrap().tickets.is_empty());
+    assert!(other.try_decide(&rules, &mut usage).unwrap().tickets.is_empty());
 }
 
 #[test]
