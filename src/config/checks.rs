@@ -9,8 +9,8 @@ use std::collections::{HashMap, HashSet};
 use super::addresses::{Drafts, RuleDraft};
 use super::info::Section;
 use super::settings::{
-    AGENT_SIZE, AUTHSERV_ID, BOARDS, BOUNCE_ADDRESS, BUDGET, DOMAINS, HANDOFF_DOMAIN, NETWORKS,
-    READING_LIMIT, RECIPIENT_DELIMITER, SPAM,
+    AGENT_SIZE, AUTHSERV_ID, BOARDS, BOUNCE_ADDRESS, BUDGET, DOMAINS, FORMS, HANDOFF_DOMAIN,
+    NETWORKS, READING_LIMIT, RECIPIENT_DELIMITER, SPAM,
 };
 use super::source::{At, Finding, Report};
 use super::tree::{Broken, Found, Tree};
@@ -59,6 +59,7 @@ pub(super) struct Around {
     bounce: Maybe<Address>,
     domains: Result<Option<Vec<Found<String>>>, Broken>,
     networks: Result<Vec<Network>, Broken>,
+    forms: Result<Vec<Pattern>, Broken>,
     authserv_id: Maybe<String>,
     budget: Maybe<u32>,
     reading: Option<ReadingRules>,
@@ -90,6 +91,9 @@ impl Around {
             networks: networks.map(|found| {
                 let items = found.into_iter().flat_map(|found| found.value);
                 items.map(value).collect()
+            }),
+            forms: internal.get(&FORMS, report).map(|found| {
+                found.into_iter().flat_map(|found| found.value).map(|(_, form)| form).collect()
             }),
             authserv_id: internal.get(&AUTHSERV_ID, report),
             budget: tree.fixed(Section::Loop).get(&BUDGET, report),
@@ -391,6 +395,7 @@ impl Around {
         rules.bounce = bounce;
         rules.delimiters = self.delimiters.ok()??.value;
         rules.internal_networks = self.networks.ok()?;
+        rules.internal_forms = self.forms.ok()?;
         rules.authserv_id = self.authserv_id.ok()?.map(|found| found.value);
         rules.loop_budget = self.budget.ok()??.value;
         rules.reading = self.reading?;

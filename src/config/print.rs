@@ -38,6 +38,7 @@ impl Config {
         out.section(Section::Internal);
         out.set(&s::DOMAINS, &list(&rules.internal_domains));
         out.set(&s::NETWORKS, &list(&rules.internal_networks));
+        out.set(&s::FORMS, &list(&rules.internal_forms));
         out.set_if(&s::AUTHSERV_ID, rules.authserv_id.as_ref());
         out.section(Section::Reading);
         let limit = u64::try_from(rules.reading.limit).unwrap_or(u64::MAX);

@@ -175,6 +175,8 @@ settings! {
     DOMAINS: Items<String> = Internal "domains", Example("[\"acme.example\"]"), value::domains;
     /// Networks whose clients are colleagues.
     NETWORKS: Items<Network> = Internal "networks", Default("[]"), value::networks;
+    /// The addresses under which web forms of the company write.
+    FORMS: Items<Pattern> = Internal "forms", Default("[]"), value::patterns;
     /// Whose Authentication-Results are believed.
     AUTHSERV_ID: String = Internal "authserv_id", Example("\"mx1.acme.example\""), value::authserv_id;
 

@@ -12,6 +12,7 @@
 //! * `choose`, `names`: the applicant among the authors;
 //! * `attached`, `mapi`, `compound`: messages that are attached;
 //! * `author`, `trust`: the message's own header;
+//! * `form`, `fields`: who filled in a web form;
 //! * `weighing`: what speaks for a machine and what for a person;
 //! * `resolve`: all of that for a colleague's message.
 //!
@@ -24,6 +25,8 @@ mod author;
 mod blocks;
 mod choose;
 mod compound;
+mod fields;
+mod form;
 mod html;
 mod labels;
 mod languages;
@@ -104,6 +107,8 @@ pub enum Source {
     JobBoard,
     /// The To or Cc field of a message to the applicant.
     To,
+    /// A field in the text that a web form wrote.
+    Form,
 }
 
 impl Source {
@@ -117,6 +122,7 @@ impl Source {
             Self::Resent => "resent",
             Self::JobBoard => "job-board",
             Self::To => "to",
+            Self::Form => "form",
         }
     }
 }
@@ -262,6 +268,8 @@ enum Early {
     Done(Reading),
     /// A colleague wrote; the body shows what.
     Colleague(Trust, Mailbox),
+    /// A form of the site's; the text may say who filled it in.
+    Form,
     /// Somebody else wrote; only the body's beginning can change the answer, or settle the contest.
     Outside(Reading, Contest),
 }
@@ -270,7 +278,7 @@ enum Early {
 pub fn needs_body(header: &Header, context: &Context<'_>) -> BodyNeed {
     match by_header(header, context) {
         Early::Done(_) => BodyNeed::Nothing,
-        Early::Colleague(..) => BodyNeed::UpTo(context.limit),
+        Early::Colleague(..) | Early::Form => BodyNeed::UpTo(context.limit),
         Early::Outside(..) => {
             let multipart = header.first("Content-Type").is_some_and(|f| {
                 let body = &f.body[..f.body.len().min(200)];
@@ -344,6 +352,7 @@ pub fn read(header: &Header, body: &[u8], truncated: bool, context: &Context<'_>
                 reading
             }
         }
+        Early::Form => form::in_text(header, body, truncated, context),
         Early::Outside(reading, signs) => signs.settle(reading, header, (body, truncated), context),
     }
 }
@@ -357,6 +366,9 @@ fn by_header(header: &Header, context: &Context<'_>) -> Early {
     };
     if let Some(reading) = known(header, mailbox, context) {
         return Early::Done(reading);
+    }
+    if mailbox.is_some_and(|m| form::is_listed(header, m, context)) {
+        return form::listed(header, &who).map_or(Early::Form, Early::Done);
     }
     let signs = Contest::of(header, mailbox, context);
     if let Some(reading) = signs.decided() {
@@ -377,7 +389,10 @@ fn by_header(header: &Header, context: &Context<'_>) -> Early {
                 None => Early::Colleague(trust, mailbox.clone()),
             },
             (true, true) => Early::Outside(outside(header, author, marks, &who), signs),
-            (false, _) => Early::Outside(unproven(trust, marks, header), signs),
+            (false, _) => {
+                let reading = form::alike(header, &who);
+                Early::Outside(reading.unwrap_or_else(|| unproven(trust, marks, header)), signs)
+            }
         };
     }
     Early::Outside(outside(header, author, marks, &who), signs)

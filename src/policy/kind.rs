@@ -42,6 +42,8 @@ pub enum Kind {
     Reply,
     /// Forwarded by hand by a colleague.
     Forward(How),
+    /// Written by a form of the company's site for whoever filled it in.
+    WebForm,
     /// The recruiting system's test mail.
     SystemTest,
     /// Our own test mail.
@@ -127,13 +129,14 @@ pub enum Action {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Application,
         Self::Reply,
         Self::Forward(How::Inline),
         Self::Forward(How::Attached),
         Self::Forward(How::OutlookMessage),
         Self::Forward(How::Tnef),
+        Self::WebForm,
         Self::SystemTest,
         Self::Probe,
         Self::OutboundCopy,
@@ -154,6 +157,7 @@ impl Kind {
             Self::Forward(How::Attached) => "forward-attached",
             Self::Forward(How::OutlookMessage) => "forward-msg",
             Self::Forward(How::Tnef) => "forward-tnef",
+            Self::WebForm => "web-form",
             Self::SystemTest => "system-test",
             Self::Probe => "probe",
             Self::OutboundCopy => "outbound-copy",
@@ -174,9 +178,12 @@ impl Kind {
     /// What a careful admin does with it. Nothing is ever dropped.
     pub fn default_action(self) -> Action {
         match self {
-            Self::Application | Self::Reply | Self::SystemTest | Self::Probe | Self::Forward(_) => {
-                Action::Forward
-            }
+            Self::Application
+            | Self::Reply
+            | Self::Forward(_)
+            | Self::WebForm
+            | Self::SystemTest
+            | Self::Probe => Action::Forward,
             Self::OutboundCopy
             | Self::AutoReply
             | Self::Bounce

@@ -162,6 +162,8 @@ pub struct Rules {
     pub internal_domains: Vec<String>,
     /// Client networks that are inside.
     pub internal_networks: Vec<Network>,
+    /// The addresses under which web forms of the company write.
+    pub internal_forms: Vec<Pattern>,
     /// Whose Authentication-Results are believed.
     pub authserv_id: Option<String>,
     /// How many mails an hour from a system's own inbound address are forwarded, per recruiting

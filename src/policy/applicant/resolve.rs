@@ -15,7 +15,8 @@ use super::names::Names;
 use super::trust::{Trust, is_forged};
 use super::value::decoded;
 use super::{
-    Applicant, Clue, Confidence, Context, Original, Reading, Source, Standing, Who, forward, marks,
+    Applicant, Clue, Confidence, Context, Original, Reading, Source, Standing, Who, form, forward,
+    marks,
 };
 use crate::mail::header::Header;
 use crate::mail::mailbox::{Mailbox, MailboxList};
@@ -67,7 +68,14 @@ pub(super) fn colleague(
     let complete = opened.complete;
     let resolved = resolve(&opened, header, &who, &outer, 0);
     let answered = recipients(header, &who);
-    let mut reading = judge(resolved, marks, &answered).unwrap_or_else(|| {
+    let forward = judge(resolved, marks, &answered);
+    if answered.is_empty()
+        && let Some(mut reading) = form::read(header, &opened, from, forward.as_ref(), &who)
+    {
+        reading.clues.insert(0, Clue::header(trust.why));
+        return reading;
+    }
+    let mut reading = forward.unwrap_or_else(|| {
         no_forward(header, marks, complete, who.standing(from), !answered.is_empty())
     });
     if let Some(original) = reading.original.as_mut().filter(|o| o.subject.is_none()) {
@@ -344,8 +352,8 @@ fn no_forward(
     let thread = header.first("In-Reply-To").is_some() || header.first("References").is_some();
     let (kind, why, review) = if marks.forward {
         (forward(How::Inline), "the subject says forward, but no author was found", true)
-    } else if standing == Standing::Own && !marks.reply {
-        (Kind::OutboundCopy, "the author is a recruiting address", false)
+    } else if standing == Standing::Own && !marks.reply && answers {
+        (Kind::OutboundCopy, "a recruiting address wrote to somebody outside", false)
     } else if thread || marks.reply {
         (Kind::Reply, "a colleague's reply", !answers)
     } else {

@@ -25,10 +25,22 @@ pub(super) struct Trust {
 
 /// Whether the author of a message is a colleague.
 pub(super) fn trust(header: &Header, from: &Mailbox, context: &Context<'_>) -> Trust {
-    let no = |why| Trust { colleague: false, why };
     if !matches!(context.who().standing(from), Standing::Colleague | Standing::Own) {
-        return no("the author is not in an internal domain");
+        return Trust { colleague: false, why: "the author is not in an internal domain" };
     }
+    match proof(header, from, context) {
+        Ok(why) => Trust { colleague: true, why },
+        Err(why) => Trust { colleague: false, why },
+    }
+}
+
+/// What shows that a message is from its author's domain, or why nothing does: a login, a client
+/// inside, or a verdict of our own server.
+pub(super) fn proof(
+    header: &Header,
+    from: &Mailbox,
+    context: &Context<'_>,
+) -> Result<&'static str, &'static str> {
     let ours = context.rules.authserv_id.as_deref();
     let domain = domain_key(from.domain());
     let verdict = match results(header, &domain, ours) {
@@ -36,14 +48,13 @@ pub(super) fn trust(header: &Header, from: &Mailbox, context: &Context<'_>) -> T
         Verdict::Pass => Verdict::Nothing,
         other => other,
     };
-    let why = match verdict {
-        Verdict::Fail => return no("Authentication-Results says that the author is forged"),
-        _ if context.evidence.login => "the client logged in",
-        _ if context.evidence.internal_client => "the client is in an internal network",
-        Verdict::Pass => "Authentication-Results has an aligned pass",
-        Verdict::Nothing => return no("an internal author without evidence that it is one"),
-    };
-    Trust { colleague: true, why }
+    match verdict {
+        Verdict::Fail => Err("Authentication-Results says that the author is forged"),
+        _ if context.evidence.login => Ok("the client logged in"),
+        _ if context.evidence.internal_client => Ok("the client is in an internal network"),
+        Verdict::Pass => Ok("Authentication-Results has an aligned pass"),
+        Verdict::Nothing => Err("an internal author without evidence that it is one"),
+    }
 }
 
 /// Whether an Authentication-Results field says that an author's domain was forged.
