@@ -31,6 +31,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::language::Choice;
 use crate::mail::Address;
 use crate::policy::keys::Keys;
 use crate::policy::rules::Rules;
@@ -223,7 +224,7 @@ pub struct Config {
     /// How many rotated journal files are kept.
     pub journal_files: u32,
     /// The language of texts for people: `auto`, `de` or `en`.
-    pub language: Language,
+    pub language: Choice,
 }
 
 impl Config {
@@ -342,15 +343,4 @@ pub struct HandoffSettings {
     pub return_smtpd: SocketAddr,
     /// Where the DKIM signer listens that sees the copies after pass 2.
     pub signer: Option<Socket>,
-}
-
-/// The language of texts for people. Logs are English always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// By the locale.
-    Auto,
-    /// German.
-    De,
-    /// English.
-    En,
 }

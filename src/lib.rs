@@ -56,6 +56,7 @@
 //! | [`observe`] | the log vocabulary, one function per event | decisions |
 //! | [`config`] | what an admin wrote, checked | running sessions |
 //! | [`running`] | which keys and configuration each process goes by, told in the state folder | how it is shown |
+//! | [`language`] | which language a text for people is in | texts |
 //! | [`credentials`] | passwords, and the passwd-file that keeps their hashes | what a login may send as |
 //! | [`postfix`] | reads and writes Postfix's configuration | messages |
 //! | [`findings`] | all that can be found to be wrong, by its id; the manual page comes from it | how it is found |
@@ -132,6 +133,7 @@ pub mod doctor;
 pub mod findings;
 pub mod gate;
 pub mod journal;
+pub mod language;
 pub mod ledger;
 pub mod lmtp;
 pub mod mail;

@@ -67,7 +67,7 @@ pub enum State {
     Silent(String),
     /// Postfix takes no mail there: what it says.
     Refused(String),
-    /// Postfix takes mail there, and our milter does not see it.
+    /// Postfix takes mail there, and our milter does not see it; the agent: it does not run.
     Unseen,
     /// Its configuration is not what our mail needs.
     Faulty(Vec<Fault>),

@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::lang::{Lang, LangArg};
+use super::lang::LangArg;
 use super::looking::{clock, open, outcome, point, refused};
 use super::{ConfigArg, Exit};
+use crate::language::Language;
 use crate::ledger::{Copy, Filter};
 use crate::policy::outcome::Outcome;
 
@@ -101,7 +102,7 @@ pub(super) fn list(args: &ListArgs) -> Exit {
     }
 }
 
-pub(super) fn line(copy: &Copy, lang: Lang) -> String {
+pub(super) fn line(copy: &Copy, lang: Language) -> String {
     let or = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
     let said = copy.reply.as_ref().or(copy.status.as_ref());
     let reason = copy.reason.as_ref().filter(|_| copy.state.stays_here());

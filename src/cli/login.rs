@@ -10,8 +10,8 @@ use self::failure::{Failure, remind};
 use self::guide::{Guide, Languages};
 use self::known::Known;
 use super::{ConfigArg, Exit, answer, say};
-use crate::config::Language;
 use crate::credentials::{EntryError, Name, Password, Store, StoreError};
+use crate::language::{Choice, Language};
 use crate::postfix::Instance;
 
 mod failure;
@@ -219,11 +219,11 @@ fn show(
         guide.json(store, known)
     } else {
         let language = match args.lang {
-            LanguageArg::De => Language::De,
-            LanguageArg::En => Language::En,
+            LanguageArg::De => Choice::Of(Language::De),
+            LanguageArg::En => Choice::Of(Language::En),
             LanguageArg::Auto => known.language,
         };
-        guide.text(Languages::chosen(language, |name| std::env::var(name).ok()))
+        guide.text(Languages::of(language, |name| std::env::var(name).ok()))
     }
     .into_bytes();
     let mut out = std::io::stdout().lock();

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::lang::Lang;
 use super::{Exit, load, say};
 use crate::config::Config;
 use crate::journal::{Action, Entry, Pass};
+use crate::language::Language;
 use crate::ledger::{self, Access, Error, Ledger};
 use crate::policy::outcome::Outcome;
 
@@ -53,7 +53,7 @@ pub(super) fn clock(time: Timestamp, now: Timestamp) -> String {
 }
 
 /// How long ago something was, roughly.
-pub(super) fn ago(time: Timestamp, now: Timestamp, lang: Lang) -> String {
+pub(super) fn ago(time: Timestamp, now: Timestamp, lang: Language) -> String {
     let seconds = (now.as_second() - time.as_second()).max(0);
     let text = span(seconds);
     lang.pick(format!("{text} ago"), format!("vor {text}"))
@@ -79,7 +79,7 @@ pub(super) fn size(octets: u64) -> String {
 }
 
 /// What became of a copy, for people: in English the word itself.
-pub(super) fn outcome(outcome: Outcome, lang: Lang) -> &'static str {
+pub(super) fn outcome(outcome: Outcome, lang: Language) -> &'static str {
     let german = match outcome {
         Outcome::Diverted => "abgezweigt",
         Outcome::Unwrapping => "wird ausgepackt",
@@ -98,7 +98,7 @@ pub(super) fn outcome(outcome: Outcome, lang: Lang) -> &'static str {
 }
 
 /// What an entry says, for people.
-pub(super) fn what(entry: &Entry, lang: Lang) -> String {
+pub(super) fn what(entry: &Entry, lang: Language) -> String {
     let server = entry.next_hop.as_deref();
     let text = match entry.action {
         Action::Copy(Outcome::HandedOver) => {
@@ -134,7 +134,7 @@ pub(super) fn what(entry: &Entry, lang: Lang) -> String {
     }
 }
 
-fn report(entry: &Entry, server: Option<&str>, lang: Lang) -> String {
+fn report(entry: &Entry, server: Option<&str>, lang: Language) -> String {
     let Some(done) = entry.report.and_then(Outcome::reported) else {
         return lang.pick("a report that says nothing", "ein Bericht, der nichts sagt").into();
     };

@@ -17,13 +17,14 @@ use tokio::runtime::Runtime;
 use self::answers::Answers;
 use self::services::Services;
 use self::written::Written;
-use super::lang::{Lang, LangArg};
+use super::lang::LangArg;
 use super::postfix::{chain, exit_for};
 use super::{ConfigArg, Exit, answer, doctor, say, verify};
 use crate::config::keyfile::KeyFile;
-use crate::config::{self, Config, Language, Surroundings};
+use crate::config::{self, Config, Surroundings};
 use crate::doctor::{Line, Mark, examine};
 use crate::findings::Severity;
+use crate::language::{Choice, Language};
 use crate::postfix::{self, Instance, Site, Wanted};
 
 /// The configuration as it is shipped, for who has none.
@@ -68,7 +69,7 @@ pub(super) struct SetupArgs {
 }
 
 pub(super) fn setup(args: &SetupArgs) -> Exit {
-    let lang = args.lang.choose(Language::Auto);
+    let lang = args.lang.choose(Choice::Auto);
     match run(args, lang) {
         Ok(()) => Exit::Ok,
         Err(Missing { what, remedy, exit }) => {
@@ -90,7 +91,7 @@ fn missing(exit: Exit, what: impl Into<String>, remedy: impl Into<String>) -> Mi
     Missing { what: what.into(), remedy: remedy.into(), exit }
 }
 
-fn run(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
+fn run(args: &SetupArgs, lang: Language) -> Result<(), Missing> {
     let instance = args.config_dir.as_ref().map_or_else(Instance::system, Instance::at);
     let site = Site::read(&instance).map_err(|error| no_postfix(&error))?;
     answer(&format!("Postfix {} in {}", site.value("mail_version"), site.config_dir.display()));
@@ -163,7 +164,7 @@ fn run(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
 
 /// Restarts the program. If it does not start, the file that was written now is taken back: what ran before would
 /// stand still otherwise, and Postfix put off all mail.
-fn restart(services: &Services, new: Option<&PathBuf>, lang: Lang) -> Result<(), Missing> {
+fn restart(services: &Services, new: Option<&PathBuf>, lang: Language) -> Result<(), Missing> {
     let done = services.restart(lang);
     if done.is_err()
         && services.are_known()
@@ -223,7 +224,7 @@ fn plan(
     Ok((loaded.config, Some(text)))
 }
 
-fn agree(args: &SetupArgs, lang: Lang) -> Result<(), Missing> {
+fn agree(args: &SetupArgs, lang: Language) -> Result<(), Missing> {
     if args.yes {
         return Ok(());
     }
@@ -291,7 +292,12 @@ fn runtime() -> Result<Runtime, Missing> {
 }
 
 /// Looks at everything, sends a probe to each address, and says what it came to.
-fn judge(args: &SetupArgs, path: &Path, instance: &Instance, lang: Lang) -> Result<(), Missing> {
+fn judge(
+    args: &SetupArgs,
+    path: &Path,
+    instance: &Instance,
+    lang: Language,
+) -> Result<(), Missing> {
     let config = match super::load(path) {
         Ok(config) => config,
         Err(exit) => {

@@ -14,9 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::lang::LangArg;
 use super::{Exit, answer, say};
-use crate::config::Language;
+use crate::language::Choice;
 use crate::mail::Address;
-use crate::smtp_test::texts::Lang;
 use crate::smtp_test::{self, Secret, Settings, Tls, causes_of};
 
 /// Where the password may stand, for those that run this from a script.
@@ -82,7 +81,7 @@ enum TlsArg {
 }
 
 pub(super) fn smtp_test(args: SmtpTestArgs) -> Exit {
-    let lang = args.lang.choose(Language::Auto).pick(Lang::En, Lang::De);
+    let lang = args.lang.choose(Choice::Auto);
     let password = match password(args.password_file.as_deref(), &args.user) {
         Ok(password) => password,
         Err((exit, why)) => {

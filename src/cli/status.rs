@@ -10,11 +10,12 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
-use super::lang::{Lang, LangArg};
+use super::lang::LangArg;
 use super::looking::{AGENT, ago, behind, refused, span};
 use super::{ConfigArg, Exit, answer, load_whole, standing};
 use crate::config::{Config, Surroundings};
 use crate::doctor;
+use crate::language::Language;
 use crate::ledger::evidence::verdicts;
 use crate::ledger::{Error, Ledger, Summary};
 use crate::mail::domain::address_key;
@@ -178,7 +179,7 @@ fn of_no_row(way: &Way) -> impl Iterator<Item = &Spot> {
 }
 
 /// What is to be said of the way besides what stands with an address.
-fn besides(way: &Way, lang: Lang) -> String {
+fn besides(way: &Way, lang: Language) -> String {
     of_no_row(way).chain(way.not_looked()).fold(String::new(), |mut out, spot| {
         _ = writeln!(out, "{}\n  -> {}", lang.pick(spot.english(), spot.german()), spot.remedy());
         out
@@ -309,7 +310,7 @@ impl Row {
     }
 
     /// What should be done, a line each.
-    fn remarks(&self, lang: Lang, now: Timestamp) -> Vec<String> {
+    fn remarks(&self, lang: Language, now: Timestamp) -> Vec<String> {
         let mut all = Vec::new();
         let verify = format!("-> recruit-milter verify {}", self.address);
         for spot in &self.stopped {
@@ -353,7 +354,7 @@ impl Row {
     }
 }
 
-fn hop_words(hop: &str, lang: Lang) -> &'static str {
+fn hop_words(hop: &str, lang: Language) -> &'static str {
     match hop {
         "submission" => {
             lang.pick("Postfix did not take the test", "Postfix hat den Test nicht angenommen")
@@ -372,7 +373,7 @@ fn hop_words(hop: &str, lang: Lang) -> &'static str {
     }
 }
 
-fn state_words(state: verification::State, lang: Lang) -> &'static str {
+fn state_words(state: verification::State, lang: Language) -> &'static str {
     match state {
         verification::State::Never => lang.pick("never tested", "nie geprüft"),
         verification::State::Seen => lang.pick("test seen", "Test gesehen"),
@@ -384,7 +385,7 @@ fn state_words(state: verification::State, lang: Lang) -> &'static str {
 }
 
 /// The rows as a table, remarks below theirs.
-fn table(rows: &[Row], lang: Lang, now: Timestamp) -> String {
+fn table(rows: &[Row], lang: Language, now: Timestamp) -> String {
     if rows.is_empty() {
         return lang.pick("no recruiting addresses", "keine Recruiting-Adressen").into();
     }
@@ -422,7 +423,7 @@ fn table(rows: &[Row], lang: Lang, now: Timestamp) -> String {
     out
 }
 
-fn counts(row: &Row, lang: Lang) -> String {
+fn counts(row: &Row, lang: Language) -> String {
     let mut parts = vec![lang.pick(
         format!("{} forwarded", row.delivered + row.handed_over),
         format!("{} weitergeleitet", row.delivered + row.handed_over),

@@ -7,11 +7,12 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::lang::{Lang, LangArg};
+use super::lang::LangArg;
 use super::looking::{ago, clock, details, open, outcome, refused, size, span, what};
 use super::{ConfigArg, Exit, answer};
 use crate::config::Config;
 use crate::journal::Entry;
+use crate::language::Language;
 use crate::ledger::{Copy, Error, EventFilter, Ledger, Needle};
 use crate::policy::outcome::Outcome;
 use crate::policy::subject::{hashes_of_address, hashes_of_message};
@@ -123,7 +124,7 @@ fn find(ledger: &mut Ledger, config: &Config, text: &str) -> Result<Found, Error
     Ok((lives, alone))
 }
 
-fn nothing(needle: &str, oldest: Option<Timestamp>, lang: Lang) -> String {
+fn nothing(needle: &str, oldest: Option<Timestamp>, lang: Language) -> String {
     let since = oldest.map_or_else(
         || lang.pick("the ledger is empty", "das Buch ist leer").to_owned(),
         |oldest| {
@@ -147,7 +148,7 @@ fn nothing(needle: &str, oldest: Option<Timestamp>, lang: Lang) -> String {
 }
 
 impl Life {
-    fn text(&self, lang: Lang, now: Timestamp) -> String {
+    fn text(&self, lang: Language, now: Timestamp) -> String {
         let copy = &self.copy;
         let took = copy.since.as_second() - copy.first.as_second();
         let mut out = format!(
@@ -181,7 +182,7 @@ impl Life {
     }
 
     /// What should be done about it.
-    fn remedy(&self, lang: Lang) -> Option<&'static str> {
+    fn remedy(&self, lang: Language) -> Option<&'static str> {
         match self.copy.state {
             Outcome::Failed => Some(lang.pick(
                 "the mail is in the local mailbox or at the fallback; when the cause is mended: recruit-milter resend",
@@ -196,7 +197,7 @@ impl Life {
     }
 }
 
-fn lines(events: &[(String, Entry)], lang: Lang, now: Timestamp) -> String {
+fn lines(events: &[(String, Entry)], lang: Language, now: Timestamp) -> String {
     let rows: Vec<[String; 4]> = events
         .iter()
         .map(|(host, entry)| {

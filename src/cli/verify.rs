@@ -13,13 +13,14 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use super::lang::{Lang, LangArg};
+use super::lang::LangArg;
 use super::{ConfigArg, Exit, load, say};
 use crate::agent::verify::COOL_DOWN;
 use crate::agent::verify::probe::{self, Asked};
 use crate::config::{Config, Probes};
 use crate::findings::{Finding, Severity};
 use crate::journal::{Action, Entry, Pass};
+use crate::language::Language;
 use crate::ledger::{self, Access, EventFilter, Ledger};
 use crate::mail::Address;
 use crate::policy::outcome::Outcome;
@@ -172,7 +173,7 @@ struct Round<'a> {
     config: &'a Config,
     instance: &'a Instance,
     args: &'a VerifyArgs,
-    lang: Lang,
+    lang: Language,
     /// Without one all is shown and nothing is kept.
     ledger: Option<Ledger>,
     steps: Vec<Step>,
@@ -198,7 +199,12 @@ struct Progress {
 }
 
 impl<'a> Round<'a> {
-    fn new(config: &'a Config, instance: &'a Instance, args: &'a VerifyArgs, lang: Lang) -> Self {
+    fn new(
+        config: &'a Config,
+        instance: &'a Instance,
+        args: &'a VerifyArgs,
+        lang: Language,
+    ) -> Self {
         let ledger = ledger::open(config, Access::Write);
         let ledger = ledger.inspect_err(|error| say(&format!("warning: not kept: {error}"))).ok();
         Self { config, instance, args, lang, ledger, steps: Vec::new() }

@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 
-use super::lang::Lang;
 use super::{list, looking};
 use crate::journal::{Action, Entry, Pass};
+use crate::language::Language;
 use crate::ledger::Copy;
 use crate::policy::forward;
 use crate::policy::outcome::Outcome;
@@ -33,9 +33,9 @@ fn each_outcome_has_the_same_word_wherever_it_is_told() {
         assert_eq!(told, word, "journal");
         let copy = Copy::begun_by(&entry, "mx1").unwrap();
         assert_eq!(serde_json::to_value(&copy).unwrap()["state"], word, "ledger, list --json");
-        let line = list::line(&copy, Lang::En);
+        let line = list::line(&copy, Language::En);
         assert!(line.split("  ").any(|column| column.trim() == word), "list: {line}");
-        let what = looking::what(&entry, Lang::En);
+        let what = looking::what(&entry, Language::En);
         assert_eq!(what.split(' ').next(), Some(word), "trace: {what}");
         let named = format!(".TP\n\\fB{}\\fR\n", word.replace('-', "\\-"));
         assert!(page.contains(&named), "manual: {word}");

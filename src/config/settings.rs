@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::info::{Info, Preset, Section, Words};
 use super::value::{self, Complaints, Input, Items};
-use super::{Database, Language, LogLevel, LogTarget, Masking, Probes, Socket};
+use super::{Database, LogLevel, LogTarget, Masking, Probes, Socket};
+use crate::language::{Choice, Language};
 use crate::mail::{Address, FieldBody, PlainName};
 use crate::policy::kind::{Action, Kind, Verdict};
 use crate::policy::outbound::rules::{Mixed, NewSender, OnViolation, Recipe, SenderPattern};
@@ -46,7 +47,7 @@ use Preset::{Default, Example};
 
 settings! {
     /// Language of texts for people. Logs are English always.
-    LANGUAGE: Language = Top "language", Default("\"auto\""), |v| value::choice(v, LANGUAGES);
+    LANGUAGE: Choice = Top "language", Default("\"auto\""), |v| value::choice(v, LANGUAGES);
     /// Postfix's setting of the same name: the characters that begin an address extension.
     RECIPIENT_DELIMITER: String = Top "recipient_delimiter", Default("\"+\""), value::delimiters;
     /// Folder for the journal.
@@ -247,8 +248,8 @@ settings! {
     METRICS_LISTEN: SocketAddr = Metrics "listen", Example("\"127.0.0.1:9807\""), value::loopback;
 }
 
-pub(super) static LANGUAGES: Words<Language> =
-    &[("auto", Language::Auto), ("de", Language::De), ("en", Language::En)];
+pub(super) static LANGUAGES: Words<Choice> =
+    &[("auto", Choice::Auto), ("de", Choice::Of(Language::De)), ("en", Choice::Of(Language::En))];
 
 pub(super) static UNWRAPS: Words<bool> = &[("off", false), ("attached", true)];
 

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::texts::{Lang, filled};
+use super::texts::filled;
 use super::*;
+use crate::language::Language;
 
 /// A reply as it stands in a log or a forum: lines with their code.
 fn reply(text: &str) -> Reply {
@@ -366,7 +367,7 @@ fn each_cause_has_an_id_of_its_own_and_something_to_do_in_both_languages() {
     assert!(ALL.is_sorted());
     let mut titles = BTreeSet::new();
     for cause in ALL {
-        let (de, en) = (Lang::De.cause(cause), Lang::En.cause(cause));
+        let (de, en) = (Language::De.cause(cause), Language::En.cause(cause));
         assert!(titles.insert(de.title) && titles.insert(en.title), "{cause:?}");
         assert_eq!(de.remedies.len(), en.remedies.len(), "{cause:?}");
         assert!(!de.remedies.is_empty(), "{cause:?}");
@@ -396,7 +397,7 @@ fn settings() -> Settings {
 
 #[test]
 fn what_is_filled_in_is_escaped_and_not_filled_in_again() {
-    let text = filled("{user} as {from} at {host}:{port} {", &settings(), Lang::En);
+    let text = filled("{user} as {from} at {host}:{port} {", &settings(), Language::En);
     assert_eq!(text, "{from}\\u{1b} as jobs@acme.example at mail.acme.example:587 {");
 }
 
@@ -411,14 +412,14 @@ fn a_failed_step_shows_what_was_tried_what_came_back_and_what_it_means() {
         causes: vec![Cause::WrongPassword],
     };
     assert_eq!(
-        step(&failed, Lang::De),
+        step(&failed, Language::De),
         "[!!] Anmeldung          1.23 s\n     \
               > AUTH PLAIN [jobs, ...]\n     \
               < 535 5.7.8 no\n     \
               = das Passwort geht unverschlüsselt über das Netz\n     \
               = RM-SMTP-37: Benutzername oder Passwort ist falsch\n"
     );
-    let json = json(&settings(), std::slice::from_ref(&failed), Lang::En);
+    let json = json(&settings(), std::slice::from_ref(&failed), Language::En);
     assert_eq!(json["works"], false);
     assert_eq!(json["causes"][0]["id"], "RM-SMTP-37");
     assert_eq!(json["steps"][0]["step"], "login");

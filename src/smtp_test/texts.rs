@@ -5,18 +5,10 @@
 use super::causes::Cause;
 use super::step::{Name, Note};
 use super::{Settings, Tls};
+use crate::language::Language;
 
 mod de;
 mod en;
-
-/// A language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lang {
-    /// German.
-    De,
-    /// English.
-    En,
-}
 
 /// What is said about a cause, with places to fill in.
 pub(super) struct Text {
@@ -28,7 +20,7 @@ pub(super) struct Text {
     pub(super) remedies: &'static [&'static str],
 }
 
-impl Lang {
+impl Language {
     pub(super) fn cause(self, cause: Cause) -> Text {
         match self {
             Self::De => de::cause(cause),
@@ -36,27 +28,20 @@ impl Lang {
         }
     }
 
-    fn of(self, de: &'static str, en: &'static str) -> &'static str {
-        match self {
-            Self::De => de,
-            Self::En => en,
-        }
-    }
-
     pub(super) fn step(self, name: Name) -> &'static str {
         match name {
-            Name::Resolution => self.of("Name", "Name"),
-            Name::Connection => self.of("Verbindung", "Connection"),
-            Name::Greeting => self.of("Begrüßung", "Greeting"),
-            Name::Hello => self.of("Angebot", "Offer"),
+            Name::Resolution => self.pick("Name", "Name"),
+            Name::Connection => self.pick("Connection", "Verbindung"),
+            Name::Greeting => self.pick("Greeting", "Begrüßung"),
+            Name::Hello => self.pick("Offer", "Angebot"),
             Name::StartTls => "STARTTLS",
-            Name::Encryption => self.of("Verschlüsselung", "Encryption"),
+            Name::Encryption => self.pick("Encryption", "Verschlüsselung"),
             Name::Claim => "XCLIENT",
-            Name::Login => self.of("Anmeldung", "Login"),
-            Name::Sender => self.of("Absender", "Sender"),
-            Name::Recipient => self.of("Empfänger", "Recipient"),
-            Name::Message => self.of("Mail", "Mail"),
-            Name::From => self.of("Andere Adresse", "Other address"),
+            Name::Login => self.pick("Login", "Anmeldung"),
+            Name::Sender => self.pick("Sender", "Absender"),
+            Name::Recipient => self.pick("Recipient", "Empfänger"),
+            Name::Message => self.pick("Mail", "Mail"),
+            Name::From => self.pick("Other address", "Andere Adresse"),
         }
     }
 
@@ -64,51 +49,48 @@ impl Lang {
         match tls {
             Tls::Implicit => "SSL/TLS",
             Tls::StartTls => "STARTTLS",
-            Tls::None => self.of("unverschlüsselt", "not encrypted"),
+            Tls::None => self.pick("not encrypted", "unverschlüsselt"),
         }
     }
 
     /// What the whole test is about.
     pub(super) fn heading(self) -> &'static str {
-        self.of(
-            "{host}:{port}, {tls}, angemeldet als {user}, Absender {from}",
+        self.pick(
             "{host}:{port}, {tls}, logging in as {user}, sending as {from}",
+            "{host}:{port}, {tls}, angemeldet als {user}, Absender {from}",
         )
     }
 
     pub(super) fn works(self) -> &'static str {
-        self.of("geht", "works")
+        self.pick("works", "geht")
     }
 
     pub(super) fn fails(self) -> &'static str {
-        self.of("geht nicht", "does not work")
+        self.pick("does not work", "geht nicht")
     }
 
     pub(super) fn also(self) -> &'static str {
-        self.of("außerdem", "also")
+        self.pick("also", "außerdem")
     }
 
     /// What a test that went well has shown.
     pub(super) fn shown(self, sent: bool) -> &'static str {
         if sent {
-            self.of(
-                "Anmeldung, Absender und Mail wurden angenommen.",
+            self.pick(
                 "Login, sender and mail were accepted.",
+                "Anmeldung, Absender und Mail wurden angenommen.",
             )
         } else {
-            self.of(
-                "Anmeldung und Absender wurden angenommen; eine Mail wurde nicht gesendet.",
+            self.pick(
                 "Login and sender were accepted; no mail was sent.",
+                "Anmeldung und Absender wurden angenommen; eine Mail wurde nicht gesendet.",
             )
         }
     }
 
     /// What no test from here can show.
     pub(super) fn limits(self) -> &'static str {
-        self.of(
-            "Getestet wurde von dieser Maschine aus. Ob eine Firewall die Adressen des Recruiting-Systems zulässt, ist von hier nicht zu erkennen: dazu von außerhalb testen, oder im Log der Firewall nachsehen, während das System sendet.",
-            "Tested from this machine. Whether a firewall admits the addresses of the recruiting system cannot be known from here: test from outside, or watch the firewall's log while the system sends.",
-        )
+        self.pick("Tested from this machine. Whether a firewall admits the addresses of the recruiting system cannot be known from here: test from outside, or watch the firewall's log while the system sends.", "Getestet wurde von dieser Maschine aus. Ob eine Firewall die Adressen des Recruiting-Systems zulässt, ist von hier nicht zu erkennen: dazu von außerhalb testen, oder im Log der Firewall nachsehen, während das System sendet.")
     }
 
     pub(super) fn note(self, note: &Note) -> String {
@@ -117,37 +99,17 @@ impl Lang {
             Note::Local(ip) if de => format!("von {ip}"),
             Note::Local(ip) => format!("from {ip}"),
             Note::Offers(logins) => {
-                format!("{}: {}", self.of("Anmeldung mit", "login by"), logins.join(", "))
+                format!("{}: {}", self.pick("login by", "Anmeldung mit"), logins.join(", "))
             }
-            Note::LoginAfterEncryption => self
-                .of(
-                    "keine Anmeldung vor der Verschlüsselung: so soll es sein",
-                    "no login before encryption: as it should be",
-                )
+            Note::LoginAfterEncryption => self.pick("no login before encryption: as it should be", "keine Anmeldung vor der Verschlüsselung: so soll es sein")
                 .to_owned(),
-            Note::LoginInClear => self
-                .of(
-                    "Anmeldung schon vor der Verschlüsselung angeboten: besser nicht (Postfix: smtpd_tls_auth_only = yes)",
-                    "login offered before encryption already: better not (Postfix: smtpd_tls_auth_only = yes)",
-                )
+            Note::LoginInClear => self.pick("login offered before encryption already: better not (Postfix: smtpd_tls_auth_only = yes)", "Anmeldung schon vor der Verschlüsselung angeboten: besser nicht (Postfix: smtpd_tls_auth_only = yes)")
                 .to_owned(),
-            Note::PasswordInClear => self
-                .of(
-                    "das Passwort geht unverschlüsselt über das Netz",
-                    "the password goes over the network unencrypted",
-                )
+            Note::PasswordInClear => self.pick("the password goes over the network unencrypted", "das Passwort geht unverschlüsselt über das Netz")
                 .to_owned(),
-            Note::StartTlsUnused => self
-                .of(
-                    "der Server kann STARTTLS, die Einstellungen nutzen es nicht",
-                    "the server has STARTTLS, the settings do not use it",
-                )
+            Note::StartTlsUnused => self.pick("the server has STARTTLS, the settings do not use it", "der Server kann STARTTLS, die Einstellungen nutzen es nicht")
                 .to_owned(),
-            Note::TriedAllTheSame => self
-                .of(
-                    "STARTTLS wird nicht angeboten; trotzdem versucht",
-                    "STARTTLS is not offered; tried all the same",
-                )
+            Note::TriedAllTheSame => self.pick("STARTTLS is not offered; tried all the same", "STARTTLS wird nicht angeboten; trotzdem versucht")
                 .to_owned(),
             Note::Size(size) if de => format!("Mails bis {size} Bytes"),
             Note::Size(size) => format!("messages of up to {size} bytes"),
@@ -169,33 +131,17 @@ impl Lang {
             Note::Asked(host) if de => format!("gefragt war nach {host}"),
             Note::Asked(host) => format!("asked for was {host}"),
             Note::Detail(detail) => detail.clone(),
-            Note::PasswordNotSent => self
-                .of("das Passwort wurde nicht gesendet", "the password was not sent")
+            Note::PasswordNotSent => self.pick("the password was not sent", "das Passwort wurde nicht gesendet")
                 .to_owned(),
-            Note::AnswersTls => self
-                .of(
-                    "stumm im Klartext; mit TLS vom ersten Byte an antwortet der Port",
-                    "silent in plain text; with TLS from the first byte the port answers",
-                )
+            Note::AnswersTls => self.pick("silent in plain text; with TLS from the first byte the port answers", "stumm im Klartext; mit TLS vom ersten Byte an antwortet der Port")
                 .to_owned(),
-            Note::NothingSent => self
-                .of(
-                    "ohne --to wird keine Mail gesendet; gefragt wurde mit der eigenen Adresse als Empfänger",
-                    "without --to no mail is sent; asked was with the address itself as the recipient",
-                )
+            Note::NothingSent => self.pick("without --to no mail is sent; asked was with the address itself as the recipient", "ohne --to wird keine Mail gesendet; gefragt wurde mit der eigenen Adresse als Empfänger")
                 .to_owned(),
             Note::Accepted(id) => format!(
                 "{} {id}",
-                self.of(
-                    "angenommen heißt: Der Server hat sie übernommen, angekommen ist sie damit noch nicht. Kam sie durch unseren Milter, zeigt  recruit-milter trace  sie mit der Queue-ID aus der Antwort; im Postfach des Empfängers ist sie an der Message-ID zu erkennen:",
-                    "accepted means: the server has taken it over, not that it has arrived. If it came by our milter,  recruit-milter trace  shows it by the queue ID in the answer; in the recipient's mailbox it is known by its Message-ID:",
-                )
+                self.pick("accepted means: the server has taken it over, not that it has arrived. If it came by our milter,  recruit-milter trace  shows it by the queue ID in the answer; in the recipient's mailbox it is known by its Message-ID:", "angenommen heißt: Der Server hat sie übernommen, angekommen ist sie damit noch nicht. Kam sie durch unseren Milter, zeigt  recruit-milter trace  sie mit der Queue-ID aus der Antwort; im Postfach des Empfängers ist sie an der Message-ID zu erkennen:")
             ),
-            Note::NoXclient => self
-                .of(
-                    "der Server lässt uns keine andere Adresse vorgeben (XCLIENT): was er ihr antwortet, ist von hier nicht zu erkennen (Postfix: smtpd_authorized_xclient_hosts)",
-                    "the server does not let us claim another address (XCLIENT): what it would answer to it cannot be known from here (Postfix: smtpd_authorized_xclient_hosts)",
-                )
+            Note::NoXclient => self.pick("the server does not let us claim another address (XCLIENT): what it would answer to it cannot be known from here (Postfix: smtpd_authorized_xclient_hosts)", "der Server lässt uns keine andere Adresse vorgeben (XCLIENT): was er ihr antwortet, ist von hier nicht zu erkennen (Postfix: smtpd_authorized_xclient_hosts)")
                 .to_owned(),
             Note::As(ip) if de => format!("als käme die Mail von {ip}"),
             Note::As(ip) => format!("as if the mail came from {ip}"),
@@ -206,7 +152,7 @@ impl Lang {
 impl Cause {
     /// What the manual says of it, in English: in half a sentence; then what it means and what to do.
     pub fn in_the_manual(self) -> (String, String) {
-        let text = Lang::En.cause(self);
+        let text = Language::En.cause(self);
         let blank = |text: &str| {
             let places =
                 [("{host}", "HOST"), ("{port}", "PORT"), ("{user}", "USER"), ("{from}", "FROM")];
@@ -219,7 +165,7 @@ impl Cause {
 }
 
 /// Fills in what the settings say. What is filled in is not looked at again.
-pub(super) fn filled(text: &str, settings: &Settings, lang: Lang) -> String {
+pub(super) fn filled(text: &str, settings: &Settings, lang: Language) -> String {
     let mut out = String::with_capacity(text.len() + 64);
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {

@@ -9,19 +9,20 @@ use serde_json::{Value, json};
 
 use super::causes::Cause;
 use super::step::{Name, Note, Step};
-use super::texts::{Lang, filled};
+use super::texts::filled;
 use super::{Settings, Tls, causes_of};
+use crate::language::Language;
 
 /// As wide are the names of steps.
 const WIDTH: usize = 16;
 
 /// What is tested, in one line.
-pub fn heading(settings: &Settings, lang: Lang) -> String {
+pub fn heading(settings: &Settings, lang: Language) -> String {
     filled(lang.heading(), settings, lang)
 }
 
 /// A step: its mark, name and time; `>` what was tried, `<` what came back, `=` what it means.
-pub fn step(step: &Step, lang: Lang) -> String {
+pub fn step(step: &Step, lang: Language) -> String {
     let mark = match (step.causes.is_empty(), step.notes.contains(&Note::NoXclient)) {
         (false, _) => "[!!]",
         (true, true) => "[--]",
@@ -44,7 +45,7 @@ pub fn step(step: &Step, lang: Lang) -> String {
 }
 
 /// The verdict: whether it works; if not, why, what that means and what to do.
-pub fn verdict(settings: &Settings, steps: &[Step], lang: Lang) -> String {
+pub fn verdict(settings: &Settings, steps: &[Step], lang: Language) -> String {
     let causes = causes_of(steps);
     let mut out = String::new();
     if causes.is_empty() {
@@ -64,7 +65,7 @@ pub fn verdict(settings: &Settings, steps: &[Step], lang: Lang) -> String {
     out
 }
 
-fn explain(out: &mut String, what: &str, cause: Cause, settings: &Settings, lang: Lang) {
+fn explain(out: &mut String, what: &str, cause: Cause, settings: &Settings, lang: Language) {
     let text = lang.cause(cause);
     _ = writeln!(out, "{what}: {} ({})", text.title, cause.id());
     _ = writeln!(out, "  {}", filled(text.meaning, settings, lang));
@@ -74,7 +75,7 @@ fn explain(out: &mut String, what: &str, cause: Cause, settings: &Settings, lang
 }
 
 /// The whole test for programs.
-pub fn json(settings: &Settings, steps: &[Step], lang: Lang) -> Value {
+pub fn json(settings: &Settings, steps: &[Step], lang: Language) -> Value {
     let ids = |causes: &[Cause]| causes.iter().map(|cause| cause.id()).collect::<Vec<_>>();
     let shown: Vec<Value> = steps
         .iter()

@@ -19,13 +19,11 @@ pub fn agent(config: &Config) -> Spot {
         // One of another version may not say that it is alive.
         Ok(Some(running)) if running.version != env!("CARGO_PKG_VERSION") => State::Open,
         Ok(Some(_)) => match beat_of(&config.state_dir, Role::Agent) {
-            Ok(age) if age > SILENCE => {
-                State::Silent(format!("has said nothing for {} s", age.as_secs()))
-            }
+            Ok(age) if age > SILENCE => State::Silent(format!("{} s", age.as_secs())),
             // It may have ended in between, and then the next look says so.
             _ => State::Open,
         },
-        Ok(None) => State::Silent("does not run".into()),
+        Ok(None) => State::Unseen,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             State::NotLooked("permission denied".into())
         }
@@ -45,7 +43,7 @@ mod tests {
         let text = format!("state_dir = {:?}\n", folder.path().display().to_string());
         let parsed = crate::config::parse(&[("recruit-milter.toml".into(), text)]);
         let config = parsed.unwrap().config;
-        let none = State::Silent("does not run".into());
+        let none = State::Unseen;
         assert_eq!(agent(&config).state, none);
         let told = Announcement::new(&[Role::Agent], &[], &config);
         told.tell(&config, None).unwrap();
@@ -54,6 +52,7 @@ mod tests {
         let before = std::time::SystemTime::now() - Duration::from_secs(50);
         file.set_modified(before).unwrap();
         assert!(agent(&config).english().contains("the agent has said nothing for 50 s"));
+        assert!(agent(&config).german().contains("der Agent hat seit 50 s nichts gesagt"));
         told.beat();
         assert_eq!(agent(&config).state, State::Open);
         drop(told);

@@ -39,8 +39,11 @@ impl Spot {
             (_, State::Faulty(faults)) => {
                 format!("Postfix is not set up for our mail: {}", first(faults, "and", "more"))
             }
-            (Place::Agent, State::Silent(why) | State::Refused(why)) => {
-                format!("nobody keeps books, verifies or alerts: the agent {why}")
+            (Place::Agent, State::Silent(span) | State::Refused(span)) => format!(
+                "nobody keeps books, verifies or alerts: the agent has said nothing for {span}"
+            ),
+            (Place::Agent, State::Unseen) => {
+                "nobody keeps books, verifies or alerts: the agent does not run".into()
             }
             (Place::Socket(side, socket), State::Silent(why) | State::Refused(why)) => {
                 let (what, who) = match side {
@@ -88,8 +91,13 @@ impl Spot {
                 "Postfix ist für unsere Mails nicht eingerichtet: {}",
                 first(faults, "und", "weitere")
             ),
-            (Place::Agent, State::Silent(why) | State::Refused(why)) => {
-                format!("Niemand führt Buch, prüft und meldet: the agent {why}")
+            (Place::Agent, State::Silent(span) | State::Refused(span)) => {
+                format!(
+                    "Niemand führt Buch, prüft und meldet: der Agent hat seit {span} nichts gesagt"
+                )
+            }
+            (Place::Agent, State::Unseen) => {
+                "Niemand führt Buch, prüft und meldet: der Agent läuft nicht".into()
             }
             (Place::Socket(side, socket), State::Silent(why) | State::Refused(why)) => {
                 let (what, who) = match side {

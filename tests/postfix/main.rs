@@ -19,9 +19,10 @@ mod served;
 use std::time::Duration;
 
 use recruit_milter::config::{
-    AgentSettings, Config, Database, HandoffSettings, Language, LedgerSettings, LogLevel,
-    LogSettings, LogTarget, Masking, MilterSettings, Probes, Socket, VerifySettings,
+    AgentSettings, Config, Database, HandoffSettings, LedgerSettings, LogLevel, LogSettings,
+    LogTarget, Masking, MilterSettings, Probes, Socket, VerifySettings,
 };
+use recruit_milter::language::{Choice, Language};
 use recruit_milter::mail::Address;
 use recruit_milter::policy::keys::Keys;
 use recruit_milter::policy::rules::{Rules, System};
@@ -79,7 +80,7 @@ fn config(queue_directory: &str) -> Config {
         state_dir: "state".into(),
         journal_size: 1 << 20,
         journal_files: 4,
-        language: Language::En,
+        language: Choice::Of(Language::En),
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::tz::TimeZone;
 
 use super::{Alert, Place, What};
-use crate::config::{Config, Language};
+use crate::config::Config;
 use crate::mail::Address;
 
 /// So many alerts are told in full.
@@ -26,13 +26,11 @@ pub(super) fn message(
     let mut nonce = [0; 10];
     getrandom::fill(&mut nonce).ok()?;
     let id = data_encoding::HEXLOWER.encode(&nonce);
-    let texts: &[fn(&Alert) -> String] = match config.language {
-        Language::En => &[english],
-        Language::De => &[german],
-        Language::Auto => &[english, german],
-    };
+    // The locale of a service is nobody's.
+    let languages = config.language.for_others(|_| None);
     let mut body = String::new();
-    for (at, text) in texts.iter().enumerate() {
+    for (at, language) in languages.iter().enumerate() {
+        let text = language.pick(english as fn(&Alert) -> String, german);
         if at > 0 {
             body.push_str("\n---\n\n");
         }

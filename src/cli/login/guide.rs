@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::known::Known;
-use crate::config::Language;
 use crate::credentials::{Name, Password, Store};
+use crate::language::{Choice, Language};
 use crate::postfix::Instance;
 
 /// Shown where nobody can tell the host.
@@ -54,42 +54,30 @@ static GERMAN: Words = Words {
     starttls: "STARTTLS (wo „SSL“ und „TLS“ zur Wahl stehen: TLS)",
 };
 
-static BOTH: [&Words; 2] = [&ENGLISH, &GERMAN];
-
-/// The languages of a text: one, or both where nobody can tell which.
+/// The languages of a text: one, or all where nobody can tell which.
 #[derive(Clone, Copy)]
-pub(super) struct Languages(&'static [&'static Words]);
+pub(super) struct Languages(&'static [Language]);
 
 impl Languages {
-    /// The language that is asked for; `Auto`: that of the locale, by its variables.
-    pub(super) fn chosen(language: Language, variable: impl Fn(&str) -> Option<String>) -> Self {
-        let by_locale = || {
-            let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
-            let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set)?;
-            match locale.split(['_', '.', '@']).next() {
-                Some("de") => Some(Language::De),
-                Some("en") => Some(Language::En),
-                _ => None,
-            }
-        };
-        let language = if language == Language::Auto { by_locale() } else { Some(language) };
-        match language {
-            Some(Language::De) => Self(&BOTH[1..]),
-            Some(Language::En) => Self(&BOTH[..1]),
-            _ => Self(&BOTH),
-        }
+    /// Those that are asked for; by the locale's variables where that is left to it.
+    pub(super) fn of(choice: Choice, variable: impl Fn(&str) -> Option<String>) -> Self {
+        Self(choice.for_others(variable))
+    }
+
+    fn words(self) -> impl Iterator<Item = &'static Words> {
+        self.0.iter().map(|language| language.pick(&ENGLISH, &GERMAN))
     }
 
     /// A label in all languages, on one line. What is the same in both stands once.
     fn label(self, of: fn(&Words) -> &'static str) -> String {
-        let mut words: Vec<&str> = self.0.iter().map(|words| of(words)).collect();
+        let mut words: Vec<&str> = self.words().map(of).collect();
         words.dedup_by_key(|word| word.to_lowercase());
         words.join(" / ")
     }
 
     /// A text in all languages, one after the other.
     fn text(self, of: fn(&Words) -> &'static str) -> String {
-        self.0.iter().map(|words| of(words)).collect::<Vec<_>>().join("\n")
+        self.words().map(of).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -268,13 +256,13 @@ fn queue_directory() -> String {
 mod tests {
     use super::*;
 
-    fn shown(language: Language, locale: &[(&str, &str)]) -> String {
+    fn shown(choice: Choice, locale: &[(&str, &str)]) -> String {
         let variable = |name: &str| {
             locale.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
         let (name, password) = (Name::new("personio").unwrap(), Password::make().unwrap());
         let guide = Guide { name: &name, password: &password, host: Some("mail.acme.example") };
-        let text = guide.text(Languages::chosen(language, variable));
+        let text = guide.text(Languages::of(choice, variable));
         assert_eq!(text.matches(password.reveal()).count(), 1);
         text.replace(password.reveal(), "PASSWORD")
     }
@@ -311,18 +299,18 @@ Oder, falls die Seite oder ihre Firewall Port 465 nicht zulässt:
   Port              587
   Verschlüsselung   STARTTLS (wo „SSL“ und „TLS“ zur Wahl stehen: TLS)
 ";
-        assert_eq!(shown(Language::En, &[("LANG", "de_DE.UTF-8")]), english);
-        assert_eq!(shown(Language::De, &[]), german);
-        assert_eq!(shown(Language::Auto, &[("LANG", "de_AT.UTF-8")]), german);
-        assert_eq!(shown(Language::Auto, &[("LC_ALL", ""), ("LC_MESSAGES", "en_GB")]), english);
-        assert_eq!(shown(Language::Auto, &[("LC_ALL", "de"), ("LANG", "en_US")]), german);
+        assert_eq!(shown(Choice::Of(Language::En), &[("LANG", "de_DE.UTF-8")]), english);
+        assert_eq!(shown(Choice::Of(Language::De), &[]), german);
+        assert_eq!(shown(Choice::Auto, &[("LANG", "de_AT.UTF-8")]), german);
+        assert_eq!(shown(Choice::Auto, &[("LC_ALL", ""), ("LC_MESSAGES", "en_GB")]), english);
+        assert_eq!(shown(Choice::Auto, &[("LC_ALL", "de"), ("LANG", "en_US")]), german);
     }
 
     #[test]
     fn where_nobody_can_tell_the_language_both_are_shown() {
         for locale in [&[][..], &[("LANG", "C.UTF-8")], &[("LANG", "fr_FR")], &[("LC_ALL", "den")]]
         {
-            let text = shown(Language::Auto, locale);
+            let text = shown(Choice::Auto, locale);
             for part in [
                 "  Server (host)                  mail.acme.example\n",
                 "  Encryption / Verschlüsselung   SSL/TLS (where \"SSL\" and \"TLS\" are offered: SSL)\n",

@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
-use crate::config::{self, Config, Language, Surroundings};
+use crate::config::{self, Config, Surroundings};
 use crate::credentials::Name;
+use crate::language::Choice;
 use crate::policy::outbound::rules;
 
 /// A login as the configuration has it.
@@ -35,7 +36,7 @@ pub(super) struct Known {
     /// The logins; none where the configuration cannot be read.
     pub logins: Option<Vec<Login>>,
     /// The language of texts for people.
-    pub language: Language,
+    pub language: Choice,
     /// The recruiting addresses of each system, by its name.
     addresses: Vec<(String, Vec<String>)>,
 }
@@ -46,7 +47,7 @@ impl Known {
         let around = Surroundings { sockets: false, state: false, keys: false, credentials: None };
         let config = config::load_with(path, &around).ok().map(|loaded| loaded.config);
         let Some(config) = config else {
-            return Self { logins: None, language: Language::Auto, addresses: Vec::new() };
+            return Self { logins: None, language: Choice::Auto, addresses: Vec::new() };
         };
         let systems = config.rules.systems.iter().enumerate();
         let addresses = systems.map(|(number, system)| {
@@ -112,7 +113,7 @@ mod tests {
         for text in ["", "language = \"de\"\n"] {
             assert!(known(text).logins.is_some());
         }
-        assert_eq!(known(ONE).language, Language::De);
+        assert_eq!(known(ONE).language, Choice::Of(crate::language::Language::De));
         assert!(known("language = \"fr\"\n").logins.is_none());
         assert!(Known::of(Path::new("/nonexistent/recruit-milter.toml")).logins.is_none());
     }

@@ -4,8 +4,8 @@
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::{see_also, title};
-use crate::cli::lang::Lang;
 use crate::cli::looking;
+use crate::language::Language;
 use crate::policy::outcome::Outcome;
 use crate::policy::report::Said;
 
@@ -19,7 +19,7 @@ pub(in crate::cli) fn page() -> String {
         "What became of a copy has one word. It is the same in the log (action=), the journal, the ledger, \
          in explain, list and trace and in the figures.",
     )]);
-    let german = |one| looking::outcome(one, Lang::De);
+    let german = |one| looking::outcome(one, Language::De);
     let text = |one: Outcome| format!("{} In German: {}.", one.meaning(), german(one));
     let copies = Outcome::ALL.map(|one| (one.word(), text(one)));
     section(&mut roff, "WHAT BECAME OF A COPY", &copies);

@@ -3,9 +3,9 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use super::super::lang::Lang;
 use super::{Exit, Missing, SetupArgs, missing};
 use crate::config::Config;
+use crate::language::Language;
 use crate::mail::Address;
 use crate::policy::rules::Pattern;
 
@@ -30,7 +30,7 @@ impl Answers {
     pub(super) fn complete(
         args: &SetupArgs,
         before: Option<&Config>,
-        lang: Lang,
+        lang: Language,
     ) -> Result<Self, Missing> {
         let nothing_said = args.addresses.is_empty() && args.inbound.is_none();
         if nothing_said && before.is_some_and(|config| !config.rules.is_idle()) {

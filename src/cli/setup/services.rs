@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::super::lang::Lang;
 use super::written::QUEUE;
 use super::{Exit, Missing, missing};
 use crate::config::{Config, Socket};
+use crate::language::Language;
 use crate::milter::liveness;
 
 /// What systemd runs.
@@ -72,7 +72,7 @@ impl Services {
     }
 
     /// Makes the program read its configuration. With systemd nobody notices: it keeps the sockets.
-    pub(super) fn restart(&self, lang: Lang) -> Result<(), Missing> {
+    pub(super) fn restart(&self, lang: Language) -> Result<(), Missing> {
         let (mut command, shown) = match self {
             Self::Systemd => {
                 // What failed too often before would not be started once more.

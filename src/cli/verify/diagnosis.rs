@@ -7,10 +7,10 @@ use std::net::TcpStream;
 use serde::Serialize;
 
 use crate::agent::verify::outside::is_denial;
-use crate::cli::lang::Lang;
 use crate::config::Config;
 use crate::doctor::{Line, services};
 use crate::findings::{Finding, Severity};
+use crate::language::Language;
 use crate::mail::Address;
 use crate::policy::verification::Hop;
 use crate::postfix::{self, Instance};
@@ -37,7 +37,7 @@ pub(super) struct Stuck<'a> {
 pub(super) fn diagnose(
     config: &Config,
     instance: &Instance,
-    lang: Lang,
+    lang: Language,
     stuck: &Stuck<'_>,
 ) -> Diagnosis {
     let mut it = Diagnosis { hop: stuck.hop.word(), causes: Vec::new(), remedy: String::new() };
@@ -75,7 +75,13 @@ impl Diagnosis {
         self.causes.push(text.into());
     }
 
-    fn submission(&mut self, config: &Config, instance: &Instance, lang: Lang, stuck: &Stuck<'_>) {
+    fn submission(
+        &mut self,
+        config: &Config,
+        instance: &Instance,
+        lang: Language,
+        stuck: &Stuck<'_>,
+    ) {
         let via = config.verify.via;
         let said = stuck.said.unwrap_or_default();
         let silent: Vec<String> = silent_sockets(config);
@@ -124,7 +130,7 @@ impl Diagnosis {
         }
     }
 
-    fn handoff(&mut self, config: &Config, instance: &Instance, lang: Lang, stuck: &Stuck<'_>) {
+    fn handoff(&mut self, config: &Config, instance: &Instance, lang: Language, stuck: &Stuck<'_>) {
         self.because(lang.pick(
             "pass 1 saw it, and it has not come to pass 2.".to_owned(),
             "Durchgang 1 hat sie gesehen, bei Durchgang 2 kam sie nicht an.".to_owned(),
@@ -162,7 +168,7 @@ impl Diagnosis {
         self.findings(config, instance, "recruit-milter postfix --apply");
     }
 
-    fn inbound(&mut self, lang: Lang, stuck: &Stuck<'_>) {
+    fn inbound(&mut self, lang: Language, stuck: &Stuck<'_>) {
         let said = stuck.said.unwrap_or_else(|| {
             lang.pick("it has not said anything yet", "er hat noch nichts gesagt")
         });

@@ -3,15 +3,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::diagnosis::Diagnosis;
-use crate::cli::lang::Lang;
 use crate::config::Config;
+use crate::language::Language;
 use crate::plan::ReplyText;
 use crate::policy::verification::Hop;
 use crate::running::{RELOAD, RESTART, Role, Running, find};
 
 /// What is wrong where no probe of ours would be known as such. Only of a milter of this host: what runs
 /// elsewhere says so itself, see [`is_told`].
-pub(super) fn expected(config: &Config, lang: Lang) -> Option<Diagnosis> {
+pub(super) fn expected(config: &Config, lang: Language) -> Option<Diagnosis> {
     let milter = milter(config)?;
     if !config.verify.via.ip().is_loopback() {
         None
@@ -30,7 +30,7 @@ pub(super) fn is_told(said: &str) -> bool {
 }
 
 /// It has another key.
-pub(super) fn other_key(config: &Config, lang: Lang) -> Diagnosis {
+pub(super) fn other_key(config: &Config, lang: Language) -> Diagnosis {
     let id = config.keys.current();
     let cause = lang.pick(
         format!("the milter that runs does not know key {id}, with which this test is signed."),
@@ -43,7 +43,7 @@ pub(super) fn other_key(config: &Config, lang: Lang) -> Diagnosis {
 }
 
 /// It knows another bounce address.
-pub(super) fn older(config: &Config, lang: Lang) -> Diagnosis {
+pub(super) fn older(config: &Config, lang: Language) -> Diagnosis {
     let cause = lang.pick(
         "the milter that runs goes by an older configuration, in which the bounce address is another.",
         "Der laufende Milter geht nach einer älteren Konfiguration, in der die Bounce-Adresse eine andere ist.",
