@@ -454,6 +454,8 @@ mod give_up;
 mod give_up_tests;
 mod handoff;
 #[cfg(test)]
+mod ladder_tests;
+#[cfg(test)]
 mod outgoing_tests;
 #[cfg(test)]
 mod probe_tests;
