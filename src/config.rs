@@ -110,6 +110,7 @@ pub fn load_with_more(
 
 /// Reads a configuration from texts, of which the first is the main file's. Looks at no file: the
 /// keys stay empty.
+#[allow(dead_code, reason = "what tests read has no files")]
 pub fn parse(files: &[(PathBuf, String)]) -> Result<Loaded, Problems> {
     parse_with(files, None)
 }

@@ -71,6 +71,7 @@ pub struct Listen {
 impl Listen {
     /// Binds what the configuration names, for each pass that has no sockets passed in already. To
     /// be called within a tokio runtime.
+    #[allow(dead_code, reason = "a seam for tests")]
     pub fn bind(self, settings: &MilterSettings) -> Result<Self, SocketError> {
         let (bound, errors) = self.bind_rest(settings);
         errors.into_iter().next().map_or(Ok(bound), Err)

@@ -36,6 +36,7 @@ pub struct Net {
 
 impl Net {
     /// A net with a seam for fault injection. For tests only.
+    #[allow(dead_code, reason = "a seam for tests")]
     pub fn with_hook(hook: ReadHook) -> Self {
         Self { hook: Some(hook) }
     }

@@ -73,6 +73,7 @@ impl<S: Fn() -> Settings + Send + Sync + 'static> Unwrapper<S> {
     }
 
     /// Reads above a net with a seam for fault injection, within another limit. For tests only.
+    #[cfg(test)]
     #[must_use]
     pub fn with_net(self, net: Net, limit: Duration) -> Self {
         Self { readers: Readers::new(net), limit, ..self }

@@ -117,6 +117,7 @@ impl Problems {
     }
 
     /// The problems one by one.
+    #[allow(dead_code, reason = "tests look at each problem")]
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.list.iter()
     }

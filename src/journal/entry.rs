@@ -232,14 +232,6 @@ impl Action {
         let copy = Outcome::from_word(word).or_else(former).map(Self::Copy);
         copy.or_else(|| Self::OTHERS.into_iter().find(|other| other.word() == word))
     }
-
-    /// What it says became of a copy.
-    pub fn outcome(self) -> Option<Outcome> {
-        match self {
-            Self::Copy(outcome) => Some(outcome),
-            _ => None,
-        }
-    }
 }
 
 impl fmt::Display for Action {
@@ -258,29 +250,6 @@ impl<'de> Deserialize<'de> for Action {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let word = String::deserialize(d)?;
         Self::from_word(&word).ok_or_else(|| D::Error::custom(format_args!("no action: {word:?}")))
-    }
-}
-
-impl Pass {
-    /// All of them.
-    pub const ALL: &[Self] =
-        &[Self::Front, Self::Submission, Self::Handoff, Self::Return, Self::Agent];
-
-    /// The word that stands in the journal.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Front => "front",
-            Self::Submission => "submission",
-            Self::Handoff => "handoff",
-            Self::Return => "return",
-            Self::Agent => "agent",
-        }
-    }
-}
-
-impl fmt::Display for Pass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
     }
 }
 

@@ -49,6 +49,7 @@ impl Active {
     }
 
     /// Reads above a net with a seam for fault injection. For tests only.
+    #[allow(dead_code, reason = "a seam for tests")]
     #[must_use]
     pub fn with_net(self, net: Net) -> Self {
         Self { readers: Readers::new(net), ..self }

@@ -99,7 +99,7 @@ impl Notice {
     /// How many kinds there are.
     pub const KINDS: usize = 10;
 
-    /// The place of this kind in [`Notices::counts`].
+    /// The place of this kind in `Notices::counts`.
     pub fn kind(&self) -> usize {
         match self {
             Self::Accept { .. } => 0,
@@ -230,6 +230,7 @@ struct Kind {
 
 impl Notices {
     /// Notices that a listener hears as well.
+    #[cfg(test)]
     pub fn with_listener(listener: Listener) -> Self {
         Self(Arc::new(Inner { kinds: Mutex::default(), listener: Some(listener) }))
     }
@@ -265,6 +266,7 @@ impl Notices {
     }
 
     /// How many faults there were of each kind.
+    #[cfg(test)]
     pub fn counts(&self) -> [u64; Notice::KINDS] {
         let kinds = self.0.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         kinds.map(|passes| passes.iter().map(|kind| kind.count).sum())

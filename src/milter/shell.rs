@@ -47,6 +47,7 @@ impl<D: Decide> Shell<D> {
     }
 
     /// Sets the seam for fault injection. For tests only.
+    #[allow(dead_code, reason = "a seam for tests")]
     #[must_use]
     pub fn with_hook(mut self, hook: StageHook) -> Self {
         self.hook = Some(hook);

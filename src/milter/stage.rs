@@ -56,6 +56,7 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
+    #[allow(dead_code, reason = "tests try each stage")]
     pub const ALL: [Self; 8] = [
         Self::Negotiate,
         Self::Mail,

@@ -145,7 +145,8 @@ pub fn needs_apply(what: &str) {
         .emit();
 }
 
-/// Pass 1 had nothing to do.
+/// What the tests of the log write: at debug, with a queue ID.
+#[allow(dead_code, reason = "tests of the log write it")]
 pub fn passed(queue_id: Option<&str>, recipients: usize) {
     // Most mail comes here, and most logs do not show it.
     if !tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {

@@ -41,6 +41,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Logging {
     level: Arc<AtomicU8>,
+    #[allow(dead_code, reason = "tests count what was lost; the log tells it by itself")]
     lost: Arc<AtomicU64>,
     queue: SyncSender<Message>,
 }
@@ -59,6 +60,7 @@ impl Logging {
     }
 
     /// How many lines were lost since the start.
+    #[allow(dead_code, reason = "tests count what was lost; the log tells it by itself")]
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }

@@ -146,6 +146,7 @@ impl Violation {
     }
 
     /// The reason as a sentence for logs: one line of printable ASCII, of limited length.
+    #[cfg(test)]
     pub fn detail(&self) -> String {
         self.to_string()
     }

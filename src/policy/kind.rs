@@ -171,6 +171,7 @@ impl Kind {
     }
 
     /// The kind of a word.
+    #[allow(dead_code, reason = "corpora name kinds by their words")]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|k| k.word() == word)
     }

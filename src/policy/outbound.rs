@@ -97,8 +97,6 @@ pub struct Decision {
     pub diverted: Vec<Diverted>,
     /// What is to be said of it as outgoing mail; nothing where it is none of ours.
     pub sent: Option<Sent>,
-    /// What it takes of the login's limits, to be given back if it is not accepted after all.
-    pub tickets: Vec<Ticket>,
 }
 
 /// An outgoing message of ours.
@@ -288,8 +286,7 @@ impl Outgoing {
         };
         let is_recruiting = |to: &Recipient| divert::is_recruiting(rules, &to.resolved);
         if matches!(claim, Some(Err(_))) && self.recruiting.iter().any(is_recruiting) {
-            let tickets = self.take_tickets();
-            return Some(Decision { plan: unproven(), diverted: Vec::new(), sent: None, tickets });
+            return Some(Decision { plan: unproven(), diverted: Vec::new(), sent: None });
         }
         let origin = self.origin(rules, claim.and_then(Result::ok), moment.now);
         let authentic = origin.authenticated || origin.internal;
@@ -335,12 +332,7 @@ impl Outgoing {
         }
         sent.violations = std::mem::take(&mut self.tolerated);
         let ours = sent.login.is_some() || sent.route.is_some() || sent.copy_to.is_some();
-        Some(Decision {
-            plan: plan.build(),
-            diverted,
-            sent: ours.then_some(sent),
-            tickets: self.take_tickets(),
-        })
+        Some(Decision { plan: plan.build(), diverted, sent: ours.then_some(sent) })
     }
 
     /// Who brought it, as pass 1 is told.
@@ -393,7 +385,6 @@ impl Outgoing {
                 refused: true,
                 ..Sent::default()
             }),
-            tickets: self.take_tickets(),
         }
     }
 

@@ -64,6 +64,7 @@ pub enum Place {
 
 impl Place {
     /// All of them.
+    #[cfg(test)]
     pub const ALL: [Self; 9] = [
         Self::Sender,
         Self::Field,

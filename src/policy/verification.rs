@@ -27,17 +27,6 @@ pub enum Source {
     Mail,
 }
 
-impl Source {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Probe => "probe",
-            Self::TestMail => "test-mail",
-            Self::Mail => "mail",
-        }
-    }
-}
-
 /// How far a mail came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {

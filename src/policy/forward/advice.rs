@@ -89,6 +89,7 @@ impl Advice {
     }
 
     /// All of it.
+    #[allow(dead_code, reason = "tests read in one step")]
     pub fn of(rules: &Rules, keys: &Keys, arrival: &Arrival<'_>) -> Self {
         let mut advice = Self::none(Unread::Panic);
         for &place in places(arrival) {

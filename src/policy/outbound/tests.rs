@@ -4,7 +4,7 @@
 use super::rules::{Choice, Login, NewSender, Outbound, SenderPattern};
 use super::*;
 use crate::plan::{Reply, ReplyText};
-use crate::policy::limits::{Limits, Rates};
+use crate::policy::limits::{Limits, Rates, Ticket};
 use crate::policy::rules::{Network, Pattern};
 use crate::policy::testing::{address, keys, rules as company, stamp};
 use crate::policy::token::rule_tag;
@@ -98,6 +98,11 @@ impl Message<'_> {
     }
 
     fn try_decide(&self, rules: &Rules, usage: &mut Usage) -> Result<Decision, Violation> {
+        self.take(rules, usage).map(|(decision, _)| decision)
+    }
+
+    /// The decision, and what it takes of the login's limits.
+    fn take(&self, rules: &Rules, usage: &mut Usage) -> Result<(Decision, Vec<Ticket>), Violation> {
         let mut outgoing = self.outgoing(rules);
         outgoing.admit(rules, usage, NOW * 1000)?;
         for (to, transport) in self.to {
@@ -109,7 +114,8 @@ impl Message<'_> {
         }
         let date = || "now".to_owned();
         let mut moment = Moment { now: NOW, date: &date, stamp: &mut stamp() };
-        Ok(outgoing.finish(rules, &keys(), &mut moment).unwrap())
+        let tickets = outgoing.take_tickets();
+        Ok((outgoing.finish(rules, &keys(), &mut moment).unwrap(), tickets))
     }
 
     fn decide(&self, rules: &Rules) -> Decision {
@@ -517,25 +523,25 @@ fn room_is_taken_for_the_message_and_each_recipient_and_comes_back_with_the_deci
     };
     let mut usage = Usage::default();
     let two = Message { to: &[(ERIKA, None), (BOB, None)], ..Message::default() };
-    let first = two.try_decide(&rules, &mut usage).unwrap();
-    assert_eq!(first.tickets.len(), 3);
+    let (_, tickets) = two.take(&rules, &mut usage).unwrap();
+    assert_eq!(tickets.len(), 3);
     let over = two.try_decide(&rules, &mut usage).unwrap_err();
     let text = "450 4.7.1 This login has sent too much - try again later";
     assert_eq!(over.reply().to_string(), text);
     // The refused message gave nothing back by itself: that is for the shell.
     assert!(Message::default().try_decide(&rules, &mut usage).is_err());
-    for ticket in first.tickets {
+    for ticket in tickets {
         usage.give_back(ticket);
     }
     assert!(Message { to: &[], ..Message::default() }.try_decide(&rules, &mut usage).is_ok());
     // What looks like a handoff is a recipient as any other.
     let to = [("tabc@handoff.internal", None); 4];
     let handoffs = Message { to: &to[..3], ..Message::default() };
-    assert_eq!(handoffs.try_decide(&rules, &mut Usage::default()).unwrap().tickets.len(), 4);
+    assert_eq!(handoffs.take(&rules, &mut Usage::default()).unwrap().1.len(), 4);
     assert!(Message { to: &to, ..handoffs }.try_decide(&rules, &mut Usage::default()).is_err());
     // Nobody else is counted.
     let other = Message { user: Some(BOB), ..two };
-    assert!(other.try_decide(&rules, &mut usage).unwrap().tickets.is_empty());
+    assert!(other.take(&rules, &mut usage).unwrap().1.is_empty());
 }
 
 #[test]
