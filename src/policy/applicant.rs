@@ -7,7 +7,7 @@
 //!
 //! * `labels`, `languages`, `relays`: the words and names, as data;
 //! * `lines`, `html`: a body as lines;
-//! * `blocks`, `attribution`, `value`: header blocks in lines, or what stands for one, and the author
+//! * `blocks`, `glued`, `attribution`, `value`: header blocks in lines, or what stands for one, and the author
 //!   in it;
 //! * `choose`, `names`: the applicant among the authors;
 //! * `attached`, `mapi`, `compound`: messages that are attached;
@@ -27,6 +27,7 @@ mod choose;
 mod compound;
 mod fields;
 mod form;
+mod glued;
 mod html;
 mod labels;
 mod languages;

@@ -8,6 +8,7 @@ use super::attribution;
 use super::author::{Author, author};
 use super::blocks::{Block, find};
 use super::choose::{Outcome, Person, agree, choose};
+use super::glued::parted;
 use super::html::of_html;
 use super::labels::{Prefixes, prefixes};
 use super::lines::{Lines, of_text};
@@ -166,6 +167,15 @@ fn inline<'c>(
 ) -> (&'c Text, Outcome) {
     let read = |lines: &Lines<'_>| {
         let mut blocks = find(lines, outer);
+        if blocks.is_empty()
+            && let Some((at, parted)) = parted(lines)
+        {
+            blocks = find(&parted, outer);
+            // A reader sees one line.
+            for block in &mut blocks {
+                block.lines = (at, at);
+            }
+        }
         if alone && blocks.is_empty() {
             blocks.extend(attribution::only(lines));
         }
