@@ -20,8 +20,8 @@ use crate::mail::domain::{address_key, domain_key, same_domain};
 use crate::policy::rules::{Network, Pattern, ReadingRules, Rules};
 use crate::policy::token::BOUNCE_LETTERS;
 
-/// What follows the local-part of the bounce address: the delimiter and a token of 45 characters.
-const BOUNCE_EXTENSION: usize = BOUNCE_LETTERS;
+/// What follows the local-part of the bounce address: the delimiter and a token.
+const BOUNCE_EXTENSION: usize = 1 + BOUNCE_LETTERS;
 
 /// How mail is read; nothing if a setting of it is wrong.
 fn reading(tree: &Tree<'_>, report: &mut Report) -> Option<ReadingRules> {
