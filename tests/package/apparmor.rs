@@ -6,6 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::machine::{Machine, here, succeed, target, wait};
 use super::{SETUP, send, site};
 
@@ -158,7 +160,7 @@ fn traced(machine: &Machine, work: impl FnOnce()) -> String {
         .unwrap();
     wait("strace", || file.exists().then_some(()));
     work();
-    succeed(Command::new("kill").arg(strace.id().to_string()));
+    kill_process(Pid::from_child(&strace), Signal::TERM).unwrap();
     strace.wait().unwrap();
     fs::read_to_string(file).unwrap()
 }

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// How long a machine may take to boot.
@@ -157,7 +158,8 @@ impl Drop for Machine {
     fn drop(&mut self) {
         if self.leader != 0 {
             // With its first process all others end.
-            let _ = Command::new("kill").args(["-KILL", &self.leader.to_string()]).status();
+            let leader = i32::try_from(self.leader).ok().and_then(Pid::from_raw);
+            let _ = leader.map(|leader| kill_process(leader, Signal::KILL));
         }
         let until = Instant::now() + Duration::from_secs(10);
         while Instant::now() < until && matches!(self.nspawn.try_wait(), Ok(None)) {
